@@ -1,0 +1,140 @@
+//! A greeter, the sidecar beside it, and a kubelet that probes, in one command.
+//!
+//! ```sh
+//! cargo run --example demo             # the story, then URLs to try until Ctrl-C
+//! cargo run --example demo -- --once   # the story; exits non-zero if it deviates
+//! ```
+
+#![expect(clippy::print_stdout, reason = "a demo talks to a person")]
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use futures_util::stream;
+use micro_health::app::App;
+use micro_health::args;
+
+use self::greeter::Greeter;
+use self::kubelet::Seen;
+
+mod greeter;
+mod kubelet;
+
+/// One chapter: what happens to the greeter, and what the kubelet must then see.
+struct Chapter {
+    happens: &'static str,
+    act: fn(&mut Greeter),
+    expected: (u16, &'static str),
+}
+
+const STORY: [Chapter; 8] = [
+    Chapter {
+        happens: "the greeter is not up yet",
+        act: |_| {},
+        expected: (500, "unreachable"),
+    },
+    Chapter {
+        happens: "the greeter starts",
+        act: Greeter::start,
+        expected: (200, "ok"),
+    },
+    Chapter {
+        happens: "it says it is degraded",
+        act: |greeter| greeter.say("degraded"),
+        expected: (500, "not_serving"),
+    },
+    Chapter {
+        happens: "it says it is ok again",
+        act: |greeter| greeter.say("ok"),
+        expected: (200, "ok"),
+    },
+    Chapter {
+        happens: "it hangs",
+        act: |greeter| greeter.hang(true),
+        expected: (500, "deadline"),
+    },
+    Chapter {
+        happens: "it comes to",
+        act: |greeter| greeter.hang(false),
+        expected: (200, "ok"),
+    },
+    Chapter {
+        happens: "it dies",
+        act: Greeter::die,
+        expected: (500, "unreachable"),
+    },
+    Chapter {
+        happens: "it returns",
+        act: Greeter::start,
+        expected: (200, "ok"),
+    },
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let once = std::env::args().any(|argument| argument == "--once");
+    let mut greeter = Greeter::reserve().await?;
+    let sidecar = start_sidecar(greeter.address()).await?;
+    println!(
+        "greeter  {}   sidecar  http://{sidecar}/health\n",
+        greeter.address()
+    );
+    println!(
+        "{:28} {:>6}  {:13} {:12} {:>9}",
+        "", "status", "body", "reason", "took"
+    );
+    let mut deviations = 0;
+    for chapter in STORY {
+        (chapter.act)(&mut greeter);
+        // One probe, the very next one: nothing is waited for.
+        let seen = kubelet::probe(sidecar).await?;
+        let as_told = (seen.status, seen.reason.as_str()) == chapter.expected;
+        deviations += usize::from(!as_told);
+        tell(chapter.happens, &seen, as_told);
+    }
+    if once {
+        println!("\n{} chapters, {deviations} not as told", STORY.len());
+        return Ok(if deviations == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    println!("\nBoth stay up. Try, and end with Ctrl-C:");
+    for path in [
+        "health",
+        "health?verbose",
+        "healthz?code=reason",
+        "readyz",
+        "livez",
+    ] {
+        println!("  curl -i 'http://{sidecar}/{path}'");
+    }
+    println!("  curl -H 'Accept: application/health+json' http://{sidecar}/health");
+    tokio::signal::ctrl_c().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The real sidecar, with the flags that a pod would give it.
+async fn start_sidecar(greeter: SocketAddr) -> anyhow::Result<SocketAddr> {
+    let argv = [
+        "health".to_owned(),
+        "--health_address=127.0.0.1:0".to_owned(),
+        "--server_name=greeter".to_owned(),
+        format!("--server_address={greeter}"),
+    ];
+    let app = App::bind(args::read(argv.map(OsString::from), |_| None)?).await?;
+    let address = app.local_addr();
+    tokio::spawn(app.run(stream::pending()));
+    Ok(address)
+}
+
+fn tell(happens: &str, seen: &Seen, as_told: bool) {
+    let took = format!("{:.1} ms", seen.took.as_secs_f64() * 1e3);
+    let mark = if as_told { "" } else { "   <- not as told" };
+    println!(
+        "{happens:28} {:>6}  {:13} {:12} {took:>9}{mark}",
+        seen.status, seen.body, seen.reason
+    );
+}

@@ -1,0 +1,99 @@
+//! The environment: what argv left out.
+//!
+//! Flags of our own have `MICRO_HEALTH_<FLAG>`, and a bad value is refused. Those
+//! that go-micro has too have go-micro's name, which a pod may share between both
+//! containers by one `envFrom`: a bad value there is the service's business, and is
+//! warned about and ignored.
+
+use std::ffi::OsString;
+
+use clap::Command;
+
+use super::{Notice, go_style};
+use crate::target::address;
+
+/// Flags that go-micro has too, and its variables.
+const SHARED: [(&str, &str); 2] = [
+    ("server_name", "MICRO_SERVER_NAME"),
+    ("server_address", "MICRO_SERVER_ADDRESS"),
+];
+
+/// What the environment adds to argv.
+#[derive(Debug, Default)]
+pub struct FromEnv {
+    /// `--flag=value` for each variable in use.
+    pub argv: Vec<OsString>,
+    /// The flags in `argv` and the variables they came from.
+    pub names: Vec<(String, String)>,
+    /// Shared variables that are of no use.
+    pub notices: Vec<Notice>,
+}
+
+/// The variable of a flag; `None` for flags that have none.
+pub fn variable_of(flag: &str) -> Option<String> {
+    if let Some((_, variable)) = SHARED.iter().find(|(name, _)| *name == flag) {
+        return Some((*variable).to_owned());
+    }
+    match flag {
+        // --server is read by go_micro::hint, with MICRO_CLIENT behind it.
+        "help" | "version" | "server" | "transport" => None,
+        // The original's own variable is MICRO_HEALTH_ADDRESS.
+        flag if flag.starts_with("health_") => Some(format!("MICRO_{}", flag.to_uppercase())),
+        flag => Some(format!("MICRO_HEALTH_{}", flag.to_uppercase())),
+    }
+}
+
+/// Names each flag's variable in its help.
+pub fn documented(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let Some(variable) = arg.get_long().and_then(variable_of) else {
+            return arg;
+        };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        arg.help(format!("{help} [{variable}]"))
+    })
+}
+
+/// Reads the variables of all flags that argv does not give. An empty variable
+/// counts as absent, as it does for go-micro.
+pub fn read(
+    command: &Command,
+    argv: &[OsString],
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> FromEnv {
+    let given = |flag: &str| {
+        argv.iter().any(|text| {
+            let text = text.to_string_lossy();
+            let name = text
+                .strip_prefix("--")
+                .map(|flag| flag.split('=').next().unwrap_or_default());
+            name.and_then(|name| go_style::find(command, name))
+                .and_then(|arg| arg.get_long())
+                == Some(flag)
+        })
+    };
+    let mut from_env = FromEnv::default();
+    for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+        let Some(name) = variable_of(flag) else {
+            continue;
+        };
+        let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if given(flag) {
+            continue;
+        }
+        if flag == "server_address"
+            && let Err(why) = address::to_dial(&value.to_string_lossy())
+        {
+            let why = format!("{:?}: {why}", value.to_string_lossy());
+            from_env.notices.push(Notice::BadVariable { name, why });
+            continue;
+        }
+        let mut text = OsString::from(format!("--{flag}="));
+        text.push(value);
+        from_env.argv.push(text);
+        from_env.names.push((flag.to_owned(), name));
+    }
+    from_env
+}

@@ -1,0 +1,107 @@
+//! go-micro's own flags and variables, as far as a sidecar has no use for them.
+//!
+//! Deployments pass one set of flags and one `envFrom` to both containers, so what
+//! go-micro's `cmd` package takes is taken here too.
+//! Source: go-micro cmd/cmd.go, v1.0 to v6.
+
+use std::ffi::OsString;
+
+use super::Notice;
+use crate::target::options::Protocol;
+
+/// The flags of go-micro that say something to a sidecar, if only "no".
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "go-micro's own, accepted as they stand")]
+pub struct Options {
+    /// What the service was started with: tried first by --protocol=auto
+    #[arg(long = "server", value_name = "SERVER", hide = true)]
+    pub server: Option<String>,
+
+    /// The service's transport: only http can be checked
+    #[arg(long = "transport", value_name = "TRANSPORT", hide = true, value_parser = only_http)]
+    pub transport: Option<String>,
+}
+
+/// Flags that are accepted with any value and mean nothing here. Later parts take
+/// theirs out of this list.
+pub const IGNORED: [&str; 37] = [
+    "auth",
+    "auth_address",
+    "auth_id",
+    "auth_namespace",
+    "auth_private_key",
+    "auth_public_key",
+    "auth_secret",
+    "auth_provider",
+    "auth_provider_address",
+    "broker",
+    "broker_address",
+    "client_pool_size",
+    "client_pool_ttl",
+    "client_retries",
+    "config",
+    "debug_profile",
+    "namespace",
+    "profile",
+    "proxy_address",
+    "register_interval",
+    "register_ttl",
+    "registry",
+    "registry_address",
+    "runtime",
+    "runtime_source",
+    "selector",
+    "server_advertise",
+    "server_id",
+    "server_metadata",
+    "server_version",
+    "store",
+    "store_address",
+    "store_database",
+    "store_table",
+    "tracer",
+    "tracer_address",
+    "transport_address",
+];
+
+/// Variables of go-micro that a user might think we follow.
+const MENTIONED: [&str; 4] = [
+    "MICRO_REGISTRY",
+    "MICRO_TRANSPORT",
+    "MICRO_SELECTOR",
+    "MICRO_CLIENT_REQUEST_TIMEOUT",
+];
+
+/// `--transport=grpc` makes a mucp service unreachable over HTTP.
+fn only_http(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" | "http" => Ok(text.to_owned()),
+        _ => Err("a service on this transport cannot be asked over HTTP or gRPC; only http can"),
+    }
+}
+
+/// The variables that are set and change nothing.
+pub fn ignored_variables(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Notice> {
+    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
+    MENTIONED
+        .into_iter()
+        .filter(is_set)
+        .map(Notice::IgnoredVariable)
+        .collect()
+}
+
+/// What the service was probably started as: `--server`, then `MICRO_SERVER`, then
+/// `MICRO_CLIENT`. Orders auto-detection and never decides it.
+pub fn hint(server: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> Option<Protocol> {
+    let protocol = |name: &str| match name {
+        "grpc" => Some(Protocol::Grpc),
+        "rpc" | "mucp" => Some(Protocol::Mucp),
+        _ => None,
+    };
+    let named = |name: &str| variable(name).and_then(|value| protocol(value.to_str()?));
+    server
+        .and_then(protocol)
+        .or_else(|| named("MICRO_SERVER"))
+        .or_else(|| named("MICRO_CLIENT"))
+}

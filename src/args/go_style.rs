@@ -1,0 +1,78 @@
+//! argv as Go's flag package would read it.
+//!
+//! `-server_name x`, `--server_name x`, `--server_name=x` and `--server-name=x` are
+//! one flag; all become `--server_name=x`. A value is whatever follows, even if it
+//! begins with a dash.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, Command};
+
+use super::go_micro;
+
+/// Rewrites argv for clap; also returns the names of go-micro's flags that were
+/// left out because they mean nothing here.
+pub fn rewrite(
+    command: &Command,
+    argv: impl IntoIterator<Item = OsString>,
+) -> (Vec<OsString>, Vec<String>) {
+    let mut argv = argv.into_iter();
+    let mut rewritten: Vec<_> = argv.next().into_iter().collect();
+    let mut ignored = Vec::new();
+    while let Some(text) = argv.next() {
+        if text == "--" {
+            rewritten.push(text);
+            rewritten.extend(argv.by_ref());
+            break;
+        }
+        let Some((name, value)) = split(&text) else {
+            rewritten.push(text);
+            continue;
+        };
+        let is_ignored = go_micro::IGNORED.contains(&name.as_str());
+        let takes_value =
+            is_ignored || find(command, &name).is_some_and(|arg| arg.get_action().takes_values());
+        let value = value.or_else(|| if takes_value { argv.next() } else { None });
+        if is_ignored {
+            ignored.push(name);
+        } else {
+            rewritten.push(join(&name, value.as_deref()));
+        }
+    }
+    (rewritten, ignored)
+}
+
+/// The flag of this name or alias.
+pub fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| {
+        arg.get_long() == Some(name)
+            || arg
+                .get_all_aliases()
+                .is_some_and(|aliases| aliases.contains(&name))
+    })
+}
+
+/// Splits `-name`, `--name` or either with `=value`; `None` for anything else,
+/// including one-letter flags.
+fn split(text: &OsStr) -> Option<(String, Option<OsString>)> {
+    // Only the value may be other than UTF-8, and such a value is refused by every
+    // flag anyway: its replacement characters show up in the refusal.
+    let text = text.to_string_lossy();
+    let flag = text
+        .strip_prefix("--")
+        .or_else(|| text.strip_prefix('-').filter(|rest| rest.len() > 1))?;
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(OsString::from(value))),
+        None => (flag, None),
+    };
+    (!name.is_empty()).then(|| (name.replace('-', "_"), value))
+}
+
+fn join(name: &str, value: Option<&OsStr>) -> OsString {
+    let mut flag = OsString::from(format!("--{name}"));
+    if let Some(value) = value {
+        flag.push("=");
+        flag.push(value);
+    }
+    flag
+}

@@ -1,0 +1,278 @@
+//! The command line as a table: what an operator writes, what is understood.
+
+use std::time::Duration;
+
+use super::*;
+use crate::target::options::WithoutDebug;
+
+const NAMED: [&str; 2] = ["--server_name=greeter", "--server_address=localhost:9091"];
+
+fn read_in(argv: &[&str], environment: &[(&str, &str)]) -> Result<Understood, clap::Error> {
+    let argv = std::iter::once("health")
+        .chain(argv.iter().copied())
+        .map(OsString::from);
+    let variable = |name: &str| {
+        environment
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| OsString::from(value))
+    };
+    read(argv, variable)
+}
+
+fn understood(argv: &[&str], environment: &[(&str, &str)]) -> Understood {
+    read_in(argv, environment).unwrap_or_else(|error| panic!("{argv:?} {environment:?}: {error}"))
+}
+
+fn refusal(argv: &[&str], environment: &[(&str, &str)]) -> String {
+    let error = read_in(argv, environment)
+        .err()
+        .unwrap_or_else(|| panic!("{argv:?} {environment:?}"));
+    assert_eq!(error.exit_code(), 2, "{error}");
+    error.to_string()
+}
+
+fn target(argv: &[&str], environment: &[(&str, &str)]) -> (String, String) {
+    let target = understood(argv, environment).args.target;
+    (target.server_name.0, target.server_address.to_string())
+}
+
+#[test]
+fn clap_agrees_with_itself() {
+    env::documented(Args::command()).debug_assert();
+}
+
+#[test]
+fn every_spelling_is_one_flag() {
+    for argv in [
+        &NAMED[..],
+        &["--server-name=greeter", "--server-address=localhost:9091"],
+        &["-server_name=greeter", "-server_address=localhost:9091"],
+        &[
+            "-server_name",
+            "greeter",
+            "-server-address",
+            "localhost:9091",
+        ],
+        &[
+            "--server_name",
+            "greeter",
+            "--server_address",
+            "localhost:9091",
+        ],
+    ] {
+        assert_eq!(
+            target(argv, &[]),
+            ("greeter".into(), "localhost:9091".into()),
+            "{argv:?}"
+        );
+    }
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_counts_as_in_go() {
+    assert_eq!(
+        target(&["--server_name=first", NAMED[0], NAMED[1]], &[]).0,
+        "greeter"
+    );
+}
+
+#[test]
+fn a_value_may_begin_with_a_dash() {
+    assert_eq!(target(&["-server_name", "-g", NAMED[1]], &[]).0, "-g");
+}
+
+#[test]
+fn the_published_manifest_works_as_it_stands() {
+    let argv = [
+        "--health_address=0.0.0.0:8081",
+        "--server_name=greeter",
+        "--server_address=0.0.0.0:8080",
+    ];
+    let args = understood(&argv, &[]).args;
+    assert_eq!(args.server.health_address.to_string(), ":8081");
+    assert_eq!(args.target.server_address.to_string(), ":8080");
+    assert_eq!(args.target.check_timeout.0, Duration::from_millis(900));
+    assert_eq!(args.target.without_debug, WithoutDebug::Unhealthy);
+}
+
+#[test]
+fn a_flag_wins_over_its_variable_and_that_over_the_default() {
+    let environment = [
+        ("MICRO_SERVER_NAME", "from-env"),
+        ("MICRO_SERVER_ADDRESS", ":1"),
+        ("MICRO_HEALTH_ADDRESS", ":2"),
+        ("MICRO_HEALTH_CHECK_TIMEOUT", "1.5s"),
+        ("MICRO_HEALTH_PROTOCOL", "grpc"),
+    ];
+    let args = understood(&["-server-name", "greeter", "--client=rpc"], &environment).args;
+    assert_eq!(args.target.server_name.0, "greeter");
+    assert_eq!(args.target.server_address.to_string(), ":1");
+    assert_eq!(args.server.health_address.to_string(), ":2");
+    assert_eq!(args.target.check_timeout.0, Duration::from_millis(1500));
+    assert_eq!(args.target.protocol, Protocol::Mucp);
+    // An empty variable is an absent one.
+    assert_eq!(
+        understood(&NAMED, &[("MICRO_HEALTH_ADDRESS", "")])
+            .args
+            .server
+            .health_address
+            .to_string(),
+        "127.0.0.1:8080"
+    );
+}
+
+#[test]
+fn go_micros_own_flags_are_taken_along() {
+    let argv = [
+        "--registry=kubernetes",
+        "-register_ttl",
+        "60",
+        "--broker",
+        "-x",
+        NAMED[0],
+        NAMED[1],
+        "--transport=http",
+    ];
+    let ignored =
+        ["registry", "register_ttl", "broker"].map(|name| Notice::IgnoredFlag(name.into()));
+    assert_eq!(understood(&argv, &[]).notices, ignored);
+    assert!(refusal(&["--transport=quic", NAMED[0], NAMED[1]], &[]).contains("only http can"));
+}
+
+#[test]
+fn a_shared_variable_never_forces_or_refuses() {
+    let environment = [
+        ("MICRO_TRANSPORT", "quic"),
+        ("MICRO_REGISTRY", "kubernetes"),
+        ("MICRO_CLIENT_REQUEST_TIMEOUT", "5s"),
+        ("MICRO_SERVER_ADDRESS", "nonsense"),
+        ("MICRO_CLIENT", "grpc"),
+    ];
+    let understood = understood(&[NAMED[0], "--server_address=:9091"], &environment);
+    assert_eq!(understood.args.target.protocol, Protocol::Auto);
+    assert_eq!(
+        understood.args.target.check_timeout.0,
+        Duration::from_millis(900)
+    );
+    assert_eq!(understood.hint, Some(Protocol::Grpc));
+    let ignored = [
+        "MICRO_REGISTRY",
+        "MICRO_TRANSPORT",
+        "MICRO_CLIENT_REQUEST_TIMEOUT",
+    ]
+    .map(Notice::IgnoredVariable);
+    assert_eq!(understood.notices, ignored);
+
+    // Without a flag the useless value leaves none, and the refusal is about that.
+    assert!(refusal(&[NAMED[0]], &environment).contains("--server_address"));
+}
+
+#[test]
+fn the_server_variable_comes_before_the_client_one() {
+    let both = [("MICRO_SERVER", "mucp"), ("MICRO_CLIENT", "grpc")];
+    assert_eq!(understood(&NAMED, &both).hint, Some(Protocol::Mucp));
+    assert_eq!(
+        understood(&[NAMED[0], NAMED[1], "--server=grpc"], &both).hint,
+        Some(Protocol::Grpc)
+    );
+    assert_eq!(understood(&NAMED, &[("MICRO_SERVER", "http")]).hint, None);
+}
+
+#[test]
+fn a_refusal_names_flag_value_and_what_is_accepted() {
+    let with = |flag: &'static str| [NAMED[0], NAMED[1], flag];
+    for (argv, environment, expected) in [
+        (
+            &[NAMED[0]][..],
+            &[][..],
+            &[
+                "--server_address",
+                "for example: health --server_name=greeter",
+            ][..],
+        ),
+        (&[NAMED[1]], &[], &["--server_name"]),
+        (
+            &["--server_name=", NAMED[1]],
+            &[],
+            &["--server_name", "such as greeter"],
+        ),
+        (
+            &[NAMED[0], "--server_address=9091"],
+            &[],
+            &["--server_address", "'9091'", "localhost:9091"],
+        ),
+        (
+            &with("--check_timeout=5"),
+            &[],
+            &["--check_timeout", "'5'", "900ms"],
+        ),
+        (
+            &with("--check_timeout=0s"),
+            &[],
+            &["--check_timeout", "'0s'", "never"],
+        ),
+        (
+            &with("--protocol=http"),
+            &[],
+            &["--protocol", "'http'", "auto, grpc, mucp, grpc-health"],
+        ),
+        (
+            &with("--without_debug=maybe"),
+            &[],
+            &["--without_debug", "unhealthy, healthy"],
+        ),
+        (
+            &with("--health_address=8080"),
+            &[],
+            &["--health_address", "'8080'", "host:port"],
+        ),
+        (&with("--log_level=loud"), &[], &["--log_level", "'loud'"]),
+        (
+            &with("--helth_address=:1"),
+            &[],
+            &["--helth_address", "--health_address"],
+        ),
+        (&with("extra"), &[], &["'extra'"]),
+        (
+            &NAMED,
+            &[("MICRO_HEALTH_CHECK_TIMEOUT", "soon")],
+            &["--check_timeout", "'soon'", "MICRO_HEALTH_CHECK_TIMEOUT"],
+        ),
+    ] {
+        let refusal = refusal(argv, environment);
+        for part in expected {
+            assert!(
+                refusal.contains(part),
+                "{argv:?} {environment:?}: {part:?} is not in\n{refusal}"
+            );
+        }
+    }
+}
+
+#[test]
+fn help_and_version_survive_the_trimmed_features() {
+    for (argv, expected) in [
+        (
+            "--help",
+            &[
+                "--server_address <HOST:PORT>",
+                "[MICRO_HEALTH_CHECK_TIMEOUT]",
+                "[default: 900ms]",
+                "Usage: health",
+            ][..],
+        ),
+        ("-help", &["Usage: health"]),
+        ("--version", &["health 0.1.0 (commit "]),
+        ("-version", &["health 0.1.0 (commit "]),
+    ] {
+        let error = read_in(&[argv], &[]).unwrap_err();
+        assert_eq!(error.exit_code(), 0);
+        for part in expected {
+            assert!(
+                error.to_string().contains(part),
+                "{argv}: {part:?} is not in\n{error}"
+            );
+        }
+    }
+}

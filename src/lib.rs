@@ -1,0 +1,35 @@
+//! Answers Kubernetes probes on behalf of a go-micro service in the same pod.
+//!
+//! ```text
+//!             GET /health                         Debug.Health  (gRPC or mucp)
+//!  kubelet ────────────────▶  server ──▶ target ──────────────────────────────▶ service
+//! ```
+//!
+//! The kubelet **probes** us, we **check** the target.
+//!
+//! Suggested reading order: [`args`] is everything that can be configured, [`app`]
+//! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
+//! find, [`server`] is how the kubelet asks. [`debug`] is for Rust programs that
+//! want to be checked.
+
+pub mod app;
+pub mod args;
+pub mod debug;
+pub mod log;
+pub mod server;
+pub mod signals;
+pub mod target;
+pub mod unhealthy;
+
+/// How requests to the target introduce themselves.
+pub const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));
+
+/// What `--version` prints: version, commit, features.
+pub const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("MICRO_HEALTH_COMMIT"),
+    ", features: ",
+    env!("MICRO_HEALTH_FEATURES"),
+    ")"
+);

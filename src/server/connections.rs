@@ -1,0 +1,249 @@
+//! The open connections: never more than [`LIMIT`], and when there are that many the
+//! one that has been idle longest makes room, so that a flood of idle, half-header or
+//! zero-byte connections never costs the kubelet its answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tracing::{debug, error};
+
+/// Most connections at a time. A pod has a handful of probers; 256 connections with
+/// hyper's buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
+pub const LIMIT: usize = 256;
+
+/// The connections and their tasks.
+#[derive(Debug, Default)]
+pub struct Connections {
+    tasks: JoinSet<()>,
+    open: HashMap<Id, (AbortHandle, Arc<Activity>)>,
+    shared: Arc<Shared>,
+}
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub struct Activity {
+    /// When it became idle, counted in such events; [`BUSY`] inside a request.
+    idle_since: AtomicU64,
+    /// Whether it ever sent a whole request head.
+    has_asked: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+/// A request being answered; its connection is idle again when this is dropped.
+#[derive(Debug)]
+pub struct Busy(Arc<Activity>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    clock: AtomicU64,
+    in_flight: AtomicUsize,
+    became_idle: Notify,
+}
+
+const BUSY: u64 = u64::MAX;
+
+// === impl Connections ===
+
+impl Connections {
+    /// Runs a connection made by `serve` from its activity.
+    pub fn spawn<F>(&mut self, serve: impl FnOnce(Arc<Activity>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let activity = Arc::new(Activity {
+            idle_since: AtomicU64::new(self.shared.tick()),
+            has_asked: AtomicBool::new(false),
+            shared: Arc::clone(&self.shared),
+        });
+        let task = self.tasks.spawn(serve(Arc::clone(&activity)));
+        self.open.insert(task.id(), (task, activity));
+    }
+
+    /// Waits until one more connection may be opened, closing the one that has been
+    /// idle longest if need be. Where all are busy, waits for the first to finish,
+    /// which the check's deadline bounds.
+    pub async fn room(&mut self) {
+        while let Some(done) = self.tasks.try_join_next_with_id() {
+            self.forget(done);
+        }
+        while self.open.len() >= LIMIT {
+            if self.close_oldest_idle() {
+                continue;
+            }
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                () = shared.became_idle.notified() => {}
+                Some(done) = self.tasks.join_next_with_id() => self.forget(done),
+            }
+        }
+    }
+
+    /// Waits until a connection has ended; never, while there is none.
+    pub async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(done) => self.forget(done),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until no request is being answered.
+    pub fn quiet(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            while shared.in_flight.load(Ordering::Relaxed) > 0 {
+                shared.became_idle.notified().await;
+            }
+        }
+    }
+
+    fn close_oldest_idle(&mut self) -> bool {
+        let idle = self
+            .open
+            .iter()
+            .filter(|(_, (_, activity))| !activity.is_busy());
+        let oldest =
+            idle.min_by_key(|(_, (_, activity))| activity.idle_since.load(Ordering::Relaxed));
+        let Some((id, (task, _))) = oldest.map(|(id, open)| (*id, open)) else {
+            return false;
+        };
+        debug!(
+            limit = LIMIT,
+            "Closing the connection that has been idle longest"
+        );
+        task.abort();
+        self.open.remove(&id).is_some()
+    }
+
+    fn forget(&mut self, done: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = match done {
+            Ok((id, ())) => id,
+            Err(error) => {
+                if error.is_panic() {
+                    error!("A connection ended in a panic: {error}");
+                }
+                error.id()
+            }
+        };
+        self.open.remove(&id);
+    }
+}
+
+// === impl Activity ===
+
+impl Activity {
+    /// Marks a request as being answered.
+    pub fn begin(self: &Arc<Self>) -> Busy {
+        self.has_asked.store(true, Ordering::Relaxed);
+        self.idle_since.store(BUSY, Ordering::Relaxed);
+        self.shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    /// Whether the connection ever sent a whole request head.
+    pub fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.idle_since.load(Ordering::Relaxed) == BUSY
+    }
+}
+
+// === impl Busy ===
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let Self(activity) = self;
+        // Over h2 several requests may share the connection: the first to finish marks
+        // it idle, which only makes it the last choice among the idle ones.
+        activity
+            .idle_since
+            .store(activity.shared.tick(), Ordering::Relaxed);
+        activity.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        activity.shared.became_idle.notify_waiters();
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+    use std::future::pending;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn fill(connections: &mut Connections) -> Vec<Arc<Activity>> {
+        let mut activities = Vec::new();
+        for _ in 0..LIMIT {
+            connections.spawn(|activity| {
+                activities.push(activity);
+                pending()
+            });
+        }
+        activities
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_has_been_idle_longest_makes_room() {
+        let mut connections = Connections::default();
+        let activities = fill(&mut connections);
+        // The first is in a request, the second has just finished one.
+        let _busy = activities[0].begin();
+        drop(activities[1].begin());
+
+        timeout(PATIENCE, connections.room()).await.unwrap();
+
+        let left: Vec<_> = activities
+            .iter()
+            .map(|kept| {
+                connections
+                    .open
+                    .values()
+                    .any(|(_, open)| Arc::ptr_eq(open, kept))
+            })
+            .collect();
+        assert_eq!(left.iter().position(|kept| !kept), Some(2));
+        assert_eq!(connections.open.len(), LIMIT - 1);
+    }
+
+    #[tokio::test]
+    async fn where_all_are_busy_the_first_to_finish_makes_room() {
+        let mut connections = Connections::default();
+        let activities = fill(&mut connections);
+        let mut busy: Vec<_> = activities.iter().map(Activity::begin).collect();
+
+        let room = connections.room();
+        tokio::pin!(room);
+        assert!(room.as_mut().now_or_never().is_none());
+        drop(busy.pop());
+
+        timeout(PATIENCE, room).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn quiet_is_when_no_request_is_being_answered() {
+        let mut connections = Connections::default();
+        let activity = fill(&mut connections).remove(0);
+        let busy = activity.begin();
+
+        let quiet = connections.quiet();
+        tokio::pin!(quiet);
+        assert!(quiet.as_mut().now_or_never().is_none());
+        drop(busy);
+
+        timeout(PATIENCE, quiet).await.unwrap();
+    }
+}

@@ -1,0 +1,29 @@
+//! The flags of the HTTP server.
+
+use crate::target::address::Address;
+
+/// How to be probed.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The probes")]
+pub struct Options {
+    /// Where to answer probes; a wildcard listens on IPv4 and IPv6, and in a pod the
+    /// kubelet cannot reach loopback
+    #[arg(
+        long = "health_address",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub health_address: Address,
+
+    /// Put the target's own error text into bodies too, not only its enumerated code
+    #[arg(
+        long = "expose_errors",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub expose_errors: bool,
+}

@@ -1,0 +1,230 @@
+//! The contract as tables.
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::target::Verdict;
+use crate::unhealthy::{Stage, Unhealthy};
+
+fn check(verdict: Verdict) -> Check {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+    Check {
+        verdict,
+        took: Duration::from_micros(421),
+        at,
+    }
+}
+
+fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool) -> Reply {
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
+    let check = verdict.map(check);
+    let facts = Facts {
+        name: "greeter",
+        check: check.as_ref(),
+        expose_errors,
+    };
+    Reply::new(
+        Route::of(path),
+        Asked::read(query, Some(accept.as_bytes())),
+        &facts,
+    )
+}
+
+fn plain(path: &str, verdict: Option<Verdict>) -> (u16, String) {
+    let reply = reply(path, "*/*", verdict, false);
+    assert_eq!(reply.content_type, TEXT);
+    (reply.status.as_u16(), reply.body.into_owned())
+}
+
+fn deadline() -> Verdict {
+    Err(Unhealthy::Deadline(
+        Duration::from_millis(900),
+        Stage::Connecting,
+    ))
+}
+
+#[test]
+fn each_path_says_what_it_promises() {
+    let said = |status: u16, body: &str| (status, body.to_owned());
+    for (path, healthy, unhealthy, draining) in [
+        ("/health", said(200, "OK"), said(500, "NOT_HEALTHY"), None),
+        ("/healthz", said(200, "OK"), said(503, "NOT_HEALTHY"), None),
+        (
+            "/readyz",
+            said(200, "OK"),
+            said(503, "NOT_HEALTHY"),
+            Some(said(503, "DRAINING")),
+        ),
+        (
+            "/health?code=reason",
+            said(200, "OK"),
+            said(500, "NOT_HEALTHY"),
+            None,
+        ),
+        (
+            "/healthz?code=reason",
+            said(200, "OK"),
+            said(504, "NOT_HEALTHY"),
+            None,
+        ),
+        (
+            "/readyz?x=1&code=reason",
+            said(200, "OK"),
+            said(504, "NOT_HEALTHY"),
+            Some(said(503, "DRAINING")),
+        ),
+        (
+            "/healthz?code=other",
+            said(200, "OK"),
+            said(503, "NOT_HEALTHY"),
+            None,
+        ),
+    ] {
+        assert_eq!(plain(path, Some(Ok(()))), healthy, "{path}");
+        assert_eq!(plain(path, Some(deadline())), unhealthy, "{path}");
+        assert_eq!(
+            Route::of(path.split('?').next().unwrap()).needs_check(true),
+            draining.is_none(),
+            "{path}"
+        );
+        if let Some(draining) = draining {
+            assert_eq!(plain(path, None), draining, "{path}");
+        }
+    }
+}
+
+#[test]
+fn livez_and_unknown_paths_never_ask_the_target() {
+    assert_eq!(
+        plain("/livez", None),
+        (200, "sidecar alive, target not asked".into())
+    );
+    for path in [
+        "/",
+        "/health/",
+        "/HEALTH",
+        "/health/greeter",
+        "//health",
+        "/healthzz",
+        "*",
+    ] {
+        assert_eq!(
+            plain(path, None),
+            (404, "404 page not found\n".into()),
+            "{path}"
+        );
+        assert!(!Route::of(path).needs_check(false));
+    }
+}
+
+#[test]
+fn verbose_names_the_reason() {
+    assert_eq!(
+        plain("/health?verbose", Some(Ok(()))).1,
+        "[+]greeter ok\nhealth check passed\n"
+    );
+    assert_eq!(
+        plain("/healthz?verbose=1", Some(deadline())),
+        (
+            503,
+            "[-]greeter failed: deadline\nhealthz check failed\n".into()
+        )
+    );
+    assert_eq!(
+        plain("/readyz?verbose", None).1,
+        "[-]greeter failed: draining\nreadyz check failed\n"
+    );
+    let exposed = reply("/health?verbose", "", Some(deadline()), true);
+    assert_eq!(
+        exposed.body,
+        "[-]greeter failed: deadline: no answer within 900ms, connecting\nhealth check failed\n"
+    );
+}
+
+#[test]
+fn json_is_for_those_who_name_it() {
+    for accept in [
+        "application/health+json",
+        "text/html, Application/Health+JSON;q=0.9, */*",
+    ] {
+        assert_eq!(
+            reply("/health", accept, Some(Ok(())), false).content_type,
+            HEALTH_JSON,
+            "{accept}"
+        );
+    }
+    for accept in [
+        "",
+        "*/*",
+        "application/*",
+        "application/json",
+        "xapplication/health+json",
+    ] {
+        assert_eq!(
+            reply("/health", accept, Some(Ok(())), false).content_type,
+            TEXT,
+            "{accept}"
+        );
+    }
+}
+
+#[test]
+fn json_carries_the_same_facts() {
+    let json = |path, verdict, expose| -> Value {
+        serde_json::from_str(&reply(path, HEALTH_JSON, verdict, expose).body).unwrap()
+    };
+    let measured = json!({
+        "componentType": "component", "observedValue": 0.421, "observedUnit": "ms",
+        "status": "pass", "time": "2023-11-14T22:13:20.123Z",
+    });
+    assert_eq!(
+        json("/health", Some(Ok(())), true),
+        json!({"status": "pass", "serviceId": "greeter", "checks": {"greeter:responseTime": [measured]}})
+    );
+    let failed = json("/healthz", Some(deadline()), false);
+    assert_eq!(
+        (&failed["status"], &failed["output"]),
+        (&json!("fail"), &json!("deadline"))
+    );
+    assert_eq!(
+        failed["checks"]["greeter:responseTime"][0]["output"],
+        "deadline"
+    );
+    assert_eq!(failed.get("notes"), None, "error text stays inside");
+    let exposed = json("/healthz", Some(deadline()), true);
+    assert_eq!(
+        exposed["notes"],
+        json!(["no answer within 900ms, connecting"])
+    );
+    assert_eq!(
+        json("/readyz", None, false),
+        json!({"status": "fail", "serviceId": "greeter", "output": "draining"})
+    );
+    assert_eq!(json("/livez", None, false)["status"], "pass");
+}
+
+#[test]
+fn no_reply_is_a_redirect_or_larger_than_the_kubelet_reads() {
+    let long = "x".repeat(100_000);
+    let verdicts = [
+        Ok(()),
+        deadline(),
+        Err(Unhealthy::NotServing(long.as_str().into())),
+    ];
+    for path in [
+        "/health",
+        "/healthz?code=reason",
+        "/readyz?verbose",
+        "/livez",
+        "/nothing",
+    ] {
+        for verdict in &verdicts {
+            for accept in ["*/*", HEALTH_JSON] {
+                let reply = reply(path, accept, Some(verdict.clone()), true);
+                assert!(!reply.status.is_redirection() && reply.body.len() < 10 << 10);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Whom to check, and one check of it.
+//!
+//! However many probes arrive, a target is asked once at a time: a probe joins the
+//! check in flight, which has its whole deadline and so is as good for a late joiner.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use http::Uri;
+use tokio::time::{self, Instant};
+use tracing::{info, warn};
+
+use self::debug_mucp::Heard;
+use self::detect::{Lesson, Memory, Tried, Wire};
+use self::dial::Dialer;
+use self::grpc::{Broken, Call, answer::Answer};
+use self::options::{Options, Protocol, WithoutDebug};
+use crate::unhealthy::Unhealthy;
+
+pub mod address;
+pub mod debug_grpc;
+pub mod debug_mucp;
+pub mod detect;
+pub mod dial;
+pub mod grpc;
+pub mod grpc_health;
+pub mod micro_error;
+pub mod options;
+
+/// Healthy, or the reason why not.
+pub type Verdict = Result<(), Unhealthy>;
+
+/// A service to check.
+#[derive(Debug)]
+pub struct Target {
+    options: Options,
+    hint: Option<Protocol>,
+    dialer: Dialer,
+    grpc: grpc::Client,
+    debug_uri: Uri,
+    health_uri: Uri,
+    memory: Mutex<Memory>,
+    in_flight: Mutex<Option<WeakShared<BoxFuture<'static, Arc<Check>>>>>,
+    /// The latest verdict's reason code, to log changes only.
+    latest: Mutex<Option<&'static str>>,
+}
+
+/// One finished check.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What the service is.
+    pub verdict: Verdict,
+    /// How long the check took.
+    pub took: Duration,
+    /// When it was finished.
+    pub at: SystemTime,
+}
+
+/// The code of a healthy verdict, beside the reasons of [`Unhealthy`].
+pub const HEALTHY: &str = "ok";
+
+// === impl Target ===
+
+impl Target {
+    /// Does not connect. `hint` orders the attempts of `--protocol=auto`.
+    pub fn new(options: Options, hint: Option<Protocol>) -> Arc<Self> {
+        let authority = options.server_address.authority();
+        Arc::new(Self {
+            hint,
+            dialer: Dialer::new(options.server_address.clone()),
+            grpc: grpc::Client::default(),
+            debug_uri: debug_grpc::uri(&authority, debug_grpc::path(&options.server_name.0)),
+            health_uri: debug_grpc::uri(&authority, grpc_health::path()),
+            memory: Mutex::default(),
+            in_flight: Mutex::default(),
+            latest: Mutex::default(),
+            options,
+        })
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.options.server_name.0
+    }
+
+    /// The longest that a check takes.
+    pub fn check_timeout(&self) -> Duration {
+        self.options.check_timeout.0
+    }
+
+    /// The protocol that the service was found to speak; the flag's, if it names one.
+    pub fn protocol(&self) -> &'static str {
+        match self.options.protocol {
+            Protocol::Auto => lock(&self.memory).answered().map_or("auto", Wire::name),
+            fixed => fixed.name(),
+        }
+    }
+
+    /// Checks the service, or joins the check in flight. Done after `check_timeout`,
+    /// whatever the service does; cancelled when every caller has gone.
+    pub fn check(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
+        let mut in_flight = lock(&self.in_flight);
+        let joined = in_flight
+            .as_ref()
+            .and_then(WeakShared::upgrade)
+            .filter(|check| check.peek().is_none());
+        joined.unwrap_or_else(|| {
+            let target = Arc::clone(self);
+            let check = async move { Arc::new(target.run().await) }.boxed().shared();
+            *in_flight = check.downgrade();
+            check
+        })
+    }
+
+    async fn run(&self) -> Check {
+        let started = Instant::now();
+        let timeout = self.check_timeout();
+        let deadline = started + timeout;
+        let verdict = match time::timeout_at(deadline, self.ask(deadline)).await {
+            Ok(verdict) => verdict,
+            Err(_) => Err(Unhealthy::Deadline(timeout, self.dialer.stage())),
+        };
+        let verdict = match verdict {
+            Err(Unhealthy::NoDebug(_)) if self.options.without_debug == WithoutDebug::Healthy => {
+                Ok(())
+            }
+            verdict => verdict,
+        };
+        self.report(&verdict);
+        Check {
+            verdict,
+            took: started.elapsed(),
+            at: SystemTime::now(),
+        }
+    }
+
+    /// Logs a verdict that differs from the one before.
+    fn report(&self, verdict: &Verdict) {
+        let code = verdict
+            .as_ref()
+            .err()
+            .map_or(HEALTHY, |unhealthy| unhealthy.reason().code);
+        if lock(&self.latest).replace(code) == Some(code) {
+            return;
+        }
+        let (service, protocol) = (self.name(), self.protocol());
+        match verdict {
+            Ok(()) => info!(service, protocol, "Service is healthy"),
+            Err(unhealthy) => {
+                let to_do = unhealthy.reason().remedy;
+                warn!(
+                    service,
+                    protocol,
+                    reason = code,
+                    to_do,
+                    "Service is unhealthy: {unhealthy}"
+                );
+            }
+        }
+    }
+
+    async fn ask(&self, deadline: Instant) -> Verdict {
+        match self.options.protocol {
+            Protocol::Mucp => self.ask_on(Wire::Mucp, deadline).await.0,
+            Protocol::Grpc => self.ask_on(Wire::Grpc, deadline).await.0,
+            Protocol::GrpcHealth => self.ask_on(Wire::GrpcHealth, deadline).await.0,
+            Protocol::Auto => self.detect(deadline).await,
+        }
+    }
+
+    async fn detect(&self, deadline: Instant) -> Verdict {
+        let mut tried = Tried::default();
+        let mut wire = lock(&self.memory).first(self.hint);
+        // The verdict that led to a guess: one that does not come true says less.
+        let mut before_guess = None;
+        loop {
+            let (verdict, lesson) = self.ask_on(wire, deadline).await;
+            let mut memory = lock(&self.memory);
+            let next;
+            (*memory, next) = memory.learn(&mut tried, wire, lesson);
+            match (next, before_guess) {
+                (Some(next), _) => {
+                    wire = next;
+                    before_guess = (lesson != Lesson::Settings).then_some(verdict);
+                }
+                (None, Some(earlier)) if lesson.is_wrong_guess() => return earlier,
+                (None, _) => return verdict,
+            }
+        }
+    }
+
+    /// Asks on one wire.
+    async fn ask_on(&self, wire: Wire, deadline: Instant) -> (Verdict, Lesson) {
+        match wire {
+            Wire::Mucp => match debug_mucp::ask(&self.dialer, self.name(), deadline).await {
+                Heard::Answered(verdict) => (verdict, Lesson::Answered),
+                Heard::Settings => (
+                    Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
+                    Lesson::Settings,
+                ),
+                Heard::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
+                Heard::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
+            },
+            Wire::Grpc => {
+                let answer = self
+                    .call(&self.debug_uri, debug_grpc::REQUEST, deadline)
+                    .await;
+                learned(answer.map(|answer| debug_grpc::verdict(&answer)))
+            }
+            Wire::GrpcHealth => learned(self.check_named(deadline).await),
+        }
+    }
+
+    /// Asks grpc.health.v1 for the configured name; without one for the service's,
+    /// and if that is unknown for the server as a whole.
+    async fn check_named(&self, deadline: Instant) -> Result<Verdict, Broken> {
+        let ask = async |service: &str| {
+            let answer = self
+                .call(&self.health_uri, grpc_health::request(service), deadline)
+                .await?;
+            Ok(grpc_health::verdict(&answer, service))
+        };
+        if let Some(service) = &self.options.health_service {
+            return ask(service).await;
+        }
+        match ask(self.name()).await {
+            Ok(Err(Unhealthy::UnknownService(_))) => ask("").await,
+            result => result,
+        }
+    }
+
+    async fn call(&self, uri: &Uri, message: Bytes, deadline: Instant) -> Result<Answer, Broken> {
+        self.grpc
+            .call(&Call {
+                uri: uri.clone(),
+                message,
+                deadline,
+                dialer: &self.dialer,
+            })
+            .await
+    }
+}
+
+/// The verdict of a gRPC attempt, and what it taught.
+fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
+    match answer {
+        Ok(verdict) => {
+            let not_served = matches!(verdict, Err(Unhealthy::NoDebug(_)));
+            (
+                verdict,
+                if not_served {
+                    Lesson::NotServed
+                } else {
+                    Lesson::Answered
+                },
+            )
+        }
+        Err(broken @ Broken::NotGrpc(_)) => (Err(broken.into()), Lesson::NotGrpc),
+        Err(broken @ Broken::Lost(_)) => (Err(broken.into()), Lesson::Nothing),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while holding one of these locks; if it did, the value is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,145 @@
+//! go-micro's `Debug.Health` over its own protocol, mucp: HTTP/1.1, one connection
+//! for each check.
+//!
+//! A new connection, because servers since v1.9 key requests by connection and id
+//! and lose answers when either is reused too soon. No half-close and no
+//! `Connection: close`: from v1.18 on the first loses nearly every answer, from
+//! v4.10 on the second cancels the handler's context.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use self::answer::Progress;
+use super::dial::Dialer;
+use crate::unhealthy::{Excerpt, Unhealthy};
+
+pub mod answer;
+
+/// What a server did with one mucp request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Heard {
+    /// A mucp server answered; this is what it said.
+    Answered(super::Verdict),
+    /// HTTP/2 SETTINGS: a gRPC server.
+    Settings,
+    /// Reset or end of file before any byte; a gRPC server may do that too.
+    Closed(Excerpt),
+    /// No connection, an answer cut short, or something that is neither.
+    Failed(Unhealthy),
+}
+
+/// Ids of requests, unique in this process: servers key answers by them.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Asks the service once. The caller bounds the time; dropping the future closes
+/// the connection.
+pub async fn ask(dialer: &Dialer, server_name: &str, deadline: Instant) -> Heard {
+    let mut stream = match dialer.dial().await {
+        Ok(stream) => stream,
+        Err(error) => return Heard::Failed(Unhealthy::Unreachable(error.to_string().into())),
+    };
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let request = request(
+        &dialer.address().authority(),
+        server_name,
+        id,
+        left.as_nanos(),
+    );
+    if let Err(error) = stream.write_all(&request).await {
+        return lost(&[], &error);
+    }
+    let mut received = Vec::with_capacity(1024);
+    loop {
+        match answer::read(&received) {
+            Progress::Incomplete => {}
+            Progress::Heard(heard) => return heard,
+        }
+        match stream.read_buf(&mut received).await {
+            Ok(0) => return lost(&received, &io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) => return lost(&received, &error),
+        }
+    }
+}
+
+fn lost(received: &[u8], error: &io::Error) -> Heard {
+    if received.is_empty() {
+        Heard::Closed(format!("closed without an answer: {error}").into())
+    } else {
+        Heard::Failed(Unhealthy::Unreachable(
+            format!("the answer was cut short: {error}").into(),
+        ))
+    }
+}
+
+/// The request that every release from v0.1 to v6 understands: the json-rpc
+/// envelope, with both header families.
+fn request(authority: &str, server_name: &str, id: u64, timeout_nanos: u128) -> Vec<u8> {
+    let body = format!(r#"{{"method":"Debug.Health","params":[{{}}],"id":"{id}"}}"#);
+    // No server checks the name; one that cannot stand in a header is left out.
+    let service = |family: &str| {
+        let fits = !server_name.chars().any(char::is_control);
+        if fits {
+            format!("{family}Micro-Service: {server_name}\r\n")
+        } else {
+            String::new()
+        }
+    };
+    let micro = |family: &str| {
+        format!(
+            "{family}Micro-Method: Debug.Health\r\n\
+             {family}Micro-Endpoint: Debug.Health\r\n\
+             {family}Micro-Id: {id}\r\n{}",
+            service(family),
+        )
+    };
+    let request = format!(
+        "POST / HTTP/1.1\r\n\
+         Host: {authority}\r\n\
+         User-Agent: {agent}\r\n\
+         Content-Length: {length}\r\n\
+         Content-Type: {JSON_RPC}\r\n\
+         Accept: {JSON_RPC}\r\n\
+         Timeout: {timeout_nanos}\r\n\
+         {}{}\r\n{body}",
+        micro(""),
+        micro("X-"),
+        agent = crate::USER_AGENT,
+        length = body.len(),
+        JSON_RPC = answer::JSON_RPC,
+    );
+    request.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_in_both_header_families() {
+        let request =
+            String::from_utf8(request("localhost:9091", "greeter", 7, 900_000_000)).unwrap();
+        assert_eq!(
+            request,
+            "POST / HTTP/1.1\r\nHost: localhost:9091\r\nUser-Agent: micro-health/0.1.0\r\nContent-Length: 48\r\n\
+             Content-Type: application/json-rpc\r\nAccept: application/json-rpc\r\nTimeout: 900000000\r\n\
+             Micro-Method: Debug.Health\r\nMicro-Endpoint: Debug.Health\r\nMicro-Id: 7\r\nMicro-Service: greeter\r\n\
+             X-Micro-Method: Debug.Health\r\nX-Micro-Endpoint: Debug.Health\r\nX-Micro-Id: 7\r\nX-Micro-Service: greeter\r\n\
+             \r\n{\"method\":\"Debug.Health\",\"params\":[{}],\"id\":\"7\"}"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_smuggle_a_header() {
+        let request =
+            String::from_utf8(request("localhost:9091", "a\r\nMicro-Topic: x", 7, 1)).unwrap();
+        assert!(
+            !request.contains("Topic") && !request.contains("Micro-Service"),
+            "{request}"
+        );
+    }
+}

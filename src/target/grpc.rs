@@ -1,0 +1,177 @@
+//! One unary gRPC call at a time over one kept HTTP/2 connection.
+//!
+//! Speaks h2 directly: a verdict needs to know exactly what the peer did (which
+//! stream error, a missing grpc-status, a body cut short), and tonic's client
+//! turns all of that into statuses that a server could have sent itself.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderValue, Request, Version};
+use tokio::time::Instant;
+
+use self::answer::Answer;
+use self::connection::{Connection, Failed};
+use super::dial::Dialer;
+use crate::unhealthy::{Excerpt, Unhealthy};
+
+pub mod answer;
+mod connection;
+
+/// Asks one target, reusing its connection.
+#[derive(Debug, Default)]
+pub struct Client {
+    kept: Mutex<Option<Connection>>,
+}
+
+/// A call to make.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// `http://authority/service/method`.
+    pub uri: http::Uri,
+    /// The encoded protobuf message.
+    pub message: Bytes,
+    /// When the caller stops waiting: sent along as grpc-timeout.
+    pub deadline: Instant,
+    /// Where to dial if there is no connection yet.
+    pub dialer: &'a Dialer,
+}
+
+/// Why a call brought no gRPC status.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Broken {
+    /// No connection, or it ended before the whole answer had come.
+    Lost(Excerpt),
+    /// The peer answered with something else than gRPC.
+    NotGrpc(Excerpt),
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Makes one call.
+    ///
+    /// A kept connection may have died since the last check, which only shows when it
+    /// is used; then the call is made once more on a new one, so that a restarted
+    /// service is healthy at the first check.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]; after it, or when this future is dropped, the next call dials anew.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, Broken> {
+        let kept = self.lock().take();
+        if let Some(connection) = kept {
+            match self.call_on(connection, call).await {
+                Err(Failed {
+                    unprocessed: true, ..
+                }) => {}
+                result => return result.map_err(|failed| failed.broken),
+            }
+        }
+        let connection = Connection::open(call.dialer).await?;
+        self.call_on(connection, call)
+            .await
+            .map_err(|failed| failed.broken)
+    }
+
+    async fn call_on(&self, mut connection: Connection, call: &Call<'_>) -> Result<Answer, Failed> {
+        let answer = connection.call(call).await?;
+        *self.lock() = Some(connection);
+        Ok(answer)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    /// The head that go-micro's own client sends (reference: go-micro v1.18 client/grpc).
+    fn request(&self) -> Request<()> {
+        let left = self
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.insert("te", HeaderValue::from_static("trailers"));
+        headers.insert(
+            "content-type",
+            HeaderValue::from_static("application/grpc+proto"),
+        );
+        headers.insert("user-agent", HeaderValue::from_static(crate::USER_AGENT));
+        headers.insert(
+            "x-content-type",
+            HeaderValue::from_static("application/grpc+proto"),
+        );
+        headers.insert(
+            "timeout",
+            HeaderValue::from(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        if let Ok(timeout) = HeaderValue::try_from(grpc_timeout(left)) {
+            headers.insert("grpc-timeout", timeout);
+        }
+        request
+    }
+
+    fn framed(&self) -> Bytes {
+        let mut framed = BytesMut::with_capacity(5 + self.message.len());
+        framed.put_u8(0);
+        framed.put_u32(u32::try_from(self.message.len()).unwrap_or(u32::MAX));
+        framed.extend_from_slice(&self.message);
+        framed.freeze()
+    }
+}
+
+/// At most eight digits and a unit, as the gRPC specification demands.
+fn grpc_timeout(left: Duration) -> String {
+    let micros = left.as_micros();
+    if micros < 100_000_000 {
+        format!("{micros}u")
+    } else {
+        format!("{}S", left.as_secs().min(99_999_999))
+    }
+}
+
+// === impl Broken ===
+
+impl Broken {
+    fn from_h2(error: &h2::Error) -> Self {
+        // What this side rejects, and what the peer resets, are faults of the protocol;
+        // a lost connection and GOAWAY are not.
+        let text = Excerpt::from(error.to_string());
+        if error.is_io() || (error.is_go_away() && error.is_remote()) {
+            Self::Lost(text)
+        } else {
+            Self::NotGrpc(text)
+        }
+    }
+}
+
+impl From<Broken> for Unhealthy {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Lost(text) => Self::Unreachable(text),
+            Broken::NotGrpc(text) => Self::Protocol(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_timeout_has_at_most_eight_digits() {
+        assert_eq!(grpc_timeout(Duration::from_millis(900)), "900000u");
+        assert_eq!(grpc_timeout(Duration::from_micros(99_999_999)), "99999999u");
+        assert_eq!(grpc_timeout(Duration::from_secs(100)), "100S");
+        assert_eq!(grpc_timeout(Duration::MAX), "99999999S");
+    }
+}

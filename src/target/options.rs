@@ -1,0 +1,114 @@
+//! The flags that say whom to check and how.
+
+use std::str::FromStr;
+
+use super::address::{self, Address};
+use crate::args::duration::{self, GoDuration};
+
+/// Whom to check and how.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The service")]
+pub struct Options {
+    /// The service's go-micro name, such as greeter or go.micro.srv.greeter
+    #[arg(long = "server_name", value_name = "NAME")]
+    pub server_name: ServerName,
+
+    /// Where the service listens, such as localhost:9091; wildcards dial loopback
+    #[arg(long = "server_address", value_name = "HOST:PORT", value_parser = address::to_dial)]
+    pub server_address: Address,
+
+    /// What the service speaks; auto finds out and remembers
+    #[arg(
+        long = "protocol",
+        alias = "client",
+        value_name = "PROTOCOL",
+        default_value = "auto"
+    )]
+    pub protocol: Protocol,
+
+    /// Time for one check in all: resolve, connect, ask, retry. Keep it below the
+    /// probe's timeoutSeconds (1 s by default), or the reason for a failure is lost
+    #[arg(
+        long = "check_timeout",
+        alias = "client_request_timeout",
+        value_name = "DURATION",
+        default_value = "900ms",
+        value_parser = duration::above_zero
+    )]
+    pub check_timeout: GoDuration,
+
+    /// What a service counts as that is up but does not serve Debug.Health, as
+    /// go-micro 4.8 and later do not by themselves
+    #[arg(
+        long = "without_debug",
+        value_name = "VERDICT",
+        default_value = "unhealthy"
+    )]
+    pub without_debug: WithoutDebug,
+
+    /// The name that grpc.health.v1 is asked for [default: the
+    /// service's own, and if that is unknown the server as a whole]
+    #[arg(long = "health_service", value_name = "NAME")]
+    pub health_service: Option<String>,
+}
+
+/// The value of `--server_name`: any text but none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerName(pub String);
+
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Protocol {
+    /// Find out.
+    Auto,
+    /// `Debug.Health` over gRPC.
+    Grpc,
+    /// `Debug.Health` over go-micro's own HTTP/1.1 protocol; go-micro also says rpc.
+    #[value(alias = "rpc")]
+    Mucp,
+    /// The standard `grpc.health.v1`.
+    GrpcHealth,
+}
+
+/// What a service without Debug counts as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum WithoutDebug {
+    /// Not known to be well.
+    Unhealthy,
+    /// Alive, because it answered.
+    Healthy,
+}
+
+/// A service without a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("empty; expected the service's go-micro name, such as greeter")]
+pub struct NoName;
+
+// === impl ServerName ===
+
+impl FromStr for ServerName {
+    type Err = NoName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            Err(NoName)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    /// The flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Grpc => "grpc",
+            Self::Mucp => "mucp",
+            Self::GrpcHealth => "grpc-health",
+        }
+    }
+}

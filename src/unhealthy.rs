@@ -1,0 +1,198 @@
+//! The reasons for an unhealthy verdict and everything each one maps to.
+//!
+//! | reason          | `?code=reason` | when                                                   |
+//! |-----------------|----------------|--------------------------------------------------------|
+//! | not_serving     | 503            | the service answered that it is not well               |
+//! | no_debug        | 501            | it is up and does not serve what was asked             |
+//! | unknown_service | 404            | grpc.health.v1 does not know the name                  |
+//! | deadline        | 504            | no answer within `--check_timeout`                     |
+//! | unreachable     | 503            | refused, reset, or closed before the whole answer      |
+//! | denied          | 502            | the service wants credentials that it was not given    |
+//! | protocol        | 500            | something answered that speaks neither wire            |
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a target counts as unhealthy. A closed set: every caller matches it whole.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unhealthy {
+    /// The service answered with a status other than "ok", or with an error of
+    /// its own; the text says which.
+    #[error("service reports {0}")]
+    NotServing(Excerpt),
+
+    /// The service answered that it has no such method.
+    #[error("service is up but does not serve {0}")]
+    NoDebug(&'static str),
+
+    /// grpc.health.v1 is served and knows nothing of this name.
+    #[error("service has no health status for {0:?}")]
+    UnknownService(String),
+
+    /// The deadline passed; the stage says what it was waiting for.
+    #[error("no answer within {0:?}, {1}")]
+    Deadline(Duration, Stage),
+
+    /// No connection, or one that ended before the whole answer had come.
+    #[error("service cannot be reached: {0}")]
+    Unreachable(Excerpt),
+
+    /// The service refused the caller.
+    #[error("service denies the check: {0}")]
+    Denied(Excerpt),
+
+    /// An answer that is neither go-micro's nor gRPC's.
+    #[error("not an answer of the expected protocol: {0}")]
+    Protocol(Excerpt),
+}
+
+/// How far a check had come when its deadline passed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// The platform's resolver had not answered.
+    Resolving,
+    /// No connection had been accepted.
+    Connecting,
+    /// The request was sent or on its way.
+    Waiting,
+}
+
+/// The enumerated name of an [`Unhealthy`]: what bodies, metrics and logs carry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reason {
+    /// Snake case, as it stands in JSON and metric labels.
+    pub code: &'static str,
+    /// The HTTP status of `?code=reason`: the only channel that shows in `kubectl describe pod`.
+    pub status: u16,
+    /// What an operator can do about it.
+    pub remedy: &'static str,
+}
+
+/// Text from a peer, bounded and without control characters: it reaches logs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Excerpt(String);
+
+/// Longest [`Excerpt`] in characters. go-micro's errors are one short JSON object;
+/// a foreign server may send a page.
+const EXCERPT: usize = 200;
+
+// === impl Unhealthy ===
+
+impl Unhealthy {
+    /// The row of the table above.
+    pub fn reason(&self) -> Reason {
+        let (code, status, remedy) = match self {
+            Self::NotServing(_) => (
+                "not_serving",
+                503,
+                "ask the service why: its own log or status says more",
+            ),
+            Self::NoDebug(_) => (
+                "no_debug",
+                501,
+                "register debug/handler in the service (go-micro 4.8 and later do not), or start with --without_debug=healthy",
+            ),
+            Self::UnknownService(_) => (
+                "unknown_service",
+                404,
+                "set --health_service to a name the service has set a status for",
+            ),
+            Self::Deadline(..) => (
+                "deadline",
+                504,
+                "the service hangs or is slower than --check_timeout: look for a deadlock or a starved CPU",
+            ),
+            Self::Unreachable(_) => (
+                "unreachable",
+                503,
+                "is the service running, and is --server_address the address it listens on?",
+            ),
+            Self::Denied(_) => (
+                "denied",
+                502,
+                "exempt Debug.Health from the service's authentication",
+            ),
+            Self::Protocol(_) => (
+                "protocol",
+                500,
+                "is --server_address the service's RPC port, and --protocol what it speaks there?",
+            ),
+        };
+        Reason {
+            code,
+            status,
+            remedy,
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolving => "resolving the host name",
+            Self::Connecting => "connecting",
+            Self::Waiting => "waiting for the answer",
+        })
+    }
+}
+
+// === impl Excerpt ===
+
+impl<T: AsRef<str>> From<T> for Excerpt {
+    fn from(text: T) -> Self {
+        let mut chars = text.as_ref().chars();
+        let clean = |c: char| if c.is_control() { ' ' } else { c };
+        let mut excerpt: String = chars.by_ref().take(EXCERPT).map(clean).collect();
+        if chars.next().is_some() {
+            excerpt.push('…');
+        }
+        Self(excerpt)
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code_and_an_error_status() {
+        let all = [
+            Unhealthy::NotServing("x".into()),
+            Unhealthy::NoDebug("Debug.Health"),
+            Unhealthy::UnknownService("x".into()),
+            Unhealthy::Deadline(Duration::from_secs(1), Stage::Waiting),
+            Unhealthy::Unreachable("x".into()),
+            Unhealthy::Denied("x".into()),
+            Unhealthy::Protocol("x".into()),
+        ];
+        let table: Vec<_> = all
+            .iter()
+            .map(|unhealthy| (unhealthy.reason().code, unhealthy.reason().status))
+            .collect();
+        assert_eq!(
+            table,
+            [
+                ("not_serving", 503),
+                ("no_debug", 501),
+                ("unknown_service", 404),
+                ("deadline", 504),
+                ("unreachable", 503),
+                ("denied", 502),
+                ("protocol", 500),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_excerpt_is_bounded_and_prints_on_one_line() {
+        assert_eq!(Excerpt::from("a\r\nb\u{1b}[31m").to_string(), "a  b [31m");
+        let long = Excerpt::from("é".repeat(5000)).to_string();
+        assert_eq!(long.chars().count(), EXCERPT + 1);
+    }
+}
