@@ -1,0 +1,49 @@
+# Every check of this project; CI calls these and nothing else (.ci/run, which also installs their tools).
+
+# Show the recipes
+default:
+    @just --list --unsorted
+
+# Download every crate, so that the rest needs no network
+fetch:
+    cargo fetch --locked
+
+# Formatting as rustfmt has it
+fmt:
+    cargo fmt --check
+
+# Lints, on everything that compiles
+clippy:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# The documentation builds, and no link in it is broken
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# Unit and integration tests: no Go, no network
+test:
+    cargo test
+
+# The build without default features: the sidecar and `health probe` alone
+slim:
+    cargo clippy --locked --all-targets --no-default-features -- -D warnings
+    cargo build --locked --no-default-features
+
+# Licences, sources and duplicates of the crates (needs cargo-deny)
+deny:
+    cargo deny --locked check bans licenses sources
+
+# Known vulnerabilities: a report and no gate, because a new advisory must not fail an old commit
+advisories:
+    @cargo deny --locked check advisories || echo "advisories: reported above, or the database could not be fetched; not a gate"
+
+# A greeter, the sidecar beside it, and one probe
+demo:
+    cargo run --locked --example demo -- --once
+
+# Real go-micro services of every generation, asked through the sidecar (needs Go)
+interop:
+    bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test interop
+
+# Every gate, in the order of .ci/run
+ci: test fmt clippy doc slim demo deny interop

@@ -1,0 +1,38 @@
+//! What was found, for a person to read.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::expected::{MODES, TABLE};
+
+/// Verdicts by cell and mode.
+pub type Found = BTreeMap<(&'static str, &'static str), String>;
+
+/// One row per cell; `fixed/auto` where the two protocols found something else.
+pub fn render(fixed: &Found, auto: &Found) -> String {
+    let mut text = row("", MODES.map(str::to_owned));
+    for (cell, _) in TABLE {
+        let verdict = |mode| match (fixed.get(&(cell, mode)), auto.get(&(cell, mode))) {
+            (Some(fixed), Some(auto)) if fixed == auto => fixed.clone(),
+            (Some(fixed), Some(auto)) => format!("{fixed}/{auto}"),
+            _ => "-".to_owned(),
+        };
+        text += &row(cell, MODES.map(verdict));
+    }
+    text
+}
+
+fn row(cell: &str, verdicts: [String; MODES.len()]) -> String {
+    let verdicts = verdicts.map(|verdict| format!("{verdict:<12}"));
+    format!("{cell:<14}{}\n", verdicts.join(" ").trim_end())
+}
+
+/// Shows a table and leaves it beside the build.
+pub fn publish(name: &str, table: &str) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, table).expect("target/tmp must be writable");
+    // Past the harness, which would keep it to itself when all is well.
+    let mut stdout = std::io::stdout();
+    let _ = write!(stdout, "\n{table}\n");
+}

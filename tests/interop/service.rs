@@ -1,0 +1,139 @@
+//! A real go-micro service, as a child process on a loopback port of its own.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use crate::{PATIENCE, loopback};
+
+/// The name every service of the rig goes by.
+pub const NAME: &str = "go.micro.srv.greeter";
+
+/// Time between two looks at a child's port. A Go service opens it some 60 ms after its start.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A running cell: one generation, one wire, one mode.
+#[derive(Debug)]
+pub struct Service {
+    pub address: SocketAddr,
+    pub cell: &'static str,
+    mode: &'static str,
+    child: Child,
+    /// HOME of the child (v5 keeps files there), and its log.
+    home: TempDir,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// Starts a cell and waits until it accepts connections.
+    pub async fn start(cell: &'static str, mode: &'static str) -> Self {
+        let address = loopback::free();
+        let home = tempfile::tempdir().expect("a temporary directory must be creatable");
+        let child = spawn(cell, mode, address, &home);
+        let mut service = Self {
+            address,
+            cell,
+            mode,
+            child,
+            home,
+        };
+        service.accepts().await;
+        service
+    }
+
+    /// Kills the service as the kernel would, and waits until its port is closed.
+    pub async fn stop(&mut self) {
+        timeout(PATIENCE, self.child.kill())
+            .await
+            .expect("a killed child must end")
+            .expect("a child of ours must be killable");
+    }
+
+    /// Starts the stopped service again, on the same port.
+    pub async fn restart(&mut self) {
+        self.child = spawn(self.cell, self.mode, self.address, &self.home);
+        self.accepts().await;
+    }
+
+    /// Files and sockets the service holds open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .expect("a running child must have descriptors")
+            .count()
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("a running child must have a status");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|value| value.trim().strip_suffix(" kB"))
+            .and_then(|kib| kib.trim().parse().ok())
+            .expect("a running child must have resident memory")
+    }
+
+    /// Everything the service wrote to stdout and stderr.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).expect("the log of a child must be readable text")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().expect("the service must be running")
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .expect("a child of ours must be waitable")
+    }
+
+    async fn accepts(&mut self) {
+        let open = async {
+            while TcpStream::connect(self.address).await.is_err() {
+                if let Some(status) = self.ended() {
+                    panic!("{} ended at its start, {status}: {}", self.cell, self.log());
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        let open = timeout(PATIENCE, open).await;
+        open.unwrap_or_else(|_| panic!("{} must open its port: {}", self.cell, self.log()));
+    }
+}
+
+fn spawn(cell: &str, mode: &str, address: SocketAddr, home: &TempDir) -> Child {
+    let rig = std::env::var_os("MICRO_HEALTH_RIG_BIN")
+        .expect("MICRO_HEALTH_RIG_BIN must name the built services: run `just interop`");
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(home.path().join("log"))
+        .expect("a log must be creatable in a fresh directory");
+    let again = log.try_clone().expect("a descriptor must be clonable");
+    Command::new(PathBuf::from(rig).join(cell))
+        .env_clear()
+        .env("HOME", home.path())
+        .env("FIX_ADDR", address.to_string())
+        .env("FIX_NAME", NAME)
+        .env("FIX_MODE", mode)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(again)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{cell} must be built, run `just interop`: {error}"))
+}
