@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::args::{Args, Understood};
 use crate::server::Server;
-use crate::target::Target;
+use crate::targets::Targets;
 
 pub mod options;
 
@@ -42,8 +42,8 @@ impl App {
             in_pod,
             notices: _,
         } = understood;
-        let target = Target::new(args.target.clone(), hint);
-        let server = Server::bind(&args.server, target).await.with_context(|| {
+        let targets = Targets::new(&args.target, hint);
+        let server = Server::bind(&args.server, targets).await.with_context(|| {
             format!(
                 "cannot listen on --health_address={}",
                 args.server.health_address

@@ -100,6 +100,9 @@ pub fn read(
         .try_get_matches_from_mut(argv)
         .and_then(|matches| Args::from_arg_matches(&matches))
         .map_err(|error| explain(error, &from_env.names))?;
+    if let Err(why) = args.target.validate() {
+        return Err(command.error(ErrorKind::ValueValidation, why));
+    }
     notices.extend(go_micro::ignored_variables(&variable));
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
     let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();

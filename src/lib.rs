@@ -19,6 +19,7 @@ pub mod log;
 pub mod server;
 pub mod signals;
 pub mod target;
+pub mod targets;
 pub mod unhealthy;
 
 /// How requests to the target introduce themselves.

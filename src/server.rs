@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use self::connections::{Activity, Connections};
 use self::prober::Prober;
-use crate::target::Target;
+use crate::targets::Targets;
 
 pub mod connections;
 pub mod listener;
@@ -49,9 +49,9 @@ impl Server {
     /// # Errors
     ///
     /// Those of the system: above all a taken port.
-    pub async fn bind(options: &options::Options, target: Arc<Target>) -> io::Result<Self> {
+    pub async fn bind(options: &options::Options, targets: Targets) -> io::Result<Self> {
         let listener = listener::listen(&options.health_address).await?;
-        let prober = Arc::new(Prober::new(target, options.expose_errors));
+        let prober = Arc::new(Prober::new(targets, options));
         Ok(Self { listener, prober })
     }
 

@@ -18,6 +18,7 @@ use self::detect::{Lesson, Memory, Tried, Wire};
 use self::dial::Dialer;
 use self::grpc::{Broken, Call, answer::Answer};
 use self::options::{Options, Protocol, WithoutDebug};
+use self::record::Record;
 use crate::unhealthy::Unhealthy;
 
 pub mod address;
@@ -29,6 +30,7 @@ pub mod grpc;
 pub mod grpc_health;
 pub mod micro_error;
 pub mod options;
+pub mod record;
 
 /// Healthy, or the reason why not.
 pub type Verdict = Result<(), Unhealthy>;
@@ -44,8 +46,7 @@ pub struct Target {
     health_uri: Uri,
     memory: Mutex<Memory>,
     in_flight: Mutex<Option<WeakShared<BoxFuture<'static, Arc<Check>>>>>,
-    /// The latest verdict's reason code, to log changes only.
-    latest: Mutex<Option<&'static str>>,
+    record: Mutex<Record>,
 }
 
 /// One finished check.
@@ -76,7 +77,7 @@ impl Target {
             health_uri: debug_grpc::uri(&authority, grpc_health::path()),
             memory: Mutex::default(),
             in_flight: Mutex::default(),
-            latest: Mutex::default(),
+            record: Mutex::default(),
             options,
         })
     }
@@ -99,6 +100,16 @@ impl Target {
         }
     }
 
+    /// Where the service is.
+    pub fn address(&self) -> String {
+        self.options.server_address.to_string()
+    }
+
+    /// What its checks have been.
+    pub fn record(&self) -> Record {
+        lock(&self.record).clone()
+    }
+
     /// Checks the service, or joins the check in flight. Done after `check_timeout`,
     /// whatever the service does; cancelled when every caller has gone.
     pub fn check(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
@@ -109,13 +120,13 @@ impl Target {
             .filter(|check| check.peek().is_none());
         joined.unwrap_or_else(|| {
             let target = Arc::clone(self);
-            let check = async move { Arc::new(target.run().await) }.boxed().shared();
+            let check = async move { target.run().await }.boxed().shared();
             *in_flight = check.downgrade();
             check
         })
     }
 
-    async fn run(&self) -> Check {
+    async fn run(&self) -> Arc<Check> {
         let started = Instant::now();
         let timeout = self.check_timeout();
         let deadline = started + timeout;
@@ -129,34 +140,25 @@ impl Target {
             }
             verdict => verdict,
         };
-        self.report(&verdict);
-        Check {
-            verdict,
-            took: started.elapsed(),
-            at: SystemTime::now(),
+        let (took, at) = (started.elapsed(), SystemTime::now());
+        let check = Arc::new(Check { verdict, took, at });
+        if lock(&self.record).observe(&check) {
+            self.report(&check.verdict);
         }
+        check
     }
 
-    /// Logs a verdict that differs from the one before.
+    /// Logs a verdict.
     fn report(&self, verdict: &Verdict) {
-        let code = verdict
-            .as_ref()
-            .err()
-            .map_or(HEALTHY, |unhealthy| unhealthy.reason().code);
-        if lock(&self.latest).replace(code) == Some(code) {
-            return;
-        }
         let (service, protocol) = (self.name(), self.protocol());
         match verdict {
             Ok(()) => info!(service, protocol, "Service is healthy"),
             Err(unhealthy) => {
                 let to_do = unhealthy.reason().remedy;
+                let reason = unhealthy.reason().code;
                 warn!(
                     service,
-                    protocol,
-                    reason = code,
-                    to_do,
-                    "Service is unhealthy: {unhealthy}"
+                    protocol, reason, to_do, "Service is unhealthy: {unhealthy}"
                 );
             }
         }
@@ -241,6 +243,18 @@ impl Target {
                 dialer: &self.dialer,
             })
             .await
+    }
+}
+
+// === impl Check ===
+
+impl Check {
+    /// [`HEALTHY`], or the reason's code.
+    pub fn code(&self) -> &'static str {
+        match &self.verdict {
+            Ok(()) => HEALTHY,
+            Err(unhealthy) => unhealthy.reason().code,
+        }
     }
 }
 

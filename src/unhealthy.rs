@@ -79,6 +79,16 @@ const EXCERPT: usize = 200;
 // === impl Unhealthy ===
 
 impl Unhealthy {
+    /// Whether the service answered at all: it is alive, whatever it said.
+    pub fn answered(&self) -> bool {
+        match self {
+            Self::NotServing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
+                true
+            }
+            Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => false,
+        }
+    }
+
     /// The row of the table above.
     pub fn reason(&self) -> Reason {
         let (code, status, remedy) = match self {

@@ -16,6 +16,11 @@ pub struct Options {
     )]
     pub health_address: Address,
 
+    /// What /healthz tells of a service that answers and is not well: 503 (serving) or
+    /// 200 (answers), for a liveness probe that must not kill a draining service
+    #[arg(long = "liveness", value_name = "WHAT", default_value = "serving")]
+    pub liveness: Liveness,
+
     /// Put the target's own error text into bodies too, not only its enumerated code
     #[arg(
         long = "expose_errors",
@@ -26,4 +31,13 @@ pub struct Options {
         default_missing_value = "true"
     )]
     pub expose_errors: bool,
+}
+
+/// What counts as alive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Liveness {
+    /// Only a healthy service.
+    Serving,
+    /// Any service that answers.
+    Answers,
 }

@@ -10,8 +10,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::time;
 
+use super::options::{Liveness, Options};
 use super::routes::{Asked, Facts, Reply, Route};
-use crate::target::{Check, Target};
+use crate::target::Target;
+use crate::targets::{self, Targets};
 
 /// What is read of a request body, so that closing does not reset the answer away.
 const BODY: usize = 64 << 10;
@@ -22,7 +24,8 @@ const BODY_TIME: Duration = Duration::from_millis(200);
 /// What every connection answers from.
 #[derive(Debug)]
 pub struct Prober {
-    target: Arc<Target>,
+    targets: Targets,
+    liveness: Liveness,
     expose_errors: bool,
     draining: AtomicBool,
 }
@@ -30,11 +33,17 @@ pub struct Prober {
 // === impl Prober ===
 
 impl Prober {
-    /// Ready, as far as the target is.
-    pub fn new(target: Arc<Target>, expose_errors: bool) -> Self {
+    /// Ready, as far as the targets are.
+    pub fn new(targets: Targets, options: &Options) -> Self {
+        let &Options {
+            liveness,
+            expose_errors,
+            ..
+        } = options;
         let draining = AtomicBool::new(false);
         Self {
-            target,
+            targets,
+            liveness,
             expose_errors,
             draining,
         }
@@ -47,40 +56,46 @@ impl Prober {
 
     /// The longest that an answer takes: one check.
     pub fn longest(&self) -> Duration {
-        self.target.check_timeout()
+        self.targets.check_timeout()
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let route = Route::of(request.uri().path());
-        let accept = request.headers().get(header::ACCEPT);
-        let asked = Asked::read(request.uri().query(), accept.map(HeaderValue::as_bytes));
-        let check = self.check(route);
-        let body = request.into_body();
-        let check = if body.is_end_stream() {
-            check.await
+        let (head, body) = request.into_parts();
+        let route = Route::of(head.uri.path());
+        let accept = head.headers.get(header::ACCEPT);
+        let asked = Asked::read(head.uri.query(), accept.map(HeaderValue::as_bytes));
+        let targets = self.asked_of(route);
+        let checks = if body.is_end_stream() {
+            targets::check(targets).await
         } else {
-            tokio::join!(check, discard(body)).0
+            tokio::join!(targets::check(targets), discard(body)).0
         };
+        let checks = targets
+            .iter()
+            .zip(&checks)
+            .map(|(target, check)| (target.name(), &**check));
         // A probe that was waiting when the drain began is not ready either.
-        let check = check.filter(|_| self.needs_check(route));
+        let checks: Vec<_> = checks.filter(|_| self.needs_check(route)).collect();
         let facts = Facts {
-            name: self.target.name(),
-            check: check.as_deref(),
+            name: self.targets.name(),
+            checks: &checks,
+            liveness: self.liveness,
             expose_errors: self.expose_errors,
         };
         into_response(Reply::new(route, asked, &facts))
     }
 
-    async fn check(&self, route: Route) -> Option<Arc<Check>> {
-        if self.needs_check(route) {
-            Some(self.target.check().await)
-        } else {
-            None
+    /// The targets to check for a route.
+    fn asked_of(&self, route: Route<'_>) -> &[Arc<Target>] {
+        match route {
+            Route::HealthOf(name) => self.targets.named(name).unwrap_or_default(),
+            route if self.needs_check(route) => self.targets.all(),
+            _ => &[],
         }
     }
 
-    fn needs_check(&self, route: Route) -> bool {
+    fn needs_check(&self, route: Route<'_>) -> bool {
         route.needs_check(self.draining.load(Ordering::Relaxed))
     }
 }

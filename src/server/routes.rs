@@ -1,13 +1,15 @@
 //! The whole HTTP contract: path, question and verdict to status and body.
 //!
-//! | path       | healthy            | unhealthy                  | draining     |
-//! |------------|--------------------|----------------------------|--------------|
-//! | `/health`  | 200 `OK`           | 500 `NOT_HEALTHY`          | the verdict  |
-//! | `/healthz` | 200 `OK`           | 503 `NOT_HEALTHY`          | the verdict  |
-//! | `/readyz`  | 200 `OK`           | 503 `NOT_HEALTHY`          | 503 `DRAINING` |
-//! | `/livez`   | 200, never asks the target                                      |||
-//! | other      | 404                                                             |||
+//! | path           | healthy           | unhealthy         | draining       |
+//! |----------------|-------------------|-------------------|----------------|
+//! | `/health`      | 200 `OK`          | 500 `NOT_HEALTHY` | the verdict    |
+//! | `/health/NAME` | 200 `OK`          | 500 `NOT_HEALTHY` | the verdict    |
+//! | `/healthz`     | 200 `OK`          | 503 `NOT_HEALTHY` | the verdict    |
+//! | `/readyz`      | 200 `OK`          | 503 `NOT_HEALTHY` | 503 `DRAINING` |
+//! | `/livez`       | 200, never asks a target                             |||
+//! | other          | 404                                                  |||
 //!
+//! `NAME` is one target; the others are all targets, healthy if each of them is.
 //! Any method, as the original. `?code=reason` answers `/healthz` and `/readyz` with
 //! the status of the reason; `?verbose` and `Accept: application/health+json` change
 //! the body alone. Never 3xx, which the kubelet takes for success.
@@ -15,16 +17,19 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::options::Liveness;
 use crate::target::{Check, HEALTHY};
-use crate::unhealthy::Excerpt;
+use crate::unhealthy::{Excerpt, Unhealthy};
 
 /// A known path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Route {
+pub enum Route<'a> {
     /// As the original sidecar.
     Health,
+    /// The same for one target, which may not exist.
+    HealthOf(&'a str),
     /// As Kubernetes names and answers it.
     Healthz,
     /// May the pod take traffic.
@@ -49,10 +54,13 @@ pub struct Asked {
 /// What is known when a request is answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The target's name.
+    /// The main target's name.
     pub name: &'a str,
-    /// The check; `None` where the route does not need one.
-    pub check: Option<&'a Check>,
+    /// Each target that was asked, by name, and its check; none for a route that
+    /// does not need any.
+    pub checks: &'a [(&'a str, &'a Check)],
+    /// What `/healthz` tells of a service that answers and is not well.
+    pub liveness: Liveness,
     /// Whether the error's own text may leave the pod.
     pub expose_errors: bool,
 }
@@ -74,32 +82,33 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON bodies: draft-inadarei-api-health-check-06.
 pub const HEALTH_JSON: &str = "application/health+json";
 
-/// The outcome that a reply tells: its code, and the error text if it may be told.
+/// The outcome that a reply tells, and why.
 struct Outcome {
     status: StatusCode,
     code: &'static str,
     plain: &'static str,
-    detail: Option<String>,
 }
 
 // === impl Route ===
 
-impl Route {
+impl<'a> Route<'a> {
     /// The route of a path.
-    pub fn of(path: &str) -> Self {
+    pub fn of(path: &'a str) -> Self {
         match path {
             "/health" => Self::Health,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
             "/livez" => Self::Livez,
-            _ => Self::NotFound,
+            _ => path
+                .strip_prefix("/health/")
+                .map_or(Self::NotFound, Self::HealthOf),
         }
     }
 
     /// Whether answering takes a check of the target.
     pub fn needs_check(self, draining: bool) -> bool {
         match self {
-            Self::Health | Self::Healthz => true,
+            Self::Health | Self::HealthOf(_) | Self::Healthz => true,
             Self::Readyz => !draining,
             Self::Livez | Self::NotFound => false,
         }
@@ -108,7 +117,7 @@ impl Route {
     /// The last word of a verbose body, as Kubernetes' own endpoints have it.
     fn check_name(self) -> &'static str {
         match self {
-            Self::Health => "health",
+            Self::Health | Self::HealthOf(_) => "health",
             Self::Healthz => "healthz",
             Self::Readyz => "readyz",
             Self::Livez | Self::NotFound => "livez",
@@ -146,24 +155,25 @@ impl Asked {
 
 impl Reply {
     /// Answers one request.
-    pub fn new(route: Route, asked: Asked, facts: &Facts<'_>) -> Self {
-        let outcome = match (route, facts.check) {
-            (Route::NotFound, _) => {
+    pub fn new(route: Route<'_>, asked: Asked, facts: &Facts<'_>) -> Self {
+        let outcome = match (route, facts.checks) {
+            (Route::NotFound, _) | (Route::HealthOf(_), []) => {
                 return Self::text(StatusCode::NOT_FOUND, "404 page not found\n");
             }
             (Route::Livez, _) => return Self::livez(asked),
-            (_, None) => Outcome::draining(),
-            (_, Some(check)) => Outcome::of(check, route, asked, facts),
+            (_, []) => Outcome::draining(),
+            (_, checks) => Outcome::of(checks, route, asked, facts.liveness),
         };
         if asked.json {
+            let body = outcome.json(route, facts);
             return Self {
                 status: outcome.status,
                 content_type: HEALTH_JSON,
-                body: outcome.json(facts).into(),
+                body: body.into(),
             };
         }
         if asked.verbose {
-            return Self::text(outcome.status, outcome.verbose(route, facts.name));
+            return Self::text(outcome.status, outcome.verbose(route, facts));
         }
         Self::text(outcome.status, outcome.plain)
     }
@@ -194,89 +204,122 @@ const LIVE: &str = "sidecar alive, target not asked";
 // === impl Outcome ===
 
 impl Outcome {
-    fn of(check: &Check, route: Route, asked: Asked, facts: &Facts<'_>) -> Self {
-        let unhealthy = match &check.verdict {
-            Ok(()) => {
-                return Self {
-                    status: StatusCode::OK,
-                    code: HEALTHY,
-                    plain: "OK",
-                    detail: None,
-                };
-            }
-            Err(unhealthy) => unhealthy,
+    /// The first target that fails decides what is told.
+    fn of(checks: &[(&str, &Check)], route: Route<'_>, asked: Asked, liveness: Liveness) -> Self {
+        let failing = checks
+            .iter()
+            .find_map(|(_, check)| failure(check, route, liveness));
+        let Some(unhealthy) = failing else {
+            return Self {
+                status: StatusCode::OK,
+                code: HEALTHY,
+                plain: "OK",
+            };
         };
         let reason = unhealthy.reason();
         let status = match route {
-            Route::Health => StatusCode::INTERNAL_SERVER_ERROR,
+            Route::Health | Route::HealthOf(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ if asked.code_is_reason => {
                 StatusCode::from_u16(reason.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let detail = facts.expose_errors.then(|| unhealthy.to_string());
         Self {
             status,
             code: reason.code,
             plain: "NOT_HEALTHY",
-            detail,
         }
     }
 
     fn draining() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
         Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
+            status,
             code: "draining",
             plain: "DRAINING",
-            detail: None,
         }
     }
 
-    fn verbose(&self, route: Route, name: &str) -> String {
-        let (name, check) = (Excerpt::from(name), route.check_name());
-        if self.status == StatusCode::OK {
-            return format!("[+]{name} ok\n{check} check passed\n");
-        }
-        let detail = self
-            .detail
-            .as_ref()
-            .map(|detail| format!(": {detail}"))
-            .unwrap_or_default();
-        format!(
-            "[-]{name} failed: {}{detail}\n{check} check failed\n",
-            self.code
-        )
-    }
-
-    fn json(&self, facts: &Facts<'_>) -> String {
-        let passed = self.status == StatusCode::OK;
-        let status = if passed { "pass" } else { "fail" };
-        let mut document =
-            json!({"status": status, "serviceId": Excerpt::from(facts.name).to_string()});
-        let mut measured = facts.check.map(|check| {
-            json!({
-                "componentType": "component",
-                "observedValue": (check.took.as_secs_f64() * 1e6).round() / 1e3,
-                "observedUnit": "ms",
-                "status": status,
-                "time": humantime::format_rfc3339_millis(check.at).to_string(),
+    fn verbose(&self, route: Route<'_>, facts: &Facts<'_>) -> String {
+        let check = route.check_name();
+        let mut lines: Vec<_> = facts
+            .checks
+            .iter()
+            .map(|(name, check)| {
+                let name = Excerpt::from(name);
+                match failure(check, route, facts.liveness) {
+                    None => format!("[+]{name} ok"),
+                    Some(unhealthy) if facts.expose_errors => {
+                        format!("[-]{name} failed: {}: {unhealthy}", unhealthy.reason().code)
+                    }
+                    Some(unhealthy) => format!("[-]{name} failed: {}", unhealthy.reason().code),
+                }
             })
+            .collect();
+        if facts.checks.is_empty() {
+            lines.push(format!("[-]sidecar failed: {}", self.code));
+        }
+        let verdict = if self.status == StatusCode::OK {
+            "passed"
+        } else {
+            "failed"
+        };
+        lines.push(format!("{check} check {verdict}\n"));
+        lines.join("\n")
+    }
+
+    fn json(&self, route: Route<'_>, facts: &Facts<'_>) -> String {
+        let passed = self.status == StatusCode::OK;
+        let mut document = json!({
+            "status": if passed { "pass" } else { "fail" },
+            "serviceId": Excerpt::from(facts.name).to_string(),
         });
         if !passed {
             document["output"] = self.code.into();
-            if let Some(measured) = &mut measured {
-                measured["output"] = self.code.into();
-            }
         }
-        if let Some(detail) = &self.detail {
-            document["notes"] = json!([detail]);
+        let mut notes = Vec::new();
+        let mut checks = Map::new();
+        for (name, check) in facts.checks {
+            let failure = failure(check, route, facts.liveness);
+            checks.insert(
+                format!("{}:responseTime", Excerpt::from(name)),
+                json!([measured(check, failure)]),
+            );
+            notes.extend(
+                failure
+                    .filter(|_| facts.expose_errors)
+                    .map(ToString::to_string),
+            );
         }
-        if let Some(measured) = measured {
-            let key = format!("{}:responseTime", Excerpt::from(facts.name));
-            document["checks"] = Value::Object([(key, json!([measured]))].into_iter().collect());
+        if !checks.is_empty() {
+            document["checks"] = checks.into();
+        }
+        if !notes.is_empty() {
+            document["notes"] = notes.into();
         }
         document.to_string()
     }
+}
+
+/// Why a check fails a route; `None` if it passes.
+fn failure<'a>(check: &'a Check, route: Route<'_>, liveness: Liveness) -> Option<&'a Unhealthy> {
+    let unhealthy = check.verdict.as_ref().err()?;
+    let forgiven = route == Route::Healthz && liveness == Liveness::Answers && unhealthy.answered();
+    (!forgiven).then_some(unhealthy)
+}
+
+fn measured(check: &Check, failure: Option<&Unhealthy>) -> Value {
+    let mut measured = json!({
+        "componentType": "component",
+        "observedValue": (check.took.as_secs_f64() * 1e6).round() / 1e3,
+        "observedUnit": "ms",
+        "status": if failure.is_none() { "pass" } else { "fail" },
+        "time": humantime::format_rfc3339_millis(check.at).to_string(),
+    });
+    if let Some(unhealthy) = failure {
+        measured["output"] = unhealthy.reason().code.into();
+    }
+    measured
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use super::address::{self, Address};
+use super::address::{self, Address, InvalidAddress};
 use crate::args::duration::{self, GoDuration};
+use crate::targets::LIMIT;
 
 /// Whom to check and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,6 +18,11 @@ pub struct Options {
     /// Where the service listens, such as localhost:9091; wildcards dial loopback
     #[arg(long = "server_address", value_name = "HOST:PORT", value_parser = address::to_dial)]
     pub server_address: Address,
+
+    /// One more service of the pod, answered at /health/NAME; /health is all of them.
+    /// May be repeated
+    #[arg(long = "target", value_name = "NAME=HOST:PORT")]
+    pub targets: Vec<Named>,
 
     /// What the service speaks; auto finds out and remembers
     #[arg(
@@ -57,6 +63,15 @@ pub struct Options {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerName(pub String);
 
+/// The value of `--target`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// What stands in `/health/NAME`.
+    pub name: ServerName,
+    /// Where that service listens.
+    pub address: Address,
+}
+
 /// What a target speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Protocol {
@@ -80,6 +95,23 @@ pub enum WithoutDebug {
     Healthy,
 }
 
+/// Why a text is not a [`Named`].
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidNamed {
+    /// No equals sign, or nothing before it.
+    #[error("expected NAME=HOST:PORT such as payments=localhost:9092")]
+    Syntax,
+    /// A name that does not stand in a path as it is.
+    #[error("the name {0:?} has other characters than letters, digits, '.', '_' and '-'")]
+    Name(String),
+    /// A name that means something else.
+    #[error("the name {0:?} is reserved")]
+    Reserved(String),
+    /// What stands behind the equals sign.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+}
+
 /// A service without a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("empty; expected the service's go-micro name, such as greeter")]
@@ -96,6 +128,57 @@ impl FromStr for ServerName {
         } else {
             Ok(Self(text.to_owned()))
         }
+    }
+}
+
+// === impl Named ===
+
+impl FromStr for Named {
+    type Err = InvalidNamed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, address) = text.split_once('=').ok_or(InvalidNamed::Syntax)?;
+        if name.is_empty() {
+            return Err(InvalidNamed::Syntax);
+        }
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !name.bytes().all(fits) {
+            return Err(InvalidNamed::Name(name.to_owned()));
+        }
+        if ["live", "ready"].contains(&name) {
+            return Err(InvalidNamed::Reserved(name.to_owned()));
+        }
+        let (name, address) = (ServerName(name.to_owned()), address::to_dial(address)?);
+        Ok(Self { name, address })
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    /// What no single flag can know: every name is one target's.
+    ///
+    /// # Errors
+    ///
+    /// The sentence for the operator.
+    pub fn validate(&self) -> Result<(), String> {
+        let mut names = vec![&self.server_name];
+        for Named { name, .. } in &self.targets {
+            if names.contains(&name) {
+                return Err(format!(
+                    "--target: the name {:?} is taken; each target has its own",
+                    name.0
+                ));
+            }
+            names.push(name);
+        }
+        if names.len() > LIMIT {
+            return Err(format!(
+                "--target: {} targets; at most {LIMIT} are checked",
+                names.len()
+            ));
+        }
+        Ok(())
     }
 }
 

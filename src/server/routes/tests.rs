@@ -20,9 +20,11 @@ fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool
         .split_once('?')
         .map_or((path, None), |(path, query)| (path, Some(query)));
     let check = verdict.map(check);
+    let checks: Vec<_> = check.iter().map(|check| ("greeter", check)).collect();
     let facts = Facts {
         name: "greeter",
-        check: check.as_ref(),
+        checks: &checks,
+        liveness: Liveness::Serving,
         expose_errors,
     };
     Reply::new(
@@ -115,7 +117,8 @@ fn livez_and_unknown_paths_never_ask_the_target() {
             (404, "404 page not found\n".into()),
             "{path}"
         );
-        assert!(!Route::of(path).needs_check(false));
+        let known = matches!(Route::of(path), Route::HealthOf(_));
+        assert_eq!(Route::of(path).needs_check(false), known, "{path}");
     }
 }
 
@@ -134,13 +137,75 @@ fn verbose_names_the_reason() {
     );
     assert_eq!(
         plain("/readyz?verbose", None).1,
-        "[-]greeter failed: draining\nreadyz check failed\n"
+        "[-]sidecar failed: draining\nreadyz check failed\n"
     );
     let exposed = reply("/health?verbose", "", Some(deadline()), true);
     assert_eq!(
         exposed.body,
         "[-]greeter failed: deadline: no answer within 900ms, connecting\nhealth check failed\n"
     );
+}
+
+#[test]
+fn several_targets_are_healthy_if_each_is() {
+    let (up, down) = (check(Ok(())), check(deadline()));
+    let reply = |path: &str, checks: &[(&str, &Check)], liveness| {
+        let facts = Facts {
+            name: "greeter",
+            checks,
+            liveness,
+            expose_errors: false,
+        };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Reply::new(Route::of(path), Asked::read(Some(query), None), &facts)
+    };
+    let all = [("greeter", &up), ("payments", &down)];
+    assert_eq!(reply("/health", &all[..1], Liveness::Serving).status, 200);
+    assert_eq!(reply("/health", &all, Liveness::Serving).status, 500);
+    assert_eq!(
+        reply("/healthz?code=reason", &all, Liveness::Serving).status,
+        504
+    );
+    let verbose = reply("/health?verbose", &all, Liveness::Serving).body;
+    assert_eq!(
+        verbose,
+        "[+]greeter ok\n[-]payments failed: deadline\nhealth check failed\n"
+    );
+    assert_eq!(
+        reply("/health/payments", &all[1..], Liveness::Serving).status,
+        500
+    );
+    assert_eq!(reply("/health/nobody", &[], Liveness::Serving).status, 404);
+}
+
+#[test]
+fn liveness_may_forgive_a_service_that_answers() {
+    let unwell = check(Err(Unhealthy::NotServing("draining".into())));
+    let hangs = check(deadline());
+    let status = |path, check, liveness| {
+        let facts = Facts {
+            name: "greeter",
+            checks: &[("greeter", check)],
+            liveness,
+            expose_errors: false,
+        };
+        Reply::new(Route::of(path), Asked::default(), &facts)
+            .status
+            .as_u16()
+    };
+    for (path, check, liveness, expected) in [
+        ("/healthz", &unwell, Liveness::Answers, 200),
+        ("/healthz", &unwell, Liveness::Serving, 503),
+        ("/healthz", &hangs, Liveness::Answers, 503),
+        ("/readyz", &unwell, Liveness::Answers, 503),
+        ("/health", &unwell, Liveness::Answers, 500),
+    ] {
+        assert_eq!(
+            status(path, check, liveness),
+            expected,
+            "{path} {liveness:?}"
+        );
+    }
 }
 
 #[test]
