@@ -1,13 +1,21 @@
-//! Compiles proto/debug.proto without protoc and records what was built.
+//! Compiles proto/ without protoc and records what was built.
 
 use std::error::Error;
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto/debug.proto");
-    let descriptors = protox::compile(["proto/debug.proto"], ["proto"])?;
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(["debug.proto", "health.proto"], ["proto"])?;
     tonic_prost_build::configure()
         .build_client(false)
+        .extern_path(
+            ".grpc.health.v1.HealthCheckRequest",
+            "::tonic_health::pb::HealthCheckRequest",
+        )
+        .extern_path(
+            ".grpc.health.v1.HealthCheckResponse",
+            "::tonic_health::pb::HealthCheckResponse",
+        )
         .compile_fds(descriptors)?;
 
     println!("cargo:rerun-if-env-changed=MICRO_HEALTH_COMMIT");

@@ -1,15 +1,21 @@
 //! What runs: bind, run, stop.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::future::{join_all, select_all};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::sync::oneshot;
 use tokio::time;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::args::{Args, Understood};
+use crate::monitor::Monitor;
 use crate::server::Server;
+use crate::target::Target;
 use crate::targets::Targets;
 
 pub mod options;
@@ -18,9 +24,19 @@ pub mod options;
 #[derive(Debug)]
 pub struct App {
     server: Server,
+    monitors: Arc<[Monitor]>,
     address: SocketAddr,
     args: Args,
     in_pod: bool,
+}
+
+/// Why the sidecar ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// A service failed `--exit_after_failures` checks in a row.
+    GaveUp(NonZeroU8),
 }
 
 /// The kubelet's default patience: an answer that comes later is not seen.
@@ -43,17 +59,22 @@ impl App {
             notices: _,
         } = understood;
         let targets = Targets::new(&args.target, hint);
-        let server = Server::bind(&args.server, targets).await.with_context(|| {
-            format!(
-                "cannot listen on --health_address={}",
-                args.server.health_address
-            )
-        })?;
+        let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
+        let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
+        let server = Server::bind(&args.server, targets, Arc::clone(&monitors))
+            .await
+            .with_context(|| {
+                format!(
+                    "cannot listen on --health_address={}",
+                    args.server.health_address
+                )
+            })?;
         let address = server
             .local_addr()
             .context("cannot tell the address listened on")?;
         Ok(Self {
             server,
+            monitors,
             address,
             args,
             in_pod,
@@ -71,28 +92,50 @@ impl App {
     /// # Errors
     ///
     /// A second signal.
-    pub async fn run(self, signals: impl Stream<Item = &'static str>) -> anyhow::Result<()> {
+    pub async fn run(self, signals: impl Stream<Item = &'static str>) -> anyhow::Result<Ended> {
         tokio::pin!(signals);
         self.say_what_was_understood();
-        let Self { server, args, .. } = self;
-        let grace_period = args.app.grace_period.0;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let Self {
+            server,
+            monitors,
+            args,
+            ..
+        } = self;
+        let options::Options {
+            grace_period,
+            exit_after_failures,
+            exit_code,
+        } = args.app;
+        let grace_period = grace_period.0;
+        let (stop, stopped) = oneshot::channel::<()>();
         let serve = server.run(async {
             let _ = stopped.await;
         });
+        let serve = async {
+            tokio::select! {
+                () = serve => {}
+                _ = join_all(monitors.iter().map(Monitor::run)) => {}
+            }
+        };
         tokio::pin!(serve);
-        let signal = tokio::select! {
-            signal = signals.next() => signal.unwrap_or("the end of signals"),
+        let ended = tokio::select! {
+            signal = signals.next() => {
+                info!(signal, ?grace_period, "Stopping");
+                Ended::Stopped
+            }
+            name = failed(&monitors, exit_after_failures) => {
+                error!(service = name, failures = exit_after_failures, %exit_code, "Giving up on the service");
+                Ended::GaveUp(exit_code)
+            }
             () = &mut serve => bail!("the server ended unasked"),
         };
-        info!(signal, ?grace_period, "Stopping");
         let _ = stop.send(());
         tokio::select! {
             finished = time::timeout(grace_period, serve) => {
                 if finished.is_err() {
                     warn!(?grace_period, "Stopping before everything has finished");
                 }
-                Ok(())
+                Ok(ended)
             }
             Some(signal) = signals.next() => bail!("stopped at once by a second {signal}"),
         }
@@ -135,4 +178,21 @@ impl App {
             }
         }
     }
+}
+
+/// The name of the first service that has failed so many checks in a row. Never, for
+/// 0: then nothing is monitored.
+async fn failed(monitors: &[Monitor], failures: u32) -> &str {
+    if failures == 0 {
+        return std::future::pending().await;
+    }
+    let failed = monitors.iter().map(|monitor| {
+        let mut seen = monitor.subscribe();
+        async move {
+            let _ = seen.wait_for(|seen| seen.failures >= failures).await;
+            monitor.target().name()
+        }
+        .boxed()
+    });
+    select_all(failed).await.0
 }

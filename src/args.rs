@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::target::options::Protocol;
-use crate::{app, log, server, target};
+use crate::{app, log, monitor, server, target};
 
 pub mod duration;
 pub mod env;
@@ -33,6 +33,10 @@ pub struct Args {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
     pub app: app::options::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub monitor: monitor::Options,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]

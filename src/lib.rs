@@ -15,7 +15,9 @@
 pub mod app;
 pub mod args;
 pub mod debug;
+pub mod health;
 pub mod log;
+pub mod monitor;
 pub mod server;
 pub mod signals;
 pub mod target;

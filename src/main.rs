@@ -4,7 +4,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use micro_health::app::App;
+use micro_health::app::{App, Ended};
 use micro_health::args::{self, Understood};
 use micro_health::signals;
 use tokio::runtime;
@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     };
     understood.args.log.init();
     match run(understood) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::GaveUp(code)) => ExitCode::from(code.get()),
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(understood: Understood) -> anyhow::Result<()> {
+fn run(understood: Understood) -> anyhow::Result<Ended> {
     understood.notices.iter().for_each(args::Notice::log);
     let mut runtime = runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("cannot start")?;

@@ -16,13 +16,18 @@ use tracing::{debug, warn};
 
 use self::connections::{Activity, Connections};
 use self::prober::Prober;
+use crate::monitor::Monitor;
 use crate::targets::Targets;
 
 pub mod connections;
+pub mod grpc;
 pub mod listener;
+pub mod metrics;
 pub mod options;
 pub mod prober;
+pub mod process;
 pub mod routes;
+pub mod status_page;
 
 /// Time for a request head to arrive, and for an idle connection to ask again.
 const HEADERS: Duration = Duration::from_secs(2);
@@ -49,9 +54,13 @@ impl Server {
     /// # Errors
     ///
     /// Those of the system: above all a taken port.
-    pub async fn bind(options: &options::Options, targets: Targets) -> io::Result<Self> {
+    pub async fn bind(
+        options: &options::Options,
+        targets: Targets,
+        monitors: Arc<[Monitor]>,
+    ) -> io::Result<Self> {
         let listener = listener::listen(&options.health_address).await?;
-        let prober = Arc::new(Prober::new(targets, options));
+        let prober = Arc::new(Prober::new(targets, monitors, options));
         Ok(Self { listener, prober })
     }
 

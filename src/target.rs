@@ -56,8 +56,10 @@ pub struct Check {
     pub verdict: Verdict,
     /// How long the check took.
     pub took: Duration,
-    /// When it was finished.
+    /// When it was finished, for people.
     pub at: SystemTime,
+    /// When it was finished, to tell its age by.
+    pub finished: Instant,
 }
 
 /// The code of a healthy verdict, beside the reasons of [`Unhealthy`].
@@ -110,9 +112,26 @@ impl Target {
         lock(&self.record).clone()
     }
 
-    /// Checks the service, or joins the check in flight. Done after `check_timeout`,
-    /// whatever the service does; cancelled when every caller has gone.
-    pub fn check(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
+    /// Checks the service, joins the check in flight, or finds a verdict that `--cache`
+    /// still allows. Done after `check_timeout`, whatever the service does; cancelled
+    /// when every caller has gone.
+    pub async fn check(self: &Arc<Self>) -> Arc<Check> {
+        match self.cached() {
+            Some(check) => check,
+            None => self.join().await,
+        }
+    }
+
+    fn cached(&self) -> Option<Arc<Check>> {
+        let cache = self.options.cache.0;
+        if cache.is_zero() {
+            return None;
+        }
+        let latest = lock(&self.record).latest.clone()?;
+        (latest.finished.elapsed() <= cache).then_some(latest)
+    }
+
+    fn join(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
         let mut in_flight = lock(&self.in_flight);
         let joined = in_flight
             .as_ref()
@@ -141,7 +160,13 @@ impl Target {
             verdict => verdict,
         };
         let (took, at) = (started.elapsed(), SystemTime::now());
-        let check = Arc::new(Check { verdict, took, at });
+        let finished = Instant::now();
+        let check = Arc::new(Check {
+            verdict,
+            took,
+            at,
+            finished,
+        });
         if lock(&self.record).observe(&check) {
             self.report(&check.verdict);
         }

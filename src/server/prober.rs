@@ -1,17 +1,24 @@
 //! One request of a prober to one answer.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version, header};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use tokio::time;
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+use tower_service::Service as _;
 
+use super::grpc::{self, Verdicts};
+use super::metrics::{self, Client, OPENMETRICS, Requests, Snapshot};
 use super::options::{Liveness, Options};
-use super::routes::{Asked, Facts, Reply, Route};
+use super::process;
+use super::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
+use super::status_page::{self, CONTENT_SECURITY_POLICY, Status};
+use crate::monitor::Monitor;
 use crate::target::Target;
 use crate::targets::{self, Targets};
 
@@ -27,31 +34,39 @@ pub struct Prober {
     targets: Targets,
     liveness: Liveness,
     expose_errors: bool,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
+    grpc: grpc::pb::health_server::HealthServer<Verdicts>,
+    requests: Mutex<Requests>,
 }
+
+/// The body of an answer: ours, or one that tonic makes.
+pub type Body = Either<Full<Bytes>, tonic::body::Body>;
 
 // === impl Prober ===
 
 impl Prober {
     /// Ready, as far as the targets are.
-    pub fn new(targets: Targets, options: &Options) -> Self {
+    pub fn new(targets: Targets, monitors: Arc<[Monitor]>, options: &Options) -> Self {
         let &Options {
             liveness,
             expose_errors,
             ..
         } = options;
-        let draining = AtomicBool::new(false);
+        let draining = watch::Sender::new(false);
+        let grpc = grpc::service(targets.clone(), monitors, draining.subscribe());
         Self {
             targets,
             liveness,
             expose_errors,
             draining,
+            grpc,
+            requests: Mutex::default(),
         }
     }
 
     /// Not ready from now on.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.send_replace(true);
     }
 
     /// The longest that an answer takes: one check.
@@ -60,17 +75,35 @@ impl Prober {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        if request.version() == Version::HTTP_2 && request.uri().path().starts_with(grpc::PREFIX) {
+            let Ok(response) = self.grpc.clone().call(request).await;
+            return response.map(Either::Right);
+        }
         let (head, body) = request.into_parts();
-        let route = Route::of(head.uri.path());
-        let accept = head.headers.get(header::ACCEPT);
-        let asked = Asked::read(head.uri.query(), accept.map(HeaderValue::as_bytes));
-        let targets = self.asked_of(route);
-        let checks = if body.is_end_stream() {
-            targets::check(targets).await
+        let reply = if body.is_end_stream() {
+            self.reply(&head).await
         } else {
-            tokio::join!(targets::check(targets), discard(body)).0
+            tokio::join!(self.reply(&head), discard(body)).0
         };
+        self.count(&head, &reply);
+        into_response(reply).map(Either::Left)
+    }
+
+    async fn reply(&self, head: &Parts) -> Reply {
+        let route = Route::of(head.uri.path());
+        let accept = head.headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
+        let asked = Asked::read(head.uri.query(), accept);
+        match route {
+            Route::Metrics => self.metrics(),
+            Route::Statusz => self.status(accepts(accept, JSON)),
+            route => self.probe(route, asked).await,
+        }
+    }
+
+    async fn probe(&self, route: Route<'_>, asked: Asked) -> Reply {
+        let targets = self.asked_of(route);
+        let checks = targets::check(targets).await;
         let checks = targets
             .iter()
             .zip(&checks)
@@ -80,10 +113,11 @@ impl Prober {
         let facts = Facts {
             name: self.targets.name(),
             checks: &checks,
+            now: Instant::now(),
             liveness: self.liveness,
             expose_errors: self.expose_errors,
         };
-        into_response(Reply::new(route, asked, &facts))
+        Reply::new(route, asked, &facts)
     }
 
     /// The targets to check for a route.
@@ -96,7 +130,59 @@ impl Prober {
     }
 
     fn needs_check(&self, route: Route<'_>) -> bool {
-        route.needs_check(self.draining.load(Ordering::Relaxed))
+        route.needs_check(*self.draining.borrow())
+    }
+
+    fn metrics(&self) -> Reply {
+        let target = |target: &Arc<Target>| metrics::Target {
+            name: target.name().to_owned(),
+            protocol: target.protocol(),
+            record: target.record(),
+        };
+        let snapshot = Snapshot {
+            targets: self.targets.all().iter().map(target).collect(),
+            requests: self
+                .requests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            process: process::read(),
+        };
+        Reply::page(OPENMETRICS, metrics::text(snapshot))
+    }
+
+    fn status(&self, as_json: bool) -> Reply {
+        let target = |target: &Arc<Target>| status_page::TargetStatus {
+            name: target.name().to_owned(),
+            address: target.address(),
+            protocol: target.protocol(),
+            record: target.record(),
+        };
+        let status = Status {
+            targets: self.targets.all().iter().map(target).collect(),
+            draining: *self.draining.borrow(),
+            expose_errors: self.expose_errors,
+            now: SystemTime::now(),
+        };
+        if as_json {
+            Reply::page(JSON, status.json())
+        } else {
+            Reply::page(HTML, status.html())
+        }
+    }
+
+    fn count(&self, head: &Parts, reply: &Reply) {
+        let agent = head.headers.get(header::USER_AGENT);
+        let client = Client::of(agent.map(HeaderValue::as_bytes));
+        let path = if reply.status == 404 {
+            "other"
+        } else {
+            Route::of(head.uri.path()).label()
+        };
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests
+            .entry((path, reply.status.as_u16(), client))
+            .or_default() += 1;
     }
 }
 
@@ -117,5 +203,9 @@ fn into_response(reply: Reply) -> Response<Full<Bytes>> {
         HeaderValue::from_static(reply.content_type),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if reply.content_type == HTML {
+        let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }

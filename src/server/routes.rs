@@ -18,6 +18,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::options::Liveness;
 use crate::target::{Check, HEALTHY};
@@ -36,6 +37,10 @@ pub enum Route<'a> {
     Readyz,
     /// Is the sidecar itself alive.
     Livez,
+    /// Prometheus text.
+    Metrics,
+    /// The page for a person.
+    Statusz,
     /// Anything else.
     NotFound,
 }
@@ -59,6 +64,8 @@ pub struct Facts<'a> {
     /// Each target that was asked, by name, and its check; none for a route that
     /// does not need any.
     pub checks: &'a [(&'a str, &'a Check)],
+    /// When the request is answered.
+    pub now: Instant,
     /// What `/healthz` tells of a service that answers and is not well.
     pub liveness: Liveness,
     /// Whether the error's own text may leave the pod.
@@ -79,7 +86,13 @@ pub struct Reply {
 /// The type of plain bodies, as Go writes it.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The type of JSON bodies: draft-inadarei-api-health-check-06.
+/// The type of the page for a person.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// The type of that page's twin.
+pub const JSON: &str = "application/json";
+
+/// The type of JSON bodies of probes: draft-inadarei-api-health-check-06.
 pub const HEALTH_JSON: &str = "application/health+json";
 
 /// The outcome that a reply tells, and why.
@@ -99,6 +112,8 @@ impl<'a> Route<'a> {
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
             "/livez" => Self::Livez,
+            "/metrics" => Self::Metrics,
+            "/statusz" => Self::Statusz,
             _ => path
                 .strip_prefix("/health/")
                 .map_or(Self::NotFound, Self::HealthOf),
@@ -110,7 +125,21 @@ impl<'a> Route<'a> {
         match self {
             Self::Health | Self::HealthOf(_) | Self::Healthz => true,
             Self::Readyz => !draining,
-            Self::Livez | Self::NotFound => false,
+            Self::Livez | Self::Metrics | Self::Statusz | Self::NotFound => false,
+        }
+    }
+
+    /// The path as metrics label it: a target's name never makes a series.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::HealthOf(_) => "/health/NAME",
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+            Self::Livez => "/livez",
+            Self::Metrics => "/metrics",
+            Self::Statusz => "/statusz",
+            Self::NotFound => "other",
         }
     }
 
@@ -120,7 +149,7 @@ impl<'a> Route<'a> {
             Self::Health | Self::HealthOf(_) => "health",
             Self::Healthz => "healthz",
             Self::Readyz => "readyz",
-            Self::Livez | Self::NotFound => "livez",
+            Self::Livez | Self::Metrics | Self::Statusz | Self::NotFound => "livez",
         }
     }
 }
@@ -138,17 +167,22 @@ impl Asked {
                 _ => {}
             }
         }
-        asked.json = accept
-            .unwrap_or_default()
-            .split(|byte| *byte == b',')
-            .any(|media| {
-                let media = media.split(|byte| *byte == b';').next().unwrap_or_default();
-                media
-                    .trim_ascii()
-                    .eq_ignore_ascii_case(HEALTH_JSON.as_bytes())
-            });
+        asked.json = accepts(accept, HEALTH_JSON);
         asked
     }
+}
+
+/// Whether an Accept header names a type outright.
+pub fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
+    accept
+        .unwrap_or_default()
+        .split(|byte| *byte == b',')
+        .any(|media| {
+            let media = media.split(|byte| *byte == b';').next().unwrap_or_default();
+            media
+                .trim_ascii()
+                .eq_ignore_ascii_case(content_type.as_bytes())
+        })
 }
 
 // === impl Reply ===
@@ -176,6 +210,15 @@ impl Reply {
             return Self::text(outcome.status, outcome.verbose(route, facts));
         }
         Self::text(outcome.status, outcome.plain)
+    }
+
+    /// A page that is always there.
+    pub fn page(content_type: &'static str, body: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type,
+            body: body.into(),
+        }
     }
 
     fn livez(asked: Asked) -> Self {
@@ -283,7 +326,7 @@ impl Outcome {
             let failure = failure(check, route, facts.liveness);
             checks.insert(
                 format!("{}:responseTime", Excerpt::from(name)),
-                json!([measured(check, failure)]),
+                json!([measured(check, failure, facts.now)]),
             );
             notes.extend(
                 failure
@@ -308,11 +351,12 @@ fn failure<'a>(check: &'a Check, route: Route<'_>, liveness: Liveness) -> Option
     (!forgiven).then_some(unhealthy)
 }
 
-fn measured(check: &Check, failure: Option<&Unhealthy>) -> Value {
+fn measured(check: &Check, failure: Option<&Unhealthy>, now: Instant) -> Value {
     let mut measured = json!({
         "componentType": "component",
         "observedValue": (check.took.as_secs_f64() * 1e6).round() / 1e3,
         "observedUnit": "ms",
+        "ageMs": now.saturating_duration_since(check.finished).as_millis(),
         "status": if failure.is_none() { "pass" } else { "fail" },
         "time": humantime::format_rfc3339_millis(check.at).to_string(),
     });

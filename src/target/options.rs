@@ -44,6 +44,11 @@ pub struct Options {
     )]
     pub check_timeout: GoDuration,
 
+    /// Answer from a verdict at most this old. Keep it below the probe's period, or
+    /// probes see nothing new
+    #[arg(long = "cache", value_name = "DURATION", default_value = "0s")]
+    pub cache: GoDuration,
+
     /// What a service counts as that is up but does not serve Debug.Health, as
     /// go-micro 4.8 and later do not by themselves
     #[arg(

@@ -97,6 +97,7 @@ mod tests {
             verdict,
             took: Duration::from_millis(3),
             at,
+            finished: tokio::time::Instant::now(),
         })
     }
 

@@ -12,6 +12,7 @@ fn check(verdict: Verdict) -> Check {
         verdict,
         took: Duration::from_micros(421),
         at,
+        finished: Instant::now(),
     }
 }
 
@@ -24,6 +25,7 @@ fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool
     let facts = Facts {
         name: "greeter",
         checks: &checks,
+        now: Instant::now(),
         liveness: Liveness::Serving,
         expose_errors,
     };
@@ -153,6 +155,7 @@ fn several_targets_are_healthy_if_each_is() {
         let facts = Facts {
             name: "greeter",
             checks,
+            now: Instant::now(),
             liveness,
             expose_errors: false,
         };
@@ -186,6 +189,7 @@ fn liveness_may_forgive_a_service_that_answers() {
         let facts = Facts {
             name: "greeter",
             checks: &[("greeter", check)],
+            now: Instant::now(),
             liveness,
             expose_errors: false,
         };
@@ -241,7 +245,7 @@ fn json_carries_the_same_facts() {
         serde_json::from_str(&reply(path, HEALTH_JSON, verdict, expose).body).unwrap()
     };
     let measured = json!({
-        "componentType": "component", "observedValue": 0.421, "observedUnit": "ms",
+        "componentType": "component", "observedValue": 0.421, "observedUnit": "ms", "ageMs": 0,
         "status": "pass", "time": "2023-11-14T22:13:20.123Z",
     });
     assert_eq!(

@@ -1,0 +1,75 @@
+//! Decides when a service counts as healthy. Pure: no clock, no I/O.
+
+use std::num::NonZeroU32;
+
+/// How many checks in a row change a verdict.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Thresholds {
+    /// Healthy checks that make it healthy.
+    pub rise: NonZeroU32,
+    /// Unhealthy checks that make it unhealthy.
+    pub fall: NonZeroU32,
+}
+
+/// A verdict that takes more than one check to change, but the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Health {
+    thresholds: Thresholds,
+    healthy: Option<bool>,
+    contradictions: u32,
+}
+
+// === impl Health ===
+
+impl Health {
+    /// Unknown until the first check.
+    pub fn new(thresholds: Thresholds) -> Self {
+        Self {
+            thresholds,
+            healthy: None,
+            contradictions: 0,
+        }
+    }
+
+    /// Takes in one check and returns the verdict if that changed it.
+    pub fn observe(&mut self, passed: bool) -> Option<bool> {
+        if self.healthy == Some(passed) {
+            self.contradictions = 0;
+            return None;
+        }
+        self.contradictions += 1;
+        let Thresholds { rise, fall } = self.thresholds;
+        let needed = if passed { rise } else { fall };
+        if self.healthy.is_some() && self.contradictions < needed.get() {
+            return None;
+        }
+        self.healthy = Some(passed);
+        self.contradictions = 0;
+        self.healthy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(rise: u32, fall: u32, checks: &str) -> String {
+        let [rise, fall] = [rise, fall].map(|count| NonZeroU32::new(count).unwrap());
+        let mut health = Health::new(Thresholds { rise, fall });
+        let verdict = |check| match health.observe(check == '+') {
+            Some(true) => 'h',
+            Some(false) => 'u',
+            None => '.',
+        };
+        checks.chars().map(verdict).collect()
+    }
+
+    #[test]
+    fn only_an_unbroken_run_changes_the_verdict() {
+        //                        checks       verdicts
+        assert_eq!(verdicts(1, 1, "+-+"), "huh");
+        assert_eq!(verdicts(2, 1, "+-++-"), "hu.hu");
+        assert_eq!(verdicts(1, 3, "+--+---+"), "h.....uh");
+        assert_eq!(verdicts(2, 2, "-----"), "u....");
+    }
+}

@@ -1,0 +1,168 @@
+//! The background monitor: tick, check, observe, publish.
+//!
+//! Runs only while something needs it (a `Watch`, `--exit_after_failures`): probes
+//! have their own clock, the prober's.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use tokio::time;
+
+use crate::args::duration::{self, GoDuration};
+use crate::health::{Health, Thresholds};
+use crate::target::Target;
+
+/// How to monitor.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(
+    next_help_heading = "The background monitor, for grpc.health.v1 Watch and --exit_after_failures"
+)]
+pub struct Options {
+    /// Time between two checks
+    #[arg(long = "period", value_name = "DURATION", default_value = "5s", value_parser = duration::above_zero)]
+    pub period: GoDuration,
+
+    /// Healthy checks in a row that make a service healthy
+    #[arg(long = "rise", value_name = "COUNT", default_value = "1")]
+    pub rise: NonZeroU32,
+
+    /// Unhealthy checks in a row that make it unhealthy
+    #[arg(long = "fall", value_name = "COUNT", default_value = "3")]
+    pub fall: NonZeroU32,
+}
+
+/// Watches one target for those who subscribe.
+#[derive(Debug)]
+pub struct Monitor {
+    target: Arc<Target>,
+    options: Options,
+    seen: watch::Sender<Seen>,
+    subscribed: Notify,
+}
+
+/// What the monitor has seen since it began to watch; published at each check.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seen {
+    /// The verdict that the thresholds make; `None` before the first check.
+    pub verdict: Option<bool>,
+    /// Unhealthy checks in a row of a service that was healthy before: one that never
+    /// was is still starting, and stays at 0.
+    pub failures: u32,
+    was_healthy: bool,
+}
+
+// === impl Monitor ===
+
+impl Monitor {
+    /// Does nothing until [`run`](Self::run) and a subscriber.
+    pub fn new(target: Arc<Target>, options: Options) -> Self {
+        let (seen, subscribed) = (watch::Sender::default(), Notify::new());
+        Self {
+            target,
+            options,
+            seen,
+            subscribed,
+        }
+    }
+
+    /// What is seen from now on.
+    pub fn subscribe(&self) -> watch::Receiver<Seen> {
+        let receiver = self.seen.subscribe();
+        self.subscribed.notify_one();
+        receiver
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// Checks once a period while there is a subscriber. Never ends.
+    pub async fn run(&self) {
+        let Options { period, rise, fall } = self.options;
+        let mut health = Health::new(Thresholds { rise, fall });
+        loop {
+            while self.seen.receiver_count() == 0 {
+                // What was seen long ago is no start for who comes next.
+                health = Health::new(Thresholds { rise, fall });
+                self.seen.send_replace(Seen::default());
+                self.subscribed.notified().await;
+            }
+            let passed = self.target.check().await.verdict.is_ok();
+            let verdict = health.observe(passed);
+            self.seen.send_modify(|seen| seen.update(passed, verdict));
+            time::sleep(period.0).await;
+        }
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn update(&mut self, passed: bool, verdict: Option<bool>) {
+        self.verdict = verdict.or(self.verdict);
+        self.was_healthy |= passed;
+        self.failures = if passed || !self.was_healthy {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn checks_only_while_somebody_wants_to_know() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let argv = [
+            "health",
+            "--server_name=greeter",
+            "--period=10ms",
+            &format!("--server_address={address}"),
+        ]
+        .map(Into::into);
+        let args = crate::args::read(argv, |_| None).unwrap().args;
+        let monitor = Monitor::new(Target::new(args.target, None), args.monitor);
+        drop(listener);
+
+        let watching = async {
+            let mut seen = monitor.subscribe();
+            let seen = seen.wait_for(|seen| seen.verdict.is_some()).await;
+            seen.map(|seen| seen.verdict)
+        };
+        let seen = tokio::select! {
+            () = monitor.run() => None,
+            seen = timeout(PATIENCE, watching) => seen.unwrap().unwrap(),
+        };
+        assert_eq!(seen, Some(false));
+
+        // The subscriber is gone: the next turn of the loop waits for another.
+        let checks = monitor.target().record().results;
+        let idle = timeout(Duration::from_millis(50), monitor.run()).await;
+        assert!(idle.is_err() && monitor.target().record().results == checks);
+    }
+
+    #[test]
+    fn failures_count_from_the_first_healthy_check() {
+        let mut seen = Seen::default();
+        let failures: Vec<_> = "--+--+-"
+            .chars()
+            .map(|check| {
+                seen.update(check == '+', None);
+                seen.failures
+            })
+            .collect();
+        assert_eq!(failures, [0, 0, 0, 1, 2, 0, 1]);
+    }
+}

@@ -1,0 +1,321 @@
+//! What `/metrics` tells, as Prometheus text.
+//!
+//! Labels come from the configuration and from closed sets, never from a request:
+//! no client can make a series.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::process::Process;
+use crate::target::record::{BUCKETS, Record};
+
+/// The type of the body: what Prometheus asks for first.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that is told, as it was at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Requests answered so far.
+    pub requests: Requests,
+    /// This process; `None` where /proc is not mounted.
+    pub process: Option<Process>,
+}
+
+/// One target.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// The protocol that it was found to speak.
+    pub protocol: &'static str,
+    /// What its checks have been.
+    pub record: Record,
+}
+
+/// Requests by route, status and client.
+pub type Requests = BTreeMap<(&'static str, u16, Client), u64>;
+
+/// Who probes, by the beginning of the user agent.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Client {
+    /// `kube-probe/1.36`.
+    Kubelet,
+    /// `Prometheus/3.0`.
+    Prometheus,
+    /// Anyone else.
+    Other,
+}
+
+/// Writes the text.
+pub fn text(snapshot: Snapshot) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(snapshot));
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = text::encode(&mut text, &registry);
+    text
+}
+
+// === impl Client ===
+
+impl Client {
+    /// The client of a user agent.
+    pub fn of(agent: Option<&[u8]>) -> Self {
+        match agent.unwrap_or_default() {
+            agent if agent.starts_with(b"kube-probe/") => Self::Kubelet,
+            agent if agent.starts_with(b"Prometheus/") => Self::Prometheus,
+            _ => Self::Other,
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Kubelet => "kubelet",
+            Self::Prometheus => "prometheus",
+            Self::Other => "other",
+        }
+    }
+}
+
+// === impl Snapshot ===
+
+impl Collector for Snapshot {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        encode_build(&mut to)?;
+        self.encode_targets(&mut to)?;
+        self.encode_requests(&mut to)?;
+        self.process
+            .as_ref()
+            .map_or(Ok(()), |process| encode_process(process, &mut to))
+    }
+}
+
+impl Snapshot {
+    fn encode_targets(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut healthy = gauge(
+            to,
+            "health_sidecar_target_healthy",
+            "Whether the latest check was healthy",
+        )?;
+        for Target {
+            name,
+            protocol,
+            record,
+        } in &self.targets
+        {
+            if let Some(latest) = &record.latest {
+                let labels = [("target", name.as_str()), ("protocol", protocol)];
+                healthy
+                    .encode_family(&labels)?
+                    .encode_gauge(&i64::from(latest.verdict.is_ok()))?;
+            }
+        }
+        let mut checks = counter(
+            to,
+            "health_sidecar_checks",
+            "Checks by result: ok, or the reason",
+        )?;
+        for Target { name, record, .. } in &self.targets {
+            for (result, count) in &record.results {
+                add(&mut checks, &[("target", name), ("result", result)], *count)?;
+            }
+        }
+        let mut transitions = counter(
+            to,
+            "health_sidecar_state_transitions",
+            "Changes of the verdict",
+        )?;
+        for Target { name, record, .. } in &self.targets {
+            for (state, count) in ["healthy", "unhealthy"].into_iter().zip(record.transitions) {
+                add(&mut transitions, &[("target", name), ("to", state)], count)?;
+            }
+        }
+        let help = "Unhealthy checks since the last healthy one";
+        let mut failures = gauge(to, "health_sidecar_consecutive_failures", help)?;
+        for Target { name, record, .. } in &self.targets {
+            failures
+                .encode_family(&[("target", name.as_str())])?
+                .encode_gauge(&record.consecutive_failures)?;
+        }
+        let help = "When a check was last healthy";
+        let mut success = gauge(to, "health_sidecar_last_success_timestamp_seconds", help)?;
+        for Target { name, record, .. } in &self.targets {
+            if let Some(at) = record.last_success {
+                success
+                    .encode_family(&[("target", name.as_str())])?
+                    .encode_gauge(&unix_seconds(at))?;
+            }
+        }
+        self.encode_durations(to)
+    }
+
+    fn encode_durations(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (name, help) = (
+            "health_sidecar_check_duration_seconds",
+            "Time that a check took",
+        );
+        let mut durations = to.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for Target { name, record, .. } in &self.targets {
+            let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<_> = bounds.zip(record.durations).collect();
+            let (sum, count) = (record.total.as_secs_f64(), record.durations.iter().sum());
+            durations
+                .encode_family(&[("target", name.as_str())])?
+                .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn encode_requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut requests = counter(to, "health_sidecar_http_requests", "Requests answered")?;
+        for ((path, code, client), count) in &self.requests {
+            let code = code.to_string();
+            add(
+                &mut requests,
+                &[("path", path), ("code", &code), ("client", client.label())],
+                *count,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_build(to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let labels = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("commit", env!("MICRO_HEALTH_COMMIT")),
+    ];
+    let mut build = gauge(to, "health_sidecar_build_info", "What was built, always 1")?;
+    build.encode_family(&labels)?.encode_gauge(&1)
+}
+
+fn encode_process(process: &Process, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    gauge(to, "process_resident_memory_bytes", "Resident memory")?
+        .encode_gauge(&process.resident_bytes)?;
+    gauge(to, "process_open_fds", "Open file descriptors")?.encode_gauge(&process.open_fds)?;
+    let started = unix_seconds(process.started);
+    gauge(to, "process_start_time_seconds", "When the process started")?.encode_gauge(&started)?;
+    let mut cpu = counter(to, "process_cpu_seconds", "User and system time spent")?;
+    cpu.encode_counter::<NoLabelSet, _, f64>(&process.cpu_seconds, None)
+}
+
+type Family<'a> = Result<MetricEncoder<'a>, fmt::Error>;
+
+fn gauge<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) -> Family<'a> {
+    to.encode_descriptor(name, help, None, MetricType::Gauge)
+}
+
+/// The text format adds `_total` to the name.
+fn counter<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) -> Family<'a> {
+    to.encode_descriptor(name, help, None, MetricType::Counter)
+}
+
+fn add<const N: usize>(
+    to: &mut MetricEncoder<'_>,
+    labels: &[(&str, &str); N],
+    count: u64,
+) -> fmt::Result {
+    to.encode_family(labels)?
+        .encode_counter::<NoLabelSet, _, f64>(&count, None)
+}
+
+fn unix_seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Check;
+    use crate::unhealthy::Unhealthy;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn snapshot() -> Snapshot {
+        let mut record = Record::default();
+        for (second, verdict) in [(1, Ok(())), (2, Err(Unhealthy::NoDebug("Debug.Health")))] {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            record.observe(&Arc::new(Check {
+                verdict,
+                took: Duration::from_millis(3),
+                at,
+                finished: tokio::time::Instant::now(),
+            }));
+        }
+        let target = |name: &str| Target {
+            name: name.into(),
+            protocol: "grpc",
+            record: record.clone(),
+        };
+        let requests = Requests::from([(("/health", 200, Client::Kubelet), 7)]);
+        let process = Process {
+            resident_bytes: 1 << 20,
+            cpu_seconds: 0.5,
+            open_fds: 9,
+            started: SystemTime::UNIX_EPOCH,
+        };
+        Snapshot {
+            targets: vec![target("greeter"), target("a\"b\n")],
+            requests,
+            process: Some(process),
+        }
+    }
+
+    #[test]
+    fn tells_every_name_of_the_contract() {
+        let text = text(snapshot());
+        for line in [
+            "health_sidecar_target_healthy{target=\"greeter\",protocol=\"grpc\"} 0",
+            "health_sidecar_checks_total{target=\"greeter\",result=\"ok\"} 1",
+            "health_sidecar_checks_total{target=\"greeter\",result=\"no_debug\"} 1",
+            "health_sidecar_state_transitions_total{target=\"greeter\",to=\"unhealthy\"} 1",
+            "health_sidecar_consecutive_failures{target=\"greeter\"} 1",
+            "health_sidecar_last_success_timestamp_seconds{target=\"greeter\"} 1.0",
+            "health_sidecar_check_duration_seconds_bucket{le=\"0.005\",target=\"greeter\"} 2",
+            "health_sidecar_check_duration_seconds_bucket{le=\"+Inf\",target=\"greeter\"} 2",
+            "health_sidecar_check_duration_seconds_count{target=\"greeter\"} 2",
+            "health_sidecar_http_requests_total{path=\"/health\",code=\"200\",client=\"kubelet\"} 7",
+            "process_resident_memory_bytes 1048576",
+            "process_cpu_seconds_total 0.5",
+            "process_open_fds 9",
+            "process_start_time_seconds 0.0",
+            "# EOF",
+        ] {
+            assert!(
+                text.lines().any(|told| told == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        assert!(
+            text.contains("health_sidecar_build_info{version=\"0.1.0\",commit=\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_is_escaped() {
+        assert!(text(snapshot()).contains(r#"{target="a\"b\n","#));
+    }
+
+    #[test]
+    fn clients_are_a_closed_set() {
+        for (agent, expected) in [
+            (Some(&b"kube-probe/1.36"[..]), Client::Kubelet),
+            (Some(b"Prometheus/3.5.0"), Client::Prometheus),
+            (Some(b"curl/8"), Client::Other),
+            (None, Client::Other),
+        ] {
+            assert_eq!(Client::of(agent), expected);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! `/statusz`: the page that a person opens, and its JSON twin.
+//!
+//! HTML and inline SVG, no script: it refreshes by the meta element, and what it
+//! shows keeps its place, so that nothing jumps. Below 10 KiB for a few targets.
+
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::target::HEALTHY;
+use crate::target::record::{KEPT, Record, Sample};
+
+/// What the page may load: nothing.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the page shows.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The targets, the main one first.
+    pub targets: Vec<TargetStatus>,
+    /// After SIGTERM.
+    pub draining: bool,
+    /// Whether the error's own text may leave the pod.
+    pub expose_errors: bool,
+    /// When the page is made.
+    pub now: SystemTime,
+}
+
+/// A row of the page.
+#[derive(Clone, Debug)]
+pub struct TargetStatus {
+    /// The target's name: any text.
+    pub name: String,
+    /// Where it is.
+    pub address: String,
+    /// What it was found to speak.
+    pub protocol: &'static str,
+    /// What its checks have been.
+    pub record: Record,
+}
+
+/// Text that is safe between tags and in attributes.
+struct Escaped<'a>(&'a str);
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--ok:#1a7f37;--bad:#cf222e;--dim:#6e7781;--line:#d0d7de}\
+@media(prefers-color-scheme:dark){:root{--ok:#3fb950;--bad:#f85149;--dim:#8b949e;--line:#30363d}}\
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:46rem;padding:0 1rem}\
+h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .2rem;overflow-wrap:anywhere}\
+.ok{color:var(--ok)}.bad{color:var(--bad)}p{margin:.2rem 0}.dim,dt,footer{color:var(--dim)}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:.6rem 0}\
+dd{margin:0;overflow-wrap:anywhere}svg{width:100%;height:4rem;border-bottom:1px solid var(--line)}\
+.s-ok{fill:var(--ok)}.s-bad{fill:var(--bad)}footer{margin-top:2rem;font-size:.85rem}";
+
+// === impl Status ===
+
+impl Status {
+    /// The page.
+    pub fn html(&self) -> String {
+        let mut page = String::with_capacity(8 << 10);
+        // Writing into a string does not fail.
+        let _ = self.write_html(&mut page);
+        page
+    }
+
+    /// The same facts for a program.
+    pub fn json(&self) -> String {
+        let targets: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| target.json(self))
+            .collect();
+        json!({
+            "status": self.verdict(),
+            "draining": self.draining,
+            "targets": targets,
+            "registration": Value::Null,
+            "version": crate::VERSION,
+        })
+        .to_string()
+    }
+
+    fn verdict(&self) -> &'static str {
+        let latest = |target: &TargetStatus| {
+            target
+                .record
+                .latest
+                .as_ref()
+                .map(|check| check.verdict.is_ok())
+        };
+        let verdicts: Vec<_> = self.targets.iter().map(latest).collect();
+        if verdicts.contains(&Some(false)) {
+            "unhealthy"
+        } else if verdicts.contains(&None) {
+            "unknown"
+        } else {
+            "healthy"
+        }
+    }
+
+    fn write_html(&self, page: &mut String) -> fmt::Result {
+        let verdict = self.verdict();
+        let class = if verdict == "healthy" { "ok" } else { "bad" };
+        let name = Escaped(self.targets.first().map_or("", |target| &target.name));
+        write!(
+            page,
+            "<!doctype html><html lang=en><meta charset=utf-8>\
+             <meta name=viewport content=\"width=device-width,initial-scale=1\">\
+             <meta http-equiv=refresh content=5><title>{name} is {verdict}</title>\
+             <style>{STYLE}</style><h1>{name} is <span class={class}>{verdict}</span></h1>"
+        )?;
+        if self.draining {
+            page.push_str("<p>The sidecar is draining: /readyz says 503.");
+        }
+        for target in &self.targets {
+            target.write_html(page, self)?;
+        }
+        write!(
+            page,
+            "<h2>Registration</h2><p class=dim>This sidecar registers nothing.\
+             <footer>health {} · the page shows the latest probes and asks nothing itself</footer></html>",
+            Escaped(crate::VERSION)
+        )
+    }
+}
+
+// === impl TargetStatus ===
+
+impl TargetStatus {
+    fn write_html(&self, page: &mut String, status: &Status) -> fmt::Result {
+        let now = status.now;
+        write!(page, "<h2>{}</h2>", Escaped(&self.name))?;
+        let Some(latest) = &self.record.latest else {
+            return write!(
+                page,
+                "<p class=dim>No probe has asked for it yet.<dl><dt>address<dd>{}</dl>",
+                Escaped(&self.address)
+            );
+        };
+        let since = Age(self.record.since.unwrap_or(latest.at), now);
+        match &latest.verdict {
+            Ok(()) => write!(page, "<p class=ok>healthy for {since}")?,
+            Err(unhealthy) => {
+                let reason = unhealthy.reason();
+                write!(
+                    page,
+                    "<p class=bad>unhealthy for {since}: {}<p>{}",
+                    reason.code,
+                    Escaped(reason.remedy)
+                )?;
+                if status.expose_errors {
+                    write!(page, "<p class=dim>{}", Escaped(&unhealthy.to_string()))?;
+                }
+            }
+        }
+        write_plot(page, self.record.history.iter())?;
+        write!(
+            page,
+            "<dl><dt>address<dd>{}<dt>protocol<dd>{}<dt>last probe<dd>{} ago, {:.1} ms<dt>healthy last<dd>{}</dl>",
+            Escaped(&self.address),
+            self.protocol,
+            Age(latest.at, now),
+            milliseconds(latest.took),
+            self.record
+                .last_success
+                .map_or("never".to_owned(), |at| format!("{} ago", Age(at, now))),
+        )
+    }
+
+    fn json(&self, status: &Status) -> Value {
+        let now = status.now;
+        let latest = self.record.latest.as_ref();
+        let time =
+            |at: Option<SystemTime>| at.map(|at| humantime::format_rfc3339_millis(at).to_string());
+        let failure = latest.and_then(|check| check.verdict.as_ref().err());
+        json!({
+            "name": self.name,
+            "address": self.address,
+            "protocol": self.protocol,
+            "status": latest.map_or("unknown", |check| if check.verdict.is_ok() { "healthy" } else { "unhealthy" }),
+            "since": time(self.record.since),
+            "reason": failure.map(|unhealthy| unhealthy.reason().code),
+            "detail": failure.filter(|_| status.expose_errors).map(ToString::to_string),
+            "todo": failure.map(|unhealthy| unhealthy.reason().remedy),
+            "lastProbe": time(latest.map(|check| check.at)),
+            "ageMs": latest.map(|check| now.duration_since(check.at).unwrap_or_default().as_millis()),
+            "lastSuccess": time(self.record.last_success),
+            "history": self.record.history.iter().map(|Sample { code, took }| {
+                json!({"result": code, "ms": milliseconds(*took)})
+            }).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A bar a probe, newest at the right; height by the logarithm of its duration, from
+/// 0.1 ms at the bottom to 1 s at the top.
+fn write_plot<'a>(
+    page: &mut String,
+    samples: impl ExactSizeIterator<Item = &'a Sample>,
+) -> fmt::Result {
+    write!(
+        page,
+        "<svg viewBox=\"0 0 {KEPT} 40\" preserveAspectRatio=none role=img aria-label=\"the latest probes\">"
+    )?;
+    let mut bars = [String::new(), String::new()];
+    for (x, Sample { code, took }) in (KEPT - samples.len()..).zip(samples) {
+        let height = (10.0 * (milliseconds(*took) * 10.0).max(1.0).log10()).clamp(1.0, 40.0);
+        let bar = &mut bars[usize::from(*code != HEALTHY)];
+        write!(bar, "M{x} 40v-{height:.0}h.8V40")?;
+    }
+    for (class, bars) in ["s-ok", "s-bad"].into_iter().zip(bars) {
+        write!(page, "<path class={class} d=\"{bars}\"/>")?;
+    }
+    page.push_str("</svg>");
+    Ok(())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e4).round() / 10.0
+}
+
+/// The time from one moment to another, in its largest unit and the next.
+struct Age(SystemTime, SystemTime);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.1.duration_since(self.0).unwrap_or_default().as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds} s"),
+            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            3600..86400 => write!(f, "{} h {} min", seconds / 3600, seconds / 60 % 60),
+            _ => write!(f, "{} d {} h", seconds / 86400, seconds / 3600 % 24),
+        }
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '&' => f.write_str("&amp;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! The page's text, size and safety.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::target::{Check, Verdict};
+use crate::unhealthy::Unhealthy;
+
+fn at(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn target(name: &str, verdicts: impl IntoIterator<Item = Verdict>) -> TargetStatus {
+    let mut record = Record::default();
+    for (verdict, second) in verdicts.into_iter().zip(1..) {
+        record.observe(&Arc::new(Check {
+            verdict,
+            took: Duration::from_micros(420),
+            at: at(second),
+            finished: tokio::time::Instant::now(),
+        }));
+    }
+    TargetStatus {
+        name: name.into(),
+        address: "localhost:9091".into(),
+        protocol: "grpc",
+        record,
+    }
+}
+
+fn page(targets: Vec<TargetStatus>) -> String {
+    Status {
+        targets,
+        draining: false,
+        expose_errors: true,
+        now: at(200),
+    }
+    .html()
+}
+
+fn not_serving() -> Verdict {
+    Err(Unhealthy::NotServing("status \"degraded\"".into()))
+}
+
+#[test]
+fn says_the_verdict_in_words() {
+    let healthy = page(vec![target("greeter", [not_serving(), Ok(()), Ok(())])]);
+    for text in [
+        "<title>greeter is healthy</title>",
+        "healthy for 3 min 18 s",
+        "localhost:9091",
+        "0.4 ms",
+    ] {
+        assert!(healthy.contains(text), "{text:?} is not in\n{healthy}");
+    }
+    let unhealthy = page(vec![target("greeter", [Ok(()), not_serving()])]);
+    for text in [
+        "greeter is unhealthy",
+        "unhealthy for 3 min 18 s: not_serving",
+        "degraded",
+        "ask the service why",
+    ] {
+        assert!(unhealthy.contains(text), "{text:?} is not in\n{unhealthy}");
+    }
+    let unknown = page(vec![target("greeter", [])]);
+    assert!(
+        unknown.contains("greeter is unknown") || unknown.contains(">unknown<"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_hostile_name_is_text() {
+    let page = page(vec![target("<script>alert('x')</script>\"&", [Ok(())])]);
+    assert!(!page.contains("<script"), "{page}");
+    assert!(
+        page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_full_plot_stays_below_ten_kibibytes() {
+    let verdicts = || (0..500).map(|n| if n % 3 == 0 { not_serving() } else { Ok(()) });
+    let targets = ["greeter", "payments", "stock"].map(|name| target(name, verdicts()));
+    let page = page(targets.to_vec());
+    assert!(page.len() < 10 << 10, "{}", page.len());
+    assert_eq!(page.matches("h.8V40").count(), 3 * KEPT);
+}
+
+#[test]
+fn the_twin_has_the_same_facts() {
+    let targets = vec![target("greeter", [Ok(()), not_serving()])];
+    let json: Value = serde_json::from_str(
+        &Status {
+            targets,
+            draining: true,
+            expose_errors: true,
+            now: at(200),
+        }
+        .json(),
+    )
+    .unwrap();
+    assert_eq!(json["status"], "unhealthy");
+    assert_eq!(json["draining"], true);
+    let target = &json["targets"][0];
+    assert_eq!(target["reason"], "not_serving");
+    assert_eq!(target["since"], "1970-01-01T00:00:02.000Z");
+    assert_eq!(target["lastSuccess"], "1970-01-01T00:00:01.000Z");
+    assert_eq!(
+        target["history"][1],
+        json!({"result": "not_serving", "ms": 0.4})
+    );
+}
+
+#[test]
+fn ages_have_two_units() {
+    for (seconds, expected) in [
+        (5, "5 s"),
+        (65, "1 min 5 s"),
+        (3_700, "1 h 1 min"),
+        (90_000, "1 d 1 h"),
+    ] {
+        assert_eq!(Age(at(0), at(seconds)).to_string(), expected);
+    }
+    assert_eq!(Age(at(9), at(0)).to_string(), "0 s", "clocks may step back");
+}
