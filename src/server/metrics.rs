@@ -15,8 +15,8 @@ use prometheus_client::registry::Registry;
 use super::process::Process;
 use crate::target::record::{BUCKETS, Record};
 
-/// The type of the body: what Prometheus asks for first.
-pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The type of the body: the classic text format, which every scraper reads.
+pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything that is told, as it was at one moment.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub fn text(snapshot: Snapshot) -> String {
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     // Writing into a string does not fail.
-    let _ = text::encode(&mut text, &registry);
+    let _ = text::encode_registry(&mut text, &registry);
     text
 }
 
@@ -120,7 +120,7 @@ impl Snapshot {
         }
         let mut checks = counter(
             to,
-            "health_sidecar_checks",
+            "health_sidecar_checks_total",
             "Checks by result: ok, or the reason",
         )?;
         for Target { name, record, .. } in &self.targets {
@@ -130,7 +130,7 @@ impl Snapshot {
         }
         let mut transitions = counter(
             to,
-            "health_sidecar_state_transitions",
+            "health_sidecar_state_transitions_total",
             "Changes of the verdict",
         )?;
         for Target { name, record, .. } in &self.targets {
@@ -175,7 +175,11 @@ impl Snapshot {
     }
 
     fn encode_requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let mut requests = counter(to, "health_sidecar_http_requests", "Requests answered")?;
+        let mut requests = counter(
+            to,
+            "health_sidecar_http_requests_total",
+            "Requests answered",
+        )?;
         for ((path, code, client), count) in &self.requests {
             let code = code.to_string();
             add(
@@ -203,8 +207,8 @@ fn encode_process(process: &Process, to: &mut DescriptorEncoder<'_>) -> fmt::Res
     gauge(to, "process_open_fds", "Open file descriptors")?.encode_gauge(&process.open_fds)?;
     let started = unix_seconds(process.started);
     gauge(to, "process_start_time_seconds", "When the process started")?.encode_gauge(&started)?;
-    let mut cpu = counter(to, "process_cpu_seconds", "User and system time spent")?;
-    cpu.encode_counter::<NoLabelSet, _, f64>(&process.cpu_seconds, None)
+    let help = "User and system time spent";
+    counter(to, "process_cpu_seconds_total", help)?.encode_gauge(&process.cpu_seconds)
 }
 
 type Family<'a> = Result<MetricEncoder<'a>, fmt::Error>;
@@ -213,7 +217,8 @@ fn gauge<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) 
     to.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// The text format adds `_total` to the name.
+/// The library's own counters are those of `OpenMetrics`, whose family has no `_total`;
+/// the classic format wants it in every line, so values are written as they are.
 fn counter<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) -> Family<'a> {
     to.encode_descriptor(name, help, None, MetricType::Counter)
 }
@@ -223,8 +228,7 @@ fn add<const N: usize>(
     labels: &[(&str, &str); N],
     count: u64,
 ) -> fmt::Result {
-    to.encode_family(labels)?
-        .encode_counter::<NoLabelSet, _, f64>(&count, None)
+    to.encode_family(labels)?.encode_gauge(&count)
 }
 
 fn unix_seconds(at: SystemTime) -> f64 {
@@ -289,7 +293,6 @@ mod tests {
             "process_cpu_seconds_total 0.5",
             "process_open_fds 9",
             "process_start_time_seconds 0.0",
-            "# EOF",
         ] {
             assert!(
                 text.lines().any(|told| told == line),

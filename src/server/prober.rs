@@ -13,7 +13,7 @@ use tokio::time::{self, Instant};
 use tower_service::Service as _;
 
 use super::grpc::{self, Verdicts};
-use super::metrics::{self, Client, OPENMETRICS, Requests, Snapshot};
+use super::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
 use super::options::{Liveness, Options};
 use super::process;
 use super::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
@@ -148,7 +148,7 @@ impl Prober {
                 .clone(),
             process: process::read(),
         };
-        Reply::page(OPENMETRICS, metrics::text(snapshot))
+        Reply::page(PROMETHEUS, metrics::text(snapshot))
     }
 
     fn status(&self, as_json: bool) -> Reply {

@@ -40,6 +40,9 @@ pub struct TargetStatus {
     pub record: Record,
 }
 
+/// Most targets with a row of their own: four plots fill the page's 10 KiB.
+const ROWS: usize = 4;
+
 /// Text that is safe between tags and in attributes.
 struct Escaped<'a>(&'a str);
 
@@ -51,7 +54,7 @@ h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .2rem;overflow-wr
 .ok{color:var(--ok)}.bad{color:var(--bad)}p{margin:.2rem 0}.dim,dt,footer{color:var(--dim)}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:.6rem 0}\
 dd{margin:0;overflow-wrap:anywhere}svg{width:100%;height:4rem;border-bottom:1px solid var(--line)}\
-.s-ok{fill:var(--ok)}.s-bad{fill:var(--bad)}footer{margin-top:2rem;font-size:.85rem}";
+path{stroke-width:.8}.s-ok{stroke:var(--ok)}.s-bad{stroke:var(--bad)}footer{margin-top:2rem;font-size:.85rem}";
 
 // === impl Status ===
 
@@ -100,21 +103,28 @@ impl Status {
     }
 
     fn write_html(&self, page: &mut String) -> fmt::Result {
-        let verdict = self.verdict();
-        let class = if verdict == "healthy" { "ok" } else { "bad" };
-        let name = Escaped(self.targets.first().map_or("", |target| &target.name));
+        let (title, class) = self.title();
         write!(
             page,
             "<!doctype html><html lang=en><meta charset=utf-8>\
              <meta name=viewport content=\"width=device-width,initial-scale=1\">\
-             <meta http-equiv=refresh content=5><title>{name} is {verdict}</title>\
-             <style>{STYLE}</style><h1>{name} is <span class={class}>{verdict}</span></h1>"
+             <meta http-equiv=refresh content=5><title>{title}</title>\
+             <style>{STYLE}</style><h1 class={class}>{title}</h1>"
         )?;
         if self.draining {
             page.push_str("<p>The sidecar is draining: /readyz says 503.");
         }
-        for target in &self.targets {
+        // Those that need somebody come first.
+        let (well, unwell): (Vec<_>, Vec<_>) =
+            self.targets.iter().partition(|target| target.is_healthy());
+        for target in unwell.iter().chain(&well).take(ROWS) {
             target.write_html(page, self)?;
+        }
+        if let more @ 1.. = self.targets.len().saturating_sub(ROWS) {
+            write!(
+                page,
+                "<p class=dim>and {more} more: ask for application/json"
+            )?;
         }
         write!(
             page,
@@ -123,11 +133,37 @@ impl Status {
             Escaped(crate::VERSION)
         )
     }
+
+    /// The heading and its class.
+    fn title(&self) -> (String, &'static str) {
+        let healthy = self
+            .targets
+            .iter()
+            .filter(|target| target.is_healthy())
+            .count();
+        let class = if healthy == self.targets.len() {
+            "ok"
+        } else {
+            "bad"
+        };
+        let title = match self.targets.as_slice() {
+            [only] => format!("{} is {}", Escaped(&only.name), self.verdict()),
+            several => format!("{healthy} of {} services are healthy", several.len()),
+        };
+        (title, class)
+    }
 }
 
 // === impl TargetStatus ===
 
 impl TargetStatus {
+    fn is_healthy(&self) -> bool {
+        self.record
+            .latest
+            .as_ref()
+            .is_some_and(|check| check.verdict.is_ok())
+    }
+
     fn write_html(&self, page: &mut String, status: &Status) -> fmt::Result {
         let now = status.now;
         write!(page, "<h2>{}</h2>", Escaped(&self.name))?;
@@ -201,13 +237,13 @@ fn write_plot<'a>(
 ) -> fmt::Result {
     write!(
         page,
-        "<svg viewBox=\"0 0 {KEPT} 40\" preserveAspectRatio=none role=img aria-label=\"the latest probes\">"
+        "<svg viewBox=\"-.5 0 {KEPT} 40\" preserveAspectRatio=none role=img aria-label=\"the latest probes\">"
     )?;
     let mut bars = [String::new(), String::new()];
     for (x, Sample { code, took }) in (KEPT - samples.len()..).zip(samples) {
         let height = (10.0 * (milliseconds(*took) * 10.0).max(1.0).log10()).clamp(1.0, 40.0);
         let bar = &mut bars[usize::from(*code != HEALTHY)];
-        write!(bar, "M{x} 40v-{height:.0}h.8V40")?;
+        write!(bar, "M{x} 40v-{height:.0}")?;
     }
     for (class, bars) in ["s-ok", "s-bad"].into_iter().zip(bars) {
         write!(page, "<path class={class} d=\"{bars}\"/>")?;

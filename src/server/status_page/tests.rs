@@ -63,9 +63,15 @@ fn says_the_verdict_in_words() {
         assert!(unhealthy.contains(text), "{text:?} is not in\n{unhealthy}");
     }
     let unknown = page(vec![target("greeter", [])]);
+    assert!(unknown.contains("greeter is unknown"), "{unknown}");
+    let some = page(vec![
+        target("stock", [Ok(())]),
+        target("mail", [not_serving()]),
+    ]);
+    assert!(some.contains("1 of 2 services are healthy"), "{some}");
     assert!(
-        unknown.contains("greeter is unknown") || unknown.contains(">unknown<"),
-        "{unknown}"
+        some.find("<h2>mail") < some.find("<h2>stock"),
+        "those that need somebody come first"
     );
 }
 
@@ -82,10 +88,12 @@ fn a_hostile_name_is_text() {
 #[test]
 fn a_full_plot_stays_below_ten_kibibytes() {
     let verdicts = || (0..500).map(|n| if n % 3 == 0 { not_serving() } else { Ok(()) });
-    let targets = ["greeter", "payments", "stock"].map(|name| target(name, verdicts()));
+    let targets =
+        ["greeter", "payments", "stock", "mail", "search"].map(|name| target(name, verdicts()));
     let page = page(targets.to_vec());
+    assert!(page.contains("and 1 more"), "{page}");
     assert!(page.len() < 10 << 10, "{}", page.len());
-    assert_eq!(page.matches("h.8V40").count(), 3 * KEPT);
+    assert_eq!(page.matches(" 40v-").count(), ROWS * KEPT);
 }
 
 #[test]
