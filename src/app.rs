@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::{Stream, StreamExt as _};
-use tokio::time;
+use tokio::{runtime, time};
 use tracing::{info, warn};
 
-use crate::args::{Args, Understood};
+use crate::args::{Args, Notice, Understood};
 use crate::server::Server;
+use crate::signals;
 use crate::target::Target;
 
 pub mod options;
@@ -25,6 +26,22 @@ pub struct App {
 
 /// The kubelet's default patience: an answer that comes later is not seen.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs the sidecar until it is told to stop.
+///
+/// # Errors
+///
+/// A port that cannot be listened on, and a second signal.
+pub fn run(understood: Understood) -> anyhow::Result<()> {
+    understood.notices.iter().for_each(Notice::log);
+    let mut runtime = runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().context("cannot start")?;
+    let ended =
+        runtime.block_on(async { App::bind(understood).await?.run(signals::listen()?).await });
+    // A resolver that hangs must not hold up the exit.
+    runtime.shutdown_background();
+    ended
+}
 
 // === impl App ===
 

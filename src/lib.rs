@@ -9,13 +9,14 @@
 //!
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
-//! find, [`server`] is how the kubelet asks. [`debug`] is for Rust programs that
+//! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
 //! want to be checked.
 
 pub mod app;
 pub mod args;
 pub mod debug;
 pub mod log;
+pub mod probe;
 pub mod server;
 pub mod signals;
 pub mod target;

@@ -13,12 +13,14 @@ use http::Uri;
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
+use self::address::Address;
 use self::debug_mucp::Heard;
 use self::detect::{Lesson, Memory, Tried, Wire};
 use self::dial::Dialer;
 use self::grpc::{Broken, Call, answer::Answer};
+use self::head::Head;
 use self::options::{Options, Protocol, WithoutDebug};
-use crate::unhealthy::Unhealthy;
+use crate::unhealthy::{Stage, Unhealthy};
 
 pub mod address;
 pub mod debug_grpc;
@@ -27,6 +29,7 @@ pub mod detect;
 pub mod dial;
 pub mod grpc;
 pub mod grpc_health;
+pub mod head;
 pub mod micro_error;
 pub mod options;
 
@@ -38,6 +41,7 @@ pub type Verdict = Result<(), Unhealthy>;
 pub struct Target {
     options: Options,
     hint: Option<Protocol>,
+    head: Head,
     dialer: Dialer,
     grpc: grpc::Client,
     debug_uri: Uri,
@@ -53,6 +57,8 @@ pub struct Target {
 pub struct Check {
     /// What the service is.
     pub verdict: Verdict,
+    /// How far it came.
+    pub reached: Stage,
     /// How long the check took.
     pub took: Duration,
     /// When it was finished.
@@ -67,13 +73,14 @@ pub const HEALTHY: &str = "ok";
 impl Target {
     /// Does not connect. `hint` orders the attempts of `--protocol=auto`.
     pub fn new(options: Options, hint: Option<Protocol>) -> Arc<Self> {
-        let authority = options.server_address.authority();
+        let head = Head::new(&options);
         Arc::new(Self {
             hint,
             dialer: Dialer::new(options.server_address.clone()),
             grpc: grpc::Client::default(),
-            debug_uri: debug_grpc::uri(&authority, debug_grpc::path(&options.server_name.0)),
-            health_uri: debug_grpc::uri(&authority, grpc_health::path()),
+            debug_uri: debug_grpc::uri(&head.authority, debug_grpc::path(&options.server_name.0)),
+            health_uri: debug_grpc::uri(&head.authority, grpc_health::path()),
+            head,
             memory: Mutex::default(),
             in_flight: Mutex::default(),
             latest: Mutex::default(),
@@ -97,6 +104,23 @@ impl Target {
             Protocol::Auto => lock(&self.memory).answered().map_or("auto", Wire::name),
             fixed => fixed.name(),
         }
+    }
+
+    /// Where the service is.
+    pub fn address(&self) -> &Address {
+        self.dialer.address()
+    }
+
+    /// Resolves when somebody who speaks the protocol has taken the connection.
+    pub async fn connected(&self) {
+        let mut stages = self.dialer.stages().subscribe();
+        let connected = stages.wait_for(|stage| *stage == Stage::Waiting).await;
+        connected.expect("the sender must live as long as the dialer");
+    }
+
+    /// How far the check in flight has come.
+    pub fn stage(&self) -> Stage {
+        self.dialer.stage()
     }
 
     /// Checks the service, or joins the check in flight. Done after `check_timeout`,
@@ -132,6 +156,7 @@ impl Target {
         self.report(&verdict);
         Check {
             verdict,
+            reached: self.dialer.stage(),
             took: started.elapsed(),
             at: SystemTime::now(),
         }
@@ -195,15 +220,17 @@ impl Target {
     /// Asks on one wire.
     async fn ask_on(&self, wire: Wire, deadline: Instant) -> (Verdict, Lesson) {
         match wire {
-            Wire::Mucp => match debug_mucp::ask(&self.dialer, self.name(), deadline).await {
-                Heard::Answered(verdict) => (verdict, Lesson::Answered),
-                Heard::Settings => (
-                    Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
-                    Lesson::Settings,
-                ),
-                Heard::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
-                Heard::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
-            },
+            Wire::Mucp => {
+                match debug_mucp::ask(&self.dialer, &self.head, self.name(), deadline).await {
+                    Heard::Answered(verdict) => (verdict, Lesson::Answered),
+                    Heard::Settings => (
+                        Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
+                        Lesson::Settings,
+                    ),
+                    Heard::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
+                    Heard::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
+                }
+            }
             Wire::Grpc => {
                 let answer = self
                     .call(&self.debug_uri, debug_grpc::REQUEST, deadline)
@@ -238,6 +265,7 @@ impl Target {
                 uri: uri.clone(),
                 message,
                 deadline,
+                head: &self.head,
                 dialer: &self.dialer,
             })
             .await

@@ -1,8 +1,13 @@
 //! The flags that say whom to check and how.
 
 use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::Authority;
 
 use super::address::{self, Address};
+use super::head::{self, Metadata};
 use crate::args::duration::{self, GoDuration};
 
 /// Whom to check and how.
@@ -33,7 +38,7 @@ pub struct Options {
         long = "check_timeout",
         alias = "client_request_timeout",
         value_name = "DURATION",
-        default_value = "900ms",
+        default_value_t = CHECK_TIMEOUT,
         value_parser = duration::above_zero
     )]
     pub check_timeout: GoDuration,
@@ -51,7 +56,22 @@ pub struct Options {
     /// service's own, and if that is unknown the server as a whole]
     #[arg(long = "health_service", value_name = "NAME")]
     pub health_service: Option<String>,
+
+    /// A header to send along, such as authorization=token; repeat it for more
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub metadata: Vec<Metadata>,
+
+    /// The host that the service is addressed by [default: where it listens]
+    #[arg(long = "authority", value_name = "HOST", value_parser = head::authority)]
+    pub authority: Option<Authority>,
+
+    /// How requests introduce themselves [default: micro-health and its version]
+    #[arg(long = "user_agent", value_name = "TEXT", value_parser = head::user_agent)]
+    pub user_agent: Option<HeaderValue>,
 }
+
+/// The default of `--check_timeout`: the kubelet's default patience is one second.
+const CHECK_TIMEOUT: GoDuration = GoDuration(Duration::from_millis(900));
 
 /// The value of `--server_name`: any text but none.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,6 +104,25 @@ pub enum WithoutDebug {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("empty; expected the service's go-micro name, such as greeter")]
 pub struct NoName;
+
+// === impl Options ===
+
+impl Options {
+    /// Every flag at its default.
+    pub fn new(server_name: ServerName, server_address: Address) -> Self {
+        Self {
+            server_name,
+            server_address,
+            protocol: Protocol::Auto,
+            check_timeout: CHECK_TIMEOUT,
+            without_debug: WithoutDebug::Unhealthy,
+            health_service: None,
+            metadata: Vec::new(),
+            authority: None,
+            user_agent: None,
+        }
+    }
+}
 
 // === impl ServerName ===
 
