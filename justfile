@@ -41,9 +41,12 @@ advisories:
 demo:
     cargo run --locked --example demo -- --once
 
-# Real go-micro services of every generation, asked through the sidecar (needs Go)
+# Real go-micro services of every generation, asked through the sidecar (needs Go), and the crate
+# grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place)
 interop:
-    bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test interop
+    bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" \
+    MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
+    cargo test --locked --test interop
 
 # Every gate, in the order of .ci/run
 ci: test fmt clippy doc slim demo deny interop

@@ -9,12 +9,13 @@ use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, select_all};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::oneshot;
-use tokio::time;
+use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
-use crate::args::{Args, Understood};
+use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
 use crate::server::Server;
+use crate::signals;
 use crate::target::Target;
 use crate::targets::Targets;
 
@@ -42,6 +43,22 @@ pub enum Ended {
 /// The kubelet's default patience: an answer that comes later is not seen.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Runs the sidecar until it is told to stop.
+///
+/// # Errors
+///
+/// A port that cannot be listened on, and a second signal.
+pub fn run(understood: Understood) -> anyhow::Result<Ended> {
+    understood.notices.iter().for_each(Notice::log);
+    let mut runtime = runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().context("cannot start")?;
+    let ended =
+        runtime.block_on(async { App::bind(understood).await?.run(signals::listen()?).await });
+    // A resolver that hangs must not hold up the exit.
+    runtime.shutdown_background();
+    ended
+}
+
 // === impl App ===
 
 impl App {
@@ -58,7 +75,7 @@ impl App {
             in_pod,
             notices: _,
         } = understood;
-        let targets = Targets::new(&args.target, hint);
+        let targets = Targets::new(&args.target, &args.targets, hint);
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
         let server = Server::bind(&args.server, targets, Arc::clone(&monitors))

@@ -7,11 +7,12 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _};
 
+use self::env::FromEnv;
 use crate::target::options::Protocol;
-use crate::{app, log, monitor, server, target};
+use crate::{app, log, monitor, server, target, targets};
 
 pub mod duration;
 pub mod env;
@@ -25,6 +26,10 @@ pub struct Args {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
     pub target: target::options::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub targets: targets::options::Options,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
@@ -78,11 +83,34 @@ pub enum Notice {
 
 const AFTER_HELP: &str = "\
 Example: health --server_name=greeter --server_address=localhost:9091
+One check instead, for HEALTHCHECK and exec probes: health probe --help
 Flags are also read as -server_name and --server-name, and from the variable in
 brackets; a flag wins over its variable. Exit codes: 0 stopped, 1 could not run,
 2 usage.";
 
-const EXAMPLE: &str = "for example: health --server_name=greeter --server_address=localhost:9091";
+/// What the sidecar reads.
+const SIDECAR: Reading = Reading {
+    is_go_micro: true,
+    example: "health --server_name=greeter --server_address=localhost:9091",
+};
+
+/// How one command reads its command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Whether it also reads the environment and takes go-micro's other flags along.
+    pub is_go_micro: bool,
+    /// A whole command line, for whoever left out what is required.
+    pub example: &'static str,
+}
+
+/// The flags of one command, and what to tell the operator about them.
+#[derive(Debug)]
+pub struct Read<A> {
+    /// The flags.
+    pub args: A,
+    /// What changed nothing.
+    pub notices: Vec<Notice>,
+}
 
 /// Reads the command line and the environment.
 ///
@@ -93,21 +121,10 @@ pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Understood, clap::Error> {
-    let mut command = env::documented(Args::command());
-    command.build();
-    let (argv, ignored) = go_style::rewrite(&command, argv);
-    let mut notices: Vec<_> = ignored.into_iter().map(Notice::IgnoredFlag).collect();
-    let from_env = env::read(&command, &argv, &variable);
-    let argv = [&argv[..1], &from_env.argv, &argv[1..]].concat();
-    notices.extend(from_env.notices);
-    let args = command
-        .try_get_matches_from_mut(argv)
-        .and_then(|matches| Args::from_arg_matches(&matches))
-        .map_err(|error| explain(error, &from_env.names))?;
-    if let Err(why) = args.target.validate() {
-        return Err(command.error(ErrorKind::ValueValidation, why));
-    }
-    notices.extend(go_micro::ignored_variables(&variable));
+    let Read { args, notices }: Read<Args> = SIDECAR.read(argv, &variable)?;
+    args.targets
+        .validate(&args.target.server_name)
+        .map_err(|why| Args::command().error(ErrorKind::ValueValidation, why))?;
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
     let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
     Ok(Understood {
@@ -118,11 +135,67 @@ pub fn read(
     })
 }
 
-/// Adds to clap's error what it cannot know: the variable that a value came from,
-/// and what a whole command line looks like.
-fn explain(mut error: clap::Error, from_env: &[(String, String)]) -> clap::Error {
+// === impl Reading ===
+
+impl Reading {
+    /// Reads argv, and for a go-micro command the environment.
+    ///
+    /// # Errors
+    ///
+    /// clap's, which also carry `--help` and `--version`.
+    pub fn read<A: clap::Parser>(
+        self,
+        argv: impl IntoIterator<Item = OsString>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Read<A>, clap::Error> {
+        let mut command = A::command();
+        command.build();
+        let ignore = if self.is_go_micro {
+            &go_micro::IGNORED[..]
+        } else {
+            &[]
+        };
+        let (argv, ignored) = go_style::rewrite(&command, ignore, argv);
+        let mut notices: Vec<_> = ignored.into_iter().map(Notice::IgnoredFlag).collect();
+        let from_env = if self.is_go_micro {
+            env::read(&command, &argv, &variable)
+        } else {
+            FromEnv::default()
+        };
+        let argv = [&argv[..1], &from_env.argv, &argv[1..]].concat();
+        notices.extend(from_env.notices);
+        if self.is_go_micro {
+            notices.extend(go_micro::ignored_variables(&variable));
+        }
+        let args = command
+            .try_get_matches_from_mut(argv)
+            .and_then(|matches| A::from_arg_matches(&matches))
+            .map_err(|error| self.explain::<A>(error, &from_env.names))?;
+        Ok(Read { args, notices })
+    }
+
+    /// Adds to clap's error what it cannot know.
+    fn explain<A: clap::Parser>(
+        self,
+        error: clap::Error,
+        names: &[(String, String)],
+    ) -> clap::Error {
+        if error.kind() == ErrorKind::DisplayHelp && self.is_go_micro {
+            // Only whoever reads the help pays for its variables.
+            let documented = env::documented(A::command());
+            return documented
+                .try_get_matches_from(["", "--help"])
+                .err()
+                .unwrap_or(error);
+        }
+        explain(error, names, self.example)
+    }
+}
+
+/// Adds the variable that a value came from, and what a whole command line looks like.
+fn explain(mut error: clap::Error, from_env: &[(String, String)], example: &str) -> clap::Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::MissingRequiredArgument, _) => Some(EXAMPLE.to_owned()),
+        (ErrorKind::MissingRequiredArgument, _) => Some(format!("for example: {example}")),
         (_, Some(ContextValue::String(flag))) => from_env
             .iter()
             .find(|(name, _)| flag.split_whitespace().next() == Some(&format!("--{name}")))

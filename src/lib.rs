@@ -9,7 +9,7 @@
 //!
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
-//! find, [`server`] is how the kubelet asks. [`debug`] is for Rust programs that
+//! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
 //! want to be checked.
 
 pub mod app;
@@ -18,6 +18,7 @@ pub mod debug;
 pub mod health;
 pub mod log;
 pub mod monitor;
+pub mod probe;
 pub mod server;
 pub mod signals;
 pub mod target;

@@ -1,16 +1,25 @@
 //! Parse, log, run, exit code.
 
-use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::{env, io};
 
-use anyhow::Context as _;
-use micro_health::app::{App, Ended};
-use micro_health::args::{self, Understood};
-use micro_health::signals;
-use tokio::runtime;
+use micro_health::app::Ended;
+use micro_health::probe::{self, dialect};
+use micro_health::{app, args};
 
 fn main() -> ExitCode {
-    let understood = match args::read(env::args_os(), |name| env::var_os(name)) {
+    let variable = |name: &str| env::var_os(name);
+    match dialect::asked(env::args_os().collect()) {
+        dialect::Asked::Sidecar(argv) => sidecar(argv, variable),
+        dialect::Asked::Probe(tool, argv) => {
+            probe::run(tool, argv, variable, &mut io::stdout(), &mut io::stderr()).into()
+        }
+    }
+}
+
+fn sidecar(argv: Vec<OsString>, variable: impl Fn(&str) -> Option<OsString>) -> ExitCode {
+    let understood = match args::read(argv, variable) {
         Ok(understood) => understood,
         Err(error) => {
             let _ = error.print();
@@ -18,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     understood.args.log.init();
-    match run(understood) {
+    match app::run(understood) {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
         Ok(Ended::GaveUp(code)) => ExitCode::from(code.get()),
         Err(error) => {
@@ -26,15 +35,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn run(understood: Understood) -> anyhow::Result<Ended> {
-    understood.notices.iter().for_each(args::Notice::log);
-    let mut runtime = runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().context("cannot start")?;
-    let ended =
-        runtime.block_on(async { App::bind(understood).await?.run(signals::listen()?).await });
-    // A resolver that hangs must not hold up the exit.
-    runtime.shutdown_background();
-    ended
 }

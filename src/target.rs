@@ -13,13 +13,15 @@ use http::Uri;
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
+use self::address::Address;
 use self::debug_mucp::Heard;
 use self::detect::{Lesson, Memory, Tried, Wire};
 use self::dial::Dialer;
 use self::grpc::{Broken, Call, answer::Answer};
+use self::head::Head;
 use self::options::{Options, Protocol, WithoutDebug};
 use self::record::Record;
-use crate::unhealthy::Unhealthy;
+use crate::unhealthy::{Stage, Unhealthy};
 
 pub mod address;
 pub mod debug_grpc;
@@ -28,6 +30,7 @@ pub mod detect;
 pub mod dial;
 pub mod grpc;
 pub mod grpc_health;
+pub mod head;
 pub mod micro_error;
 pub mod options;
 pub mod record;
@@ -40,6 +43,8 @@ pub type Verdict = Result<(), Unhealthy>;
 pub struct Target {
     options: Options,
     hint: Option<Protocol>,
+    cache: Duration,
+    head: Head,
     dialer: Dialer,
     grpc: grpc::Client,
     debug_uri: Uri,
@@ -54,6 +59,8 @@ pub struct Target {
 pub struct Check {
     /// What the service is.
     pub verdict: Verdict,
+    /// How far it came.
+    pub reached: Stage,
     /// How long the check took.
     pub took: Duration,
     /// When it was finished, for people.
@@ -68,15 +75,18 @@ pub const HEALTHY: &str = "ok";
 // === impl Target ===
 
 impl Target {
-    /// Does not connect. `hint` orders the attempts of `--protocol=auto`.
-    pub fn new(options: Options, hint: Option<Protocol>) -> Arc<Self> {
-        let authority = options.server_address.authority();
+    /// Does not connect. `hint` orders the attempts of `--protocol=auto`; a verdict not
+    /// older than `cache` is told again.
+    pub fn new(options: Options, hint: Option<Protocol>, cache: Duration) -> Arc<Self> {
+        let head = Head::new(&options);
         Arc::new(Self {
             hint,
+            cache,
             dialer: Dialer::new(options.server_address.clone()),
             grpc: grpc::Client::default(),
-            debug_uri: debug_grpc::uri(&authority, debug_grpc::path(&options.server_name.0)),
-            health_uri: debug_grpc::uri(&authority, grpc_health::path()),
+            debug_uri: debug_grpc::uri(&head.authority, debug_grpc::path(&options.server_name.0)),
+            health_uri: debug_grpc::uri(&head.authority, grpc_health::path()),
+            head,
             memory: Mutex::default(),
             in_flight: Mutex::default(),
             record: Mutex::default(),
@@ -103,13 +113,25 @@ impl Target {
     }
 
     /// Where the service is.
-    pub fn address(&self) -> String {
-        self.options.server_address.to_string()
+    pub fn address(&self) -> &Address {
+        self.dialer.address()
     }
 
     /// What its checks have been.
     pub fn record(&self) -> Record {
         lock(&self.record).clone()
+    }
+
+    /// Resolves when somebody who speaks the protocol has taken the connection.
+    pub async fn connected(&self) {
+        let mut stages = self.dialer.stages().subscribe();
+        let connected = stages.wait_for(|stage| *stage == Stage::Waiting).await;
+        connected.expect("the sender must live as long as the dialer");
+    }
+
+    /// How far the check in flight has come.
+    pub fn stage(&self) -> Stage {
+        self.dialer.stage()
     }
 
     /// Checks the service, joins the check in flight, or finds a verdict that `--cache`
@@ -123,12 +145,11 @@ impl Target {
     }
 
     fn cached(&self) -> Option<Arc<Check>> {
-        let cache = self.options.cache.0;
-        if cache.is_zero() {
+        if self.cache.is_zero() {
             return None;
         }
         let latest = lock(&self.record).latest.clone()?;
-        (latest.finished.elapsed() <= cache).then_some(latest)
+        (latest.finished.elapsed() <= self.cache).then_some(latest)
     }
 
     fn join(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
@@ -163,6 +184,7 @@ impl Target {
         let finished = Instant::now();
         let check = Arc::new(Check {
             verdict,
+            reached: self.dialer.stage(),
             took,
             at,
             finished,
@@ -222,15 +244,17 @@ impl Target {
     /// Asks on one wire.
     async fn ask_on(&self, wire: Wire, deadline: Instant) -> (Verdict, Lesson) {
         match wire {
-            Wire::Mucp => match debug_mucp::ask(&self.dialer, self.name(), deadline).await {
-                Heard::Answered(verdict) => (verdict, Lesson::Answered),
-                Heard::Settings => (
-                    Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
-                    Lesson::Settings,
-                ),
-                Heard::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
-                Heard::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
-            },
+            Wire::Mucp => {
+                match debug_mucp::ask(&self.dialer, &self.head, self.name(), deadline).await {
+                    Heard::Answered(verdict) => (verdict, Lesson::Answered),
+                    Heard::Settings => (
+                        Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
+                        Lesson::Settings,
+                    ),
+                    Heard::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
+                    Heard::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
+                }
+            }
             Wire::Grpc => {
                 let answer = self
                     .call(&self.debug_uri, debug_grpc::REQUEST, deadline)
@@ -265,6 +289,7 @@ impl Target {
                 uri: uri.clone(),
                 message,
                 deadline,
+                head: &self.head,
                 dialer: &self.dialer,
             })
             .await

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::target::options::{Options, Protocol};
+use crate::target::options::{Options as TargetOptions, Protocol};
 use crate::target::{Check, Target};
+
+use self::options::Options;
+
+pub mod options;
 
 /// The targets: at least one, each with its own name.
 #[derive(Clone, Debug)]
@@ -19,14 +23,17 @@ pub const LIMIT: usize = 64;
 
 impl Targets {
     /// The main target first. Connects to none.
-    pub fn new(options: &Options, hint: Option<Protocol>) -> Self {
-        let named = options.targets.iter().map(|named| Options {
+    pub fn new(main: &TargetOptions, options: &Options, hint: Option<Protocol>) -> Self {
+        let named = options.targets.iter().map(|named| TargetOptions {
             server_name: named.name.clone(),
             server_address: named.address.clone(),
-            ..options.clone()
+            ..main.clone()
         });
-        let all = std::iter::once(options.clone()).chain(named);
-        Self(all.map(|options| Target::new(options, hint)).collect())
+        let all = std::iter::once(main.clone()).chain(named);
+        Self(
+            all.map(|target| Target::new(target, hint, options.cache.0))
+                .collect(),
+        )
     }
 
     /// The main target's name.

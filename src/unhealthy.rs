@@ -1,14 +1,17 @@
 //! The reasons for an unhealthy verdict and everything each one maps to.
 //!
-//! | reason          | `?code=reason` | when                                                   |
-//! |-----------------|----------------|--------------------------------------------------------|
-//! | not_serving     | 503            | the service answered that it is not well               |
-//! | no_debug        | 501            | it is up and does not serve what was asked             |
-//! | unknown_service | 404            | grpc.health.v1 does not know the name                  |
-//! | deadline        | 504            | no answer within `--check_timeout`                     |
-//! | unreachable     | 503            | refused, reset, or closed before the whole answer      |
-//! | denied          | 502            | the service wants credentials that it was not given    |
-//! | protocol        | 500            | something answered that speaks neither wire            |
+//! | reason            | `?code=reason` | `health probe` | when                                                |
+//! |-------------------|----------------|----------------|-----------------------------------------------------|
+//! | `not_serving`     | 503            | 4, an error 3  | the service answered with a bad status or an error  |
+//! | `no_debug`        | 501            | 3              | it is up and does not serve what was asked          |
+//! | `unknown_service` | 404            | 3              | grpc.health.v1 does not know the name               |
+//! | `deadline`        | 504            | 2 or 3         | no answer within `--check_timeout`                  |
+//! | `unreachable`     | 503            | 2 or 3         | refused, reset, or closed before the whole answer   |
+//! | `denied`          | 502            | 3              | the service wants credentials that it was not given |
+//! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
+//!
+//! 2 or 3: whether there was a connection. [`Unhealthy::failed`] decides, and the codes
+//! of other tools are in `probe::dialect`.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,10 +19,14 @@ use std::time::Duration;
 /// Why a target counts as unhealthy. A closed set: every caller matches it whole.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unhealthy {
-    /// The service answered with a status other than "ok", or with an error of
-    /// its own; the text says which.
+    /// The service answered with a status other than "ok"; the text says which.
     #[error("service reports {0}")]
     NotServing(Excerpt),
+
+    /// The service answered with an error of its own: to all but the exit codes the
+    /// same as a bad status.
+    #[error("service reports {0}")]
+    Failing(Excerpt),
 
     /// The service answered that it has no such method.
     #[error("service is up but does not serve {0}")]
@@ -53,8 +60,23 @@ pub enum Stage {
     Resolving,
     /// No connection had been accepted.
     Connecting,
+    /// A connection was accepted, and HTTP/2 not yet spoken on it.
+    Greeting,
     /// The request was sent or on its way.
     Waiting,
+}
+
+/// What an exit code tells apart: how far a check came that did not end well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failed {
+    /// There was no connection.
+    ToConnect,
+    /// There was one, and nobody on it who spoke the protocol.
+    ToGreet,
+    /// The call did not succeed, or not in time.
+    ToAnswer,
+    /// The service answered that it is not well.
+    ToBeWell,
 }
 
 /// The enumerated name of an [`Unhealthy`]: what bodies, metrics and logs carry.
@@ -82,9 +104,11 @@ impl Unhealthy {
     /// Whether the service answered at all: it is alive, whatever it said.
     pub fn answered(&self) -> bool {
         match self {
-            Self::NotServing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
-                true
-            }
+            Self::NotServing(_)
+            | Self::Failing(_)
+            | Self::NoDebug(_)
+            | Self::UnknownService(_)
+            | Self::Denied(_) => true,
             Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => false,
         }
     }
@@ -92,7 +116,7 @@ impl Unhealthy {
     /// The row of the table above.
     pub fn reason(&self) -> Reason {
         let (code, status, remedy) = match self {
-            Self::NotServing(_) => (
+            Self::NotServing(_) | Self::Failing(_) => (
                 "not_serving",
                 503,
                 "ask the service why: its own log or status says more",
@@ -136,12 +160,29 @@ impl Unhealthy {
     }
 }
 
+impl Unhealthy {
+    /// How far the check came, given the stage it reached.
+    pub fn failed(&self, reached: Stage) -> Failed {
+        match self {
+            Self::NotServing(_) => Failed::ToBeWell,
+            Self::Failing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
+                Failed::ToAnswer
+            }
+            Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
+                Stage::Resolving | Stage::Connecting => Failed::ToConnect,
+                Stage::Greeting => Failed::ToGreet,
+                Stage::Waiting => Failed::ToAnswer,
+            },
+        }
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolving => "resolving the host name",
             Self::Connecting => "connecting",
-            Self::Waiting => "waiting for the answer",
+            Self::Greeting | Self::Waiting => "waiting for the answer",
         })
     }
 }
@@ -174,6 +215,7 @@ mod tests {
     fn every_reason_has_its_own_code_and_an_error_status() {
         let all = [
             Unhealthy::NotServing("x".into()),
+            Unhealthy::Failing("x".into()),
             Unhealthy::NoDebug("Debug.Health"),
             Unhealthy::UnknownService("x".into()),
             Unhealthy::Deadline(Duration::from_secs(1), Stage::Waiting),
@@ -189,6 +231,7 @@ mod tests {
             table,
             [
                 ("not_serving", 503),
+                ("not_serving", 503),
                 ("no_debug", 501),
                 ("unknown_service", 404),
                 ("deadline", 504),
@@ -197,6 +240,41 @@ mod tests {
                 ("protocol", 500),
             ]
         );
+    }
+
+    #[test]
+    fn a_failure_without_an_answer_is_where_it_stopped() {
+        use Stage::{Connecting, Greeting, Resolving, Waiting};
+        let deadline = Unhealthy::Deadline(Duration::from_secs(1), Waiting);
+        for (unhealthy, reached, expected) in [
+            (Unhealthy::NotServing("x".into()), Waiting, Failed::ToBeWell),
+            (Unhealthy::Failing("x".into()), Waiting, Failed::ToAnswer),
+            (Unhealthy::NoDebug("x"), Waiting, Failed::ToAnswer),
+            (
+                Unhealthy::UnknownService("x".into()),
+                Waiting,
+                Failed::ToAnswer,
+            ),
+            (Unhealthy::Denied("x".into()), Waiting, Failed::ToAnswer),
+            (deadline.clone(), Resolving, Failed::ToConnect),
+            (deadline.clone(), Connecting, Failed::ToConnect),
+            (deadline.clone(), Greeting, Failed::ToGreet),
+            (deadline, Waiting, Failed::ToAnswer),
+            (
+                Unhealthy::Unreachable("x".into()),
+                Connecting,
+                Failed::ToConnect,
+            ),
+            (
+                Unhealthy::Unreachable("x".into()),
+                Waiting,
+                Failed::ToAnswer,
+            ),
+            (Unhealthy::Protocol("x".into()), Greeting, Failed::ToGreet),
+            (Unhealthy::Protocol("x".into()), Waiting, Failed::ToAnswer),
+        ] {
+            assert_eq!(unhealthy.failed(reached), expected, "{unhealthy} {reached}");
+        }
     }
 
     #[test]

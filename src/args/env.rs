@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{ArgAction, Command};
 
 use super::{Notice, go_style};
 use crate::target::address;
@@ -37,6 +37,8 @@ pub fn variable_of(flag: &str) -> Option<String> {
     match flag {
         // --server is read by go_micro::hint, with MICRO_CLIENT behind it.
         "help" | "version" | "server" | "transport" => None,
+        // The original's exec probe.
+        "connect_timeout" | "rpc_timeout" => Some(format!("MICRO_{}", flag.to_uppercase())),
         // The original's own variable is MICRO_HEALTH_ADDRESS.
         flag if flag.starts_with("health_") => Some(format!("MICRO_{}", flag.to_uppercase())),
         flag => Some(format!("MICRO_HEALTH_{}", flag.to_uppercase())),
@@ -73,7 +75,10 @@ pub fn read(
         })
     };
     let mut from_env = FromEnv::default();
-    for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+    for arg in command.get_arguments() {
+        let Some(flag) = arg.get_long() else {
+            continue;
+        };
         let Some(name) = variable_of(flag) else {
             continue;
         };
@@ -90,9 +95,16 @@ pub fn read(
             from_env.notices.push(Notice::BadVariable { name, why });
             continue;
         }
-        let mut text = OsString::from(format!("--{flag}="));
-        text.push(value);
-        from_env.argv.push(text);
+        // A variable is one text: commas separate what a flag is repeated for.
+        let value = value.to_string_lossy();
+        let values = match arg.get_action() {
+            ArgAction::Append => value.split(',').collect(),
+            _ => vec![&*value],
+        };
+        let flags = values
+            .iter()
+            .map(|value| format!("--{flag}={value}").into());
+        from_env.argv.extend(flags);
         from_env.names.push((flag.to_owned(), name));
     }
     from_env

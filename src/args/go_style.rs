@@ -8,12 +8,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
-use super::go_micro;
-
-/// Rewrites argv for clap; also returns the names of go-micro's flags that were
-/// left out because they mean nothing here.
+/// Rewrites argv for clap; also returns which of the flags to ignore were there.
 pub fn rewrite(
     command: &Command,
+    ignore: &[&str],
     argv: impl IntoIterator<Item = OsString>,
 ) -> (Vec<OsString>, Vec<String>) {
     let mut argv = argv.into_iter();
@@ -29,9 +27,8 @@ pub fn rewrite(
             rewritten.push(text);
             continue;
         };
-        let is_ignored = go_micro::IGNORED.contains(&name.as_str());
-        let takes_value =
-            is_ignored || find(command, &name).is_some_and(|arg| arg.get_action().takes_values());
+        let is_ignored = ignore.contains(&name.as_str());
+        let takes_value = is_ignored || find(command, &name).is_some_and(needs_value);
         let value = value.or_else(|| if takes_value { argv.next() } else { None });
         if is_ignored {
             ignored.push(name);
@@ -40,6 +37,14 @@ pub fn rewrite(
         }
     }
     (rewritten, ignored)
+}
+
+/// Whether what follows is the flag's value; Go's booleans take theirs after `=` alone.
+fn needs_value(arg: &Arg) -> bool {
+    arg.get_action().takes_values()
+        && arg
+            .get_num_args()
+            .is_none_or(|values| values.min_values() > 0)
 }
 
 /// The flag of this name or alias.
@@ -58,9 +63,10 @@ fn split(text: &OsStr) -> Option<(String, Option<OsString>)> {
     // Only the value may be other than UTF-8, and such a value is refused by every
     // flag anyway: its replacement characters show up in the refusal.
     let text = text.to_string_lossy();
-    let flag = text
-        .strip_prefix("--")
-        .or_else(|| text.strip_prefix('-').filter(|rest| rest.len() > 1))?;
+    let flag = text.strip_prefix("--").or_else(|| {
+        text.strip_prefix('-')
+            .filter(|rest| rest.len() > 1 && rest.as_bytes()[1] != b'=')
+    })?;
     let (name, value) = match flag.split_once('=') {
         Some((name, value)) => (name, Some(OsString::from(value))),
         None => (flag, None),

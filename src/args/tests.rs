@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::CommandFactory as _;
+
 use super::*;
 use crate::target::options::WithoutDebug;
 

@@ -251,6 +251,7 @@ mod tests {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
             record.observe(&Arc::new(Check {
                 verdict,
+                reached: crate::unhealthy::Stage::Waiting,
                 took: Duration::from_millis(3),
                 at,
                 finished: tokio::time::Instant::now(),

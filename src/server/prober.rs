@@ -154,7 +154,7 @@ impl Prober {
     fn status(&self, as_json: bool) -> Reply {
         let target = |target: &Arc<Target>| status_page::TargetStatus {
             name: target.name().to_owned(),
-            address: target.address(),
+            address: target.address().to_string(),
             protocol: target.protocol(),
             record: target.record(),
         };

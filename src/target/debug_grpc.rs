@@ -71,7 +71,7 @@ pub fn status(status: &str) -> Verdict {
 pub fn refusal(code: Code, text: &str) -> Unhealthy {
     match code {
         Code::Unauthenticated | Code::PermissionDenied => Unhealthy::Denied(text.into()),
-        code => Unhealthy::NotServing(format!("{code:?}: {text}").into()),
+        code => Unhealthy::Failing(format!("{code:?}: {text}").into()),
     }
 }
 
@@ -130,13 +130,13 @@ mod tests {
             ),
             (
                 answer(Code::Unavailable, db_down, b""),
-                Err(Unhealthy::NotServing(
+                Err(Unhealthy::Failing(
                     "Unavailable: no database (503, db.down)".into(),
                 )),
             ),
             (
                 answer(Code::Unknown, "plain failure", b""),
-                Err(Unhealthy::NotServing("Unknown: plain failure".into())),
+                Err(Unhealthy::Failing("Unknown: plain failure".into())),
             ),
             (
                 answer(Code::Unauthenticated, "token", b""),

@@ -9,11 +9,13 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use self::answer::Progress;
 use super::dial::Dialer;
+use super::head::Head;
 use crate::unhealthy::{Excerpt, Unhealthy};
 
 pub mod answer;
@@ -36,19 +38,14 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Asks the service once. The caller bounds the time; dropping the future closes
 /// the connection.
-pub async fn ask(dialer: &Dialer, server_name: &str, deadline: Instant) -> Heard {
+pub async fn ask(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Heard {
     let mut stream = match dialer.dial().await {
         Ok(stream) => stream,
         Err(error) => return Heard::Failed(Unhealthy::Unreachable(error.to_string().into())),
     };
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     let left = deadline.saturating_duration_since(Instant::now());
-    let request = request(
-        &dialer.address().authority(),
-        server_name,
-        id,
-        left.as_nanos(),
-    );
+    let request = request(head, server_name, id, left.as_nanos());
     if let Err(error) = stream.write_all(&request).await {
         return lost(&[], &error);
     }
@@ -78,7 +75,7 @@ fn lost(received: &[u8], error: &io::Error) -> Heard {
 
 /// The request that every release from v0.1 to v6 understands: the json-rpc
 /// envelope, with both header families.
-fn request(authority: &str, server_name: &str, id: u64, timeout_nanos: u128) -> Vec<u8> {
+fn request(head: &Head, server_name: &str, id: u64, timeout_nanos: u128) -> Vec<u8> {
     let body = format!(r#"{{"method":"Debug.Health","params":[{{}}],"id":"{id}"}}"#);
     // No server checks the name; one that cannot stand in a header is left out.
     let service = |family: &str| {
@@ -97,6 +94,12 @@ fn request(authority: &str, server_name: &str, id: u64, timeout_nanos: u128) -> 
             service(family),
         )
     };
+    // Both are printable ASCII: the flags take nothing else.
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let metadata = head.metadata.iter();
+    let metadata: Vec<_> = metadata
+        .map(|(name, value)| format!("{name}: {}\r\n", text(value)))
+        .collect();
     let request = format!(
         "POST / HTTP/1.1\r\n\
          Host: {authority}\r\n\
@@ -105,10 +108,12 @@ fn request(authority: &str, server_name: &str, id: u64, timeout_nanos: u128) -> 
          Content-Type: {JSON_RPC}\r\n\
          Accept: {JSON_RPC}\r\n\
          Timeout: {timeout_nanos}\r\n\
-         {}{}\r\n{body}",
+         {}{}{metadata}\r\n{body}",
         micro(""),
         micro("X-"),
-        agent = crate::USER_AGENT,
+        authority = head.authority,
+        metadata = metadata.concat(),
+        agent = text(&head.user_agent),
         length = body.len(),
         JSON_RPC = answer::JSON_RPC,
     );
@@ -118,11 +123,27 @@ fn request(authority: &str, server_name: &str, id: u64, timeout_nanos: u128) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::options::{Options, ServerName};
+
+    fn asked(metadata: &[&str], server_name: &str) -> String {
+        let address = "localhost:9091".parse().unwrap();
+        let mut options = Options::new(ServerName(server_name.to_owned()), address);
+        options.metadata = metadata.iter().map(|pair| pair.parse().unwrap()).collect();
+        String::from_utf8(request(&Head::new(&options), server_name, 7, 900_000_000)).unwrap()
+    }
+
+    #[test]
+    fn metadata_becomes_headers() {
+        let request = asked(&["Authorization=Bearer x", "team=a", "team=b"], "greeter");
+        assert!(
+            request.contains("\r\nauthorization: Bearer x\r\nteam: a\r\nteam: b\r\n\r\n{"),
+            "{request}"
+        );
+    }
 
     #[test]
     fn asks_in_both_header_families() {
-        let request =
-            String::from_utf8(request("localhost:9091", "greeter", 7, 900_000_000)).unwrap();
+        let request = asked(&[], "greeter");
         assert_eq!(
             request,
             "POST / HTTP/1.1\r\nHost: localhost:9091\r\nUser-Agent: micro-health/0.1.0\r\nContent-Length: 48\r\n\
@@ -135,8 +156,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_smuggle_a_header() {
-        let request =
-            String::from_utf8(request("localhost:9091", "a\r\nMicro-Topic: x", 7, 1)).unwrap();
+        let request = asked(&[], "a\r\nMicro-Topic: x");
         assert!(
             !request.contains("Topic") && !request.contains("Micro-Service"),
             "{request}"

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time;
 
 use super::address::{Address, Host};
@@ -24,7 +24,7 @@ const ATTEMPT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Dialer {
     address: Address,
-    stage: AtomicU8,
+    stage: watch::Sender<Stage>,
     lookup: Mutex<Option<Lookup>>,
 }
 
@@ -39,7 +39,7 @@ impl Dialer {
     pub fn new(address: Address) -> Self {
         Self {
             address,
-            stage: AtomicU8::new(Stage::Connecting as u8),
+            stage: watch::Sender::new(Stage::Connecting),
             lookup: Mutex::new(None),
         }
     }
@@ -51,11 +51,12 @@ impl Dialer {
 
     /// What the latest dial was or is waiting for.
     pub fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Relaxed) {
-            stage if stage == Stage::Resolving as u8 => Stage::Resolving,
-            stage if stage == Stage::Connecting as u8 => Stage::Connecting,
-            _ => Stage::Waiting,
-        }
+        *self.stage.borrow()
+    }
+
+    /// The same, for those who follow it.
+    pub fn stages(&self) -> &watch::Sender<Stage> {
+        &self.stage
     }
 
     /// Connects to the first address that answers.
@@ -98,7 +99,7 @@ impl Dialer {
     }
 
     fn enter(&self, stage: Stage) {
-        self.stage.store(stage as u8, Ordering::Relaxed);
+        self.stage.send_replace(stage);
     }
 
     async fn resolve(&self, name: &str) -> io::Result<Vec<SocketAddr>> {

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use self::answer::Answer;
 use self::connection::{Connection, Failed};
 use super::dial::Dialer;
+use super::head::Head;
 use crate::unhealthy::{Excerpt, Unhealthy};
 
 pub mod answer;
 mod connection;
+mod greeting;
 
 /// Asks one target, reusing its connection.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub struct Call<'a> {
     pub message: Bytes,
     /// When the caller stops waiting: sent along as grpc-timeout.
     pub deadline: Instant,
+    /// What goes along with it; the URI has the authority.
+    pub head: &'a Head,
     /// Where to dial if there is no connection yet.
     pub dialer: &'a Dialer,
 }
@@ -105,7 +109,7 @@ impl Call<'_> {
             "content-type",
             HeaderValue::from_static("application/grpc+proto"),
         );
-        headers.insert("user-agent", HeaderValue::from_static(crate::USER_AGENT));
+        headers.insert("user-agent", self.head.user_agent.clone());
         headers.insert(
             "x-content-type",
             HeaderValue::from_static("application/grpc+proto"),
@@ -117,6 +121,7 @@ impl Call<'_> {
         if let Ok(timeout) = HeaderValue::try_from(grpc_timeout(left)) {
             headers.insert("grpc-timeout", timeout);
         }
+        headers.extend(self.head.metadata.clone());
         request
     }
 

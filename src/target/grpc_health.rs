@@ -93,7 +93,10 @@ mod tests {
                 answer(Code::PermissionDenied, b""),
                 Err(Unhealthy::Denied("text".into())),
             ),
-            (answer(Code::Unknown, b""), not_serving("Unknown: text")),
+            (
+                answer(Code::Unknown, b""),
+                Err(Unhealthy::Failing("Unknown: text".into())),
+            ),
         ] {
             assert_eq!(verdict(&answer, "greeter"), expected, "{answer:?}");
         }

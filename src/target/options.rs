@@ -1,10 +1,14 @@
 //! The flags that say whom to check and how.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::address::{self, Address, InvalidAddress};
+use http::HeaderValue;
+use http::uri::Authority;
+
+use super::address::{self, Address};
+use super::head::{self, Metadata};
 use crate::args::duration::{self, GoDuration};
-use crate::targets::LIMIT;
 
 /// Whom to check and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,11 +22,6 @@ pub struct Options {
     /// Where the service listens, such as localhost:9091; wildcards dial loopback
     #[arg(long = "server_address", value_name = "HOST:PORT", value_parser = address::to_dial)]
     pub server_address: Address,
-
-    /// One more service of the pod, answered at /health/NAME; /health is all of them.
-    /// May be repeated
-    #[arg(long = "target", value_name = "NAME=HOST:PORT")]
-    pub targets: Vec<Named>,
 
     /// What the service speaks; auto finds out and remembers
     #[arg(
@@ -39,15 +38,10 @@ pub struct Options {
         long = "check_timeout",
         alias = "client_request_timeout",
         value_name = "DURATION",
-        default_value = "900ms",
+        default_value_t = CHECK_TIMEOUT,
         value_parser = duration::above_zero
     )]
     pub check_timeout: GoDuration,
-
-    /// Answer from a verdict at most this old. Keep it below the probe's period, or
-    /// probes see nothing new
-    #[arg(long = "cache", value_name = "DURATION", default_value = "0s")]
-    pub cache: GoDuration,
 
     /// What a service counts as that is up but does not serve Debug.Health, as
     /// go-micro 4.8 and later do not by themselves
@@ -62,20 +56,26 @@ pub struct Options {
     /// service's own, and if that is unknown the server as a whole]
     #[arg(long = "health_service", value_name = "NAME")]
     pub health_service: Option<String>,
+
+    /// A header to send along, such as authorization=token; repeat it for more
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub metadata: Vec<Metadata>,
+
+    /// The host that the service is addressed by [default: where it listens]
+    #[arg(long = "authority", value_name = "HOST", value_parser = head::authority)]
+    pub authority: Option<Authority>,
+
+    /// How requests introduce themselves [default: micro-health and its version]
+    #[arg(long = "user_agent", value_name = "TEXT", value_parser = head::user_agent)]
+    pub user_agent: Option<HeaderValue>,
 }
+
+/// The default of `--check_timeout`: the kubelet's default patience is one second.
+const CHECK_TIMEOUT: GoDuration = GoDuration(Duration::from_millis(900));
 
 /// The value of `--server_name`: any text but none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerName(pub String);
-
-/// The value of `--target`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Named {
-    /// What stands in `/health/NAME`.
-    pub name: ServerName,
-    /// Where that service listens.
-    pub address: Address,
-}
 
 /// What a target speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -100,27 +100,29 @@ pub enum WithoutDebug {
     Healthy,
 }
 
-/// Why a text is not a [`Named`].
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InvalidNamed {
-    /// No equals sign, or nothing before it.
-    #[error("expected NAME=HOST:PORT such as payments=localhost:9092")]
-    Syntax,
-    /// A name that does not stand in a path as it is.
-    #[error("the name {0:?} has other characters than letters, digits, '.', '_' and '-'")]
-    Name(String),
-    /// A name that means something else.
-    #[error("the name {0:?} is reserved")]
-    Reserved(String),
-    /// What stands behind the equals sign.
-    #[error(transparent)]
-    Address(#[from] InvalidAddress),
-}
-
 /// A service without a name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("empty; expected the service's go-micro name, such as greeter")]
 pub struct NoName;
+
+// === impl Options ===
+
+impl Options {
+    /// Every flag at its default.
+    pub fn new(server_name: ServerName, server_address: Address) -> Self {
+        Self {
+            server_name,
+            server_address,
+            protocol: Protocol::Auto,
+            check_timeout: CHECK_TIMEOUT,
+            without_debug: WithoutDebug::Unhealthy,
+            health_service: None,
+            metadata: Vec::new(),
+            authority: None,
+            user_agent: None,
+        }
+    }
+}
 
 // === impl ServerName ===
 
@@ -133,57 +135,6 @@ impl FromStr for ServerName {
         } else {
             Ok(Self(text.to_owned()))
         }
-    }
-}
-
-// === impl Named ===
-
-impl FromStr for Named {
-    type Err = InvalidNamed;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, address) = text.split_once('=').ok_or(InvalidNamed::Syntax)?;
-        if name.is_empty() {
-            return Err(InvalidNamed::Syntax);
-        }
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !name.bytes().all(fits) {
-            return Err(InvalidNamed::Name(name.to_owned()));
-        }
-        if ["live", "ready"].contains(&name) {
-            return Err(InvalidNamed::Reserved(name.to_owned()));
-        }
-        let (name, address) = (ServerName(name.to_owned()), address::to_dial(address)?);
-        Ok(Self { name, address })
-    }
-}
-
-// === impl Options ===
-
-impl Options {
-    /// What no single flag can know: every name is one target's.
-    ///
-    /// # Errors
-    ///
-    /// The sentence for the operator.
-    pub fn validate(&self) -> Result<(), String> {
-        let mut names = vec![&self.server_name];
-        for Named { name, .. } in &self.targets {
-            if names.contains(&name) {
-                return Err(format!(
-                    "--target: the name {:?} is taken; each target has its own",
-                    name.0
-                ));
-            }
-            names.push(name);
-        }
-        if names.len() > LIMIT {
-            return Err(format!(
-                "--target: {} targets; at most {LIMIT} are checked",
-                names.len()
-            ));
-        }
-        Ok(())
     }
 }
 

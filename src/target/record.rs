@@ -95,6 +95,7 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         Arc::new(Check {
             verdict,
+            reached: crate::unhealthy::Stage::Waiting,
             took: Duration::from_millis(3),
             at,
             finished: tokio::time::Instant::now(),

@@ -14,6 +14,7 @@
 )]
 
 mod expected;
+mod grpc_health_probe;
 mod kubelet;
 mod loopback;
 mod matrix;

@@ -1,1 +1,3 @@
 //! The sidecar from outside.
+
+mod probe;

@@ -10,6 +10,7 @@ fn check(verdict: Verdict) -> Check {
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     Check {
         verdict,
+        reached: Stage::Waiting,
         took: Duration::from_micros(421),
         at,
         finished: Instant::now(),

@@ -15,6 +15,7 @@ fn target(name: &str, verdicts: impl IntoIterator<Item = Verdict>) -> TargetStat
     for (verdict, second) in verdicts.into_iter().zip(1..) {
         record.observe(&Arc::new(Check {
             verdict,
+            reached: crate::unhealthy::Stage::Waiting,
             took: Duration::from_micros(420),
             at: at(second),
             finished: tokio::time::Instant::now(),

@@ -130,7 +130,7 @@ fn refusal(text: &str) -> Unhealthy {
     let description = micro_error::describe(text).into();
     match micro_error::parse(text).map(|error| error.code) {
         Some(401 | 403) => Unhealthy::Denied(description),
-        _ => Unhealthy::NotServing(description),
+        _ => Unhealthy::Failing(description),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
             ),
             (
                 r#"{"id":"","result":{},"error":"plain failure"}"#,
-                not_serving("plain failure"),
+                answered(Err(Unhealthy::Failing("plain failure".into()))),
             ),
             (
                 r#"{"id":"","result":null,"error":"rpc: can't find service Debug.Health"}"#,

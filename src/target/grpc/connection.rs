@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 
 use super::answer::{self, Answer};
+use super::greeting::Greeting;
 use super::{Broken, Call};
 use crate::target::dial::Dialer;
 
@@ -51,7 +52,7 @@ impl Connection {
             .enable_push(false)
             .max_header_list_size(HEADER_LIST)
             .initial_window_size(64 << 10)
-            .handshake(stream)
+            .handshake(Greeting::new(stream, dialer.stages().clone()))
             .await
             .map_err(|error| lost(error.to_string()))?;
         let (open, closed) = oneshot::channel();
@@ -87,7 +88,7 @@ impl Connection {
 
 /// Runs the connection until it ends or its owner has dropped it.
 async fn drive(
-    mut connection: h2::client::Connection<TcpStream, Bytes>,
+    mut connection: h2::client::Connection<Greeting<TcpStream>, Bytes>,
     closed: oneshot::Receiver<()>,
 ) {
     tokio::select! {

@@ -1,0 +1,148 @@
+//! Which tool this process stands for, and the exit codes of each.
+//!
+//! | `argv[0]`, `argv[1]`                     | tool                                        |
+//! |------------------------------------------|---------------------------------------------|
+//! | `health probe`                           | ours                                        |
+//! | `probe`                                  | the exec probe of micro/kubernetes          |
+//! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
+//! | anything else                            | the sidecar                                 |
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::target::Check;
+use crate::unhealthy::Failed;
+
+/// A one-shot checker, known by its name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tool {
+    /// `health probe`.
+    Health,
+    /// `probe`, the sibling of the original sidecar.
+    Micro,
+    /// `grpc_health_probe`.
+    GrpcHealth,
+}
+
+/// What a command line asks for, with the argv to read.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// No subcommand: answer probes.
+    Sidecar(Vec<OsString>),
+    /// One check.
+    Probe(Tool, Vec<OsString>),
+}
+
+/// The exit code of a healthy verdict, of `--help` and of `--version`.
+pub const HEALTHY: u8 = 0;
+
+/// The exit code of a command line that is not understood.
+pub const USAGE: u8 = 1;
+
+/// Reads the names, and nothing else: a one-shot is not to pay for the sidecar's flags.
+pub fn asked(mut argv: Vec<OsString>) -> Asked {
+    let name = argv.first().map(Path::new).and_then(Path::file_name);
+    match name.and_then(OsStr::to_str) {
+        Some("probe") => return Asked::Probe(Tool::Micro, argv),
+        Some("grpc_health_probe" | "grpc-health-probe") => {
+            return Asked::Probe(Tool::GrpcHealth, argv);
+        }
+        _ => {}
+    }
+    let word = |at: usize| argv.get(at).and_then(|word| word.to_str());
+    match (word(1), word(2)) {
+        (Some("probe"), _) => {
+            argv.remove(1);
+            Asked::Probe(Tool::Health, argv)
+        }
+        (Some("help"), Some("probe")) => {
+            argv.splice(1..3, ["--help".into()]);
+            Asked::Probe(Tool::Health, argv)
+        }
+        (Some("help"), None) => {
+            argv.splice(1..2, ["--help".into()]);
+            Asked::Sidecar(argv)
+        }
+        _ => Asked::Sidecar(argv),
+    }
+}
+
+// === impl Tool ===
+
+impl Tool {
+    /// The exit code of a check.
+    pub fn exit_code(self, check: &Check) -> u8 {
+        match &check.verdict {
+            Ok(()) => HEALTHY,
+            Err(unhealthy) => self.failed(unhealthy.failed(check.reached)),
+        }
+    }
+
+    /// The exit code of a failure.
+    pub fn failed(self, failed: Failed) -> u8 {
+        use Failed::{ToAnswer, ToBeWell, ToConnect, ToGreet};
+        match (self, failed) {
+            (_, ToBeWell) => 4,
+            // The original knows only that the call failed; to grpc-go a connection is one
+            // that has brought SETTINGS, to us one that was accepted.
+            (_, ToConnect) | (Self::Micro, ToGreet | ToAnswer) | (Self::GrpcHealth, ToGreet) => 2,
+            (Self::Health, ToGreet | ToAnswer) | (Self::GrpcHealth, ToAnswer) => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Failed::{ToAnswer, ToBeWell, ToConnect, ToGreet};
+
+    fn argv(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_name_decides_which_tool_this_is() {
+        let probe = |tool, text| Asked::Probe(tool, argv(text));
+        for (text, expected) in [
+            ("health", Asked::Sidecar(argv("health"))),
+            ("/health -v", Asked::Sidecar(argv("/health -v"))),
+            (
+                "health --server_name probe",
+                Asked::Sidecar(argv("health --server_name probe")),
+            ),
+            ("health help", Asked::Sidecar(argv("health --help"))),
+            ("health help me", Asked::Sidecar(argv("health help me"))),
+            ("health help probe", probe(Tool::Health, "health --help")),
+            ("health probe -v", probe(Tool::Health, "health -v")),
+            ("/probe -v", probe(Tool::Micro, "/probe -v")),
+            (
+                "./bin/grpc_health_probe -v",
+                probe(Tool::GrpcHealth, "./bin/grpc_health_probe -v"),
+            ),
+            (
+                "grpc-health-probe probe",
+                probe(Tool::GrpcHealth, "grpc-health-probe probe"),
+            ),
+            (
+                "grpc_health_proxy",
+                Asked::Sidecar(argv("grpc_health_proxy")),
+            ),
+            ("", Asked::Sidecar(argv(""))),
+        ] {
+            assert_eq!(asked(argv(text)), expected, "{text}");
+        }
+        assert_eq!(asked(Vec::new()), Asked::Sidecar(Vec::new()));
+    }
+
+    #[test]
+    fn each_tool_has_its_own_codes() {
+        for (tool, expected) in [
+            (Tool::Health, [2, 3, 3, 4]),
+            (Tool::Micro, [2, 2, 2, 4]),
+            (Tool::GrpcHealth, [2, 2, 3, 4]),
+        ] {
+            let codes = [ToConnect, ToGreet, ToAnswer, ToBeWell].map(|failed| tool.failed(failed));
+            assert_eq!(codes, expected, "{tool:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The flags of `health probe`, and of the original's `probe`, which has them too.
+
+use crate::args::duration::{self, GoDuration};
+use crate::args::{Reading, go_micro};
+use crate::target;
+
+/// How `health probe` reads its command line.
+pub const HEALTH: Reading = Reading {
+    is_go_micro: true,
+    example: "health probe --server_name=greeter --server_address=localhost:9091",
+};
+
+/// How `probe` reads its command line.
+pub const MICRO: Reading = Reading {
+    is_go_micro: true,
+    example: "probe --server_name=greeter --server_address=localhost:9091",
+};
+
+/// Checks a go-micro service once: for HEALTHCHECK, exec probes and people.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, about, after_help = HEALTH_CODES, args_override_self = true)]
+pub struct Health {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub common: Common,
+}
+
+/// Checks a go-micro service once, as the exec probe of micro/kubernetes did.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "probe", bin_name = "probe", version = crate::VERSION, about, after_help = MICRO_CODES, args_override_self = true)]
+pub struct Micro {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub common: Common,
+
+    /// Time to connect
+    #[arg(long = "connect_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
+    pub connect_timeout: GoDuration,
+
+    /// Time for the answer, once connected
+    #[arg(long = "rpc_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
+    pub rpc_timeout: GoDuration,
+}
+
+/// What both have.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Common {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub target: target::options::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub report: Report,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub go_micro: go_micro::Options,
+}
+
+/// What to say, and how to exit.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The answer")]
+pub struct Report {
+    /// One line of text or one JSON object
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub output: Output,
+
+    /// Log what happens to stderr
+    #[arg(
+        short = 'v',
+        long = "verbose",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub verbose: bool,
+
+    /// Say nothing: the exit code is the answer
+    #[arg(
+        short = 'q',
+        long = "quiet",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub quiet: bool,
+
+    /// Exit with 1 for every failure, as Docker's HEALTHCHECK wants it
+    #[arg(
+        long = "exit01",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub exit01: bool,
+}
+
+/// The form of the answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+const HEALTH_CODES: &str = "\
+Example: health probe --server_name=greeter --server_address=localhost:9091
+Exit codes: 0 healthy, 1 usage, 2 could not connect, 3 the call failed or timed out,
+4 the service answered that it is not well; with --exit01 only 0 and 1.";
+
+const MICRO_CODES: &str = "\
+Exit codes: 0 healthy, 1 bad arguments, 2 the call failed, 4 the service answered that
+it is not well. --check_timeout has no meaning here.";
