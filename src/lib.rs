@@ -15,6 +15,7 @@
 pub mod app;
 pub mod args;
 pub mod debug;
+mod fair;
 pub mod log;
 pub mod server;
 pub mod signals;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::time;
@@ -55,6 +55,7 @@ impl Prober {
         let route = Route::of(request.uri().path());
         let accept = request.headers().get(header::ACCEPT);
         let asked = Asked::read(request.uri().query(), accept.map(HeaderValue::as_bytes));
+        let is_head = request.method() == Method::HEAD;
         let check = self.check(route);
         let body = request.into_body();
         let check = if body.is_end_stream() {
@@ -69,7 +70,12 @@ impl Prober {
             check: check.as_deref(),
             expose_errors: self.expose_errors,
         };
-        into_response(Reply::new(route, asked, &facts))
+        let response = into_response(Reply::new(route, asked, &facts));
+        if is_head {
+            without_body(response)
+        } else {
+            response
+        }
     }
 
     async fn check(&self, route: Route) -> Option<Arc<Check>> {
@@ -87,6 +93,16 @@ impl Prober {
 
 async fn discard(body: Incoming) {
     let _ = time::timeout(BODY_TIME, Limited::new(body, BODY).collect()).await;
+}
+
+/// The answer to HEAD: over HTTP/2 hyper would send the body too.
+fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        let length = HeaderValue::from(length);
+        head.headers.insert(header::CONTENT_LENGTH, length);
+    }
+    Response::from_parts(head, Full::default())
 }
 
 fn into_response(reply: Reply) -> Response<Full<Bytes>> {

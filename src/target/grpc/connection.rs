@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::Response;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time;
 
 use super::answer::{self, Answer};
 use super::{Broken, Call};
+use crate::fair::Fair;
 use crate::target::dial::Dialer;
 
 /// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
@@ -51,7 +51,7 @@ impl Connection {
             .enable_push(false)
             .max_header_list_size(HEADER_LIST)
             .initial_window_size(64 << 10)
-            .handshake(stream)
+            .handshake(Fair(stream))
             .await
             .map_err(|error| lost(error.to_string()))?;
         let (open, closed) = oneshot::channel();
@@ -86,10 +86,7 @@ impl Connection {
 }
 
 /// Runs the connection until it ends or its owner has dropped it.
-async fn drive(
-    mut connection: h2::client::Connection<TcpStream, Bytes>,
-    closed: oneshot::Receiver<()>,
-) {
+async fn drive(mut connection: h2::client::Connection<Fair, Bytes>, closed: oneshot::Receiver<()>) {
     tokio::select! {
         // How it ended is seen by the call that uses it.
         _ = &mut connection => {}
