@@ -15,6 +15,7 @@
 pub mod app;
 pub mod args;
 pub mod debug;
+mod fair;
 pub mod health;
 pub mod log;
 pub mod monitor;

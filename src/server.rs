@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 
 use self::connections::{Activity, Connections};
 use self::prober::Prober;
+use crate::fair::Fair;
 use crate::monitor::Monitor;
 use crate::targets::Targets;
 
@@ -81,7 +82,8 @@ impl Server {
         let quiet = time::timeout(self.prober.longest(), connections.quiet());
         self.accept_until(quiet, &mut connections, &graceful).await;
         drop(self.listener);
-        graceful.shutdown().await;
+        // Those that are left then do not read their answer, or know no end of HTTP/2.
+        let _ = time::timeout(self.prober.longest().max(HEADERS), graceful.shutdown()).await;
     }
 
     async fn accept_until<T>(
@@ -148,7 +150,7 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
         .max_concurrent_streams(64);
     let connection = watcher.watch(
         builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Fair(stream)), service)
             .into_owned(),
     );
     // Until the version is known hyper has no timeout of its own: a client may send

@@ -5,21 +5,34 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::{self, Instant};
 use tracing::{debug, error};
 
 /// Most connections at a time. A pod has a handful of probers; 256 connections with
 /// hyper's buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
 pub const LIMIT: usize = 256;
 
+/// Time to ask that a new connection has in any flood. [`LIMIT`] of them in that time
+/// still empties the kernel's queue of 4096 within the kubelet's second.
+const TO_ASK: Duration = Duration::from_millis(50);
+
 /// The connections and their tasks.
 #[derive(Debug, Default)]
 pub struct Connections {
     tasks: JoinSet<()>,
-    open: HashMap<Id, (AbortHandle, Arc<Activity>)>,
+    open: HashMap<Id, Open>,
     shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Open {
+    task: AbortHandle,
+    activity: Arc<Activity>,
+    at: Instant,
 }
 
 /// What one connection is doing.
@@ -59,7 +72,12 @@ impl Connections {
             shared: Arc::clone(&self.shared),
         });
         let task = self.tasks.spawn(serve(Arc::clone(&activity)));
-        self.open.insert(task.id(), (task, activity));
+        let open = Open {
+            task,
+            activity,
+            at: Instant::now(),
+        };
+        self.open.insert(open.task.id(), open);
     }
 
     /// Waits until one more connection may be opened, closing the one that has been
@@ -70,11 +88,25 @@ impl Connections {
             self.forget(done);
         }
         while self.open.len() >= LIMIT {
-            if self.close_oldest_idle() {
+            // Whatever has arrived is read first: who has asked is not idle.
+            tokio::task::yield_now().await;
+            let oldest = self.oldest_idle();
+            if let Some((id, may_close)) = oldest
+                && may_close <= Instant::now()
+            {
+                self.close(id);
                 continue;
             }
+            // Until then it may have asked, and another be the oldest.
+            let later = async {
+                match oldest {
+                    Some((_, may_close)) => time::sleep_until(may_close).await,
+                    None => std::future::pending().await,
+                }
+            };
             let shared = Arc::clone(&self.shared);
             tokio::select! {
+                () = later => {}
                 () = shared.became_idle.notified() => {}
                 Some(done) = self.tasks.join_next_with_id() => self.forget(done),
             }
@@ -99,22 +131,24 @@ impl Connections {
         }
     }
 
-    fn close_oldest_idle(&mut self) -> bool {
-        let idle = self
-            .open
+    /// The connection that has been idle longest, and when it may be closed; `None`
+    /// while all are busy.
+    fn oldest_idle(&self) -> Option<(Id, Instant)> {
+        self.open
             .iter()
-            .filter(|(_, (_, activity))| !activity.is_busy());
-        let oldest =
-            idle.min_by_key(|(_, (_, activity))| activity.idle_since.load(Ordering::Relaxed));
-        let Some((id, (task, _))) = oldest.map(|(id, open)| (*id, open)) else {
-            return false;
-        };
+            .filter(|(_, open)| !open.activity.is_busy())
+            .min_by_key(|(_, open)| open.activity.idle_since.load(Ordering::Relaxed))
+            .map(|(id, open)| (*id, open.at + TO_ASK))
+    }
+
+    fn close(&mut self, id: Id) {
         debug!(
             limit = LIMIT,
             "Closing the connection that has been idle longest"
         );
-        task.abort();
-        self.open.remove(&id).is_some()
+        if let Some(open) = self.open.remove(&id) {
+            open.task.abort();
+        }
     }
 
     fn forget(&mut self, done: Result<(Id, ()), tokio::task::JoinError>) {
@@ -180,7 +214,6 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
     use std::future::pending;
-    use std::time::Duration;
     use tokio::time::timeout;
 
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -212,7 +245,7 @@ mod tests {
                 connections
                     .open
                     .values()
-                    .any(|(_, open)| Arc::ptr_eq(open, kept))
+                    .any(|open| Arc::ptr_eq(&open.activity, kept))
             })
             .collect();
         assert_eq!(left.iter().position(|kept| !kept), Some(2));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::sync::watch;
@@ -87,7 +87,13 @@ impl Prober {
             tokio::join!(self.reply(&head), discard(body)).0
         };
         self.count(&head, &reply);
-        into_response(reply).map(Either::Left)
+        let response = into_response(reply);
+        let response = if head.method == Method::HEAD {
+            without_body(response)
+        } else {
+            response
+        };
+        response.map(Either::Left)
     }
 
     async fn reply(&self, head: &Parts) -> Reply {
@@ -188,6 +194,16 @@ impl Prober {
 
 async fn discard(body: Incoming) {
     let _ = time::timeout(BODY_TIME, Limited::new(body, BODY).collect()).await;
+}
+
+/// The answer to HEAD: over HTTP/2 hyper would send the body too.
+fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        let length = HeaderValue::from(length);
+        head.headers.insert(header::CONTENT_LENGTH, length);
+    }
+    Response::from_parts(head, Full::default())
 }
 
 fn into_response(reply: Reply) -> Response<Full<Bytes>> {

@@ -1,3 +1,34 @@
-//! The sidecar from outside.
+//! The sidecar from outside: as kubelet, curl, load balancer, hostile client, operator.
+//!
+//! Real sockets on loopback; no Go, no root, no network, and nothing sleeps to wait.
+//!
+//! | file             | what it proves                                                   |
+//! |------------------|------------------------------------------------------------------|
+//! | `contract`       | what those who probe can rely on                                 |
+//! | `protocol`       | how the service is asked, and found out                          |
+//! | `wire`           | what real go-micro releases said, in tests/wire                  |
+//! | `joining`        | how often the service is asked                                   |
+//! | `hostile_target` | whatever the service does, there is an answer within the second  |
+//! | `flood`          | also when it never stops talking                                 |
+//! | `hostile_client` | whatever clients do, the kubelet gets its answer                 |
+//! | `lifecycle`      | start, log, signals, exit codes: the real binary                 |
+//! | `probe`          | one check under three names: the real binary                     |
+//! | `support`        | the sidecar, those who ask it, and what it asks                  |
 
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
+)]
+
+mod contract;
+mod crowd;
+mod flood;
+mod hostile_client;
+mod hostile_target;
+mod joining;
+mod lifecycle;
 mod probe;
+mod protocol;
+mod support;
+mod wire;

@@ -13,6 +13,7 @@ use tokio::time;
 use super::answer::{self, Answer};
 use super::greeting::Greeting;
 use super::{Broken, Call};
+use crate::fair::Fair;
 use crate::target::dial::Dialer;
 
 /// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
@@ -52,7 +53,7 @@ impl Connection {
             .enable_push(false)
             .max_header_list_size(HEADER_LIST)
             .initial_window_size(64 << 10)
-            .handshake(Greeting::new(stream, dialer.stages().clone()))
+            .handshake(Greeting::new(Fair(stream), dialer.stages().clone()))
             .await
             .map_err(|error| lost(error.to_string()))?;
         let (open, closed) = oneshot::channel();
@@ -86,11 +87,11 @@ impl Connection {
     }
 }
 
+/// The connection, and what its stream notices on the way.
+type Http2 = h2::client::Connection<Greeting<Fair<TcpStream>>, Bytes>;
+
 /// Runs the connection until it ends or its owner has dropped it.
-async fn drive(
-    mut connection: h2::client::Connection<Greeting<TcpStream>, Bytes>,
-    closed: oneshot::Receiver<()>,
-) {
+async fn drive(mut connection: Http2, closed: oneshot::Receiver<()>) {
     tokio::select! {
         // How it ended is seen by the call that uses it.
         _ = &mut connection => {}

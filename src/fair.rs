@@ -1,0 +1,96 @@
+//! A stream that cannot keep the one thread to itself by never ceasing to send.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
+
+/// A connection whose reader gives way after some 32 KiB.
+///
+/// tokio gives way after 128 reads. Of the smallest HTTP/2 frames those hold some
+/// 60,000, and h2 handles them all before any timer runs: a deadline would be missed.
+#[derive(Debug)]
+pub(crate) struct Fair<S>(pub(crate) S);
+
+/// Bytes that count as much as a read of their own.
+const COST: usize = 256;
+
+// === impl Fair ===
+
+impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.0).poll_read(cx, buf)?;
+        for _ in 0..(buf.filled().len() - before) / COST {
+            // Where nothing is left the next read waits.
+            if pin!(coop::consume_budget()).poll(cx).is_pending() {
+                break;
+            }
+        }
+        read.map(Ok)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn a_reader_gives_way_long_before_128_reads() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut sender = TcpStream::connect(address).await.unwrap();
+        sender.write_all(&vec![0; 64 << 10]).await.unwrap();
+        drop(sender);
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.readable().await.unwrap();
+
+        let mut fair = Fair(stream);
+        let mut turn = 0;
+        tokio::task::yield_now().await;
+        while coop::has_budget_remaining() {
+            turn += fair.read(&mut [0; 4 << 10]).await.unwrap();
+        }
+
+        assert!((16 << 10..=36 << 10).contains(&turn), "{turn}");
+    }
+}

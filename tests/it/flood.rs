@@ -1,0 +1,198 @@
+//! A service that never stops talking: the answer comes in time, the sidecar goes on
+//! answering everything else, and its memory stays where it was.
+
+use std::iter;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::hostile_target::{GRPC, MUCP, record, well};
+use crate::support::frames::{
+    self as h2, DATA, END_HEADERS, FIRST, HEADERS, PING, SETTINGS, WINDOW_UPDATE,
+};
+use crate::support::process::Process;
+use crate::support::scripts::{mucp, read_request, until_closed};
+use crate::support::service::{Script, Service};
+
+/// What a debug build may grow by during one flood.
+const TOLERANCE_KIB: usize = 4 << 10;
+
+/// After its SETTINGS and the call, says `once`, then `again` for ever.
+fn flooding(once: Vec<u8>, again: Vec<u8>) -> Script {
+    let bytes = Arc::new((once, again));
+    Script::new(move |mut stream: TcpStream| {
+        let bytes = Arc::clone(&bytes);
+        async move {
+            let _ = stream.write_all(&h2::settings(&[])).await;
+            if h2::read_call(&mut stream).await.is_some() {
+                let _ = stream.write_all(&bytes.0).await;
+                h2::flood(&mut stream, &bytes.1).await;
+            }
+        }
+    })
+}
+
+async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
+    let service = Service::start(well(protocol)).await;
+    let flag = format!("--protocol={protocol}");
+    let sidecar = Process::start(service.address, &[&flag]).await;
+    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+    let memory = sidecar.memory();
+    service.becomes(script);
+
+    let (alive, (answer, reason)) = tokio::join!(sidecar.probe("/livez"), sidecar.explain());
+
+    record(name, protocol, &answer, &reason);
+    assert!(reasons.contains(&reason.as_str()), "{name}: {reason}");
+    assert_eq!(alive.status, 200, "{name}");
+    let grown = sidecar.memory().saturating_sub(memory);
+    assert!(
+        grown < TOLERANCE_KIB,
+        "{name}: {grown} KiB more than {memory}"
+    );
+    service.becomes(well(protocol));
+    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+}
+
+const DEADLINE: &[&str] = &["deadline"];
+/// h2 gives up on some floods; until then the deadline holds.
+const EITHER: &[&str] = &["deadline", "protocol"];
+
+#[tokio::test]
+async fn of_pings() {
+    let ping = h2::frame(PING, 0, 0, &[7; 8]);
+    survive("PING flood", GRPC, DEADLINE, flooding(Vec::new(), ping)).await;
+}
+
+#[tokio::test]
+async fn of_settings() {
+    let settings = h2::settings(&[(4, 70_000)]);
+    survive(
+        "SETTINGS flood",
+        GRPC,
+        EITHER,
+        flooding(Vec::new(), settings),
+    )
+    .await;
+    let acks = h2::frame(SETTINGS, 1, 0, &[]);
+    survive(
+        "SETTINGS ack flood",
+        GRPC,
+        EITHER,
+        flooding(Vec::new(), acks),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn of_interim_answers() {
+    let interim = h2::headers(0, FIRST, &[(":status", "103"), ("link", "</x>")]);
+    survive("103 flood", GRPC, EITHER, flooding(Vec::new(), interim)).await;
+}
+
+#[tokio::test]
+async fn of_empty_data() {
+    let head = h2::headers(0, FIRST, &h2::GRPC);
+    let empty = h2::data(0, FIRST, &[]);
+    survive(
+        "empty DATA flood",
+        GRPC,
+        EITHER,
+        flooding(head.clone(), empty),
+    )
+    .await;
+    let padding = h2::frame(DATA, 8, FIRST, &[255; 256]);
+    survive("padding flood", GRPC, EITHER, flooding(head, padding)).await;
+}
+
+#[tokio::test]
+async fn of_data() {
+    let head = h2::headers(0, FIRST, &h2::GRPC);
+    let data = h2::data(0, FIRST, &[0; 16 << 10]);
+    survive("DATA flood", GRPC, &["protocol"], flooding(head, data)).await;
+}
+
+#[tokio::test]
+async fn of_what_nobody_knows() {
+    let unknown = h2::frame(0xfe, 0, FIRST, &[0; 64]);
+    survive(
+        "unknown frames",
+        GRPC,
+        EITHER,
+        flooding(Vec::new(), unknown),
+    )
+    .await;
+    let more = h2::frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes());
+    survive(
+        "WINDOW_UPDATE flood",
+        GRPC,
+        EITHER,
+        flooding(Vec::new(), more),
+    )
+    .await;
+    let goodbye = h2::go_away(FIRST, 0);
+    survive("GOAWAY flood", GRPC, EITHER, flooding(Vec::new(), goodbye)).await;
+}
+
+#[tokio::test]
+async fn of_streams_nobody_opened() {
+    let reset = h2::reset(FIRST, 8);
+    survive(
+        "RST_STREAM flood",
+        GRPC,
+        &["protocol"],
+        flooding(Vec::new(), reset),
+    )
+    .await;
+    let headers = h2::frame(HEADERS, END_HEADERS, 2, &h2::block(&h2::GRPC));
+    survive(
+        "HEADERS on stream 2",
+        GRPC,
+        &["protocol"],
+        flooding(Vec::new(), headers),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn of_mucp_a_byte_at_a_time() {
+    let drip = Script::new(|mut stream: TcpStream| async move {
+        if read_request(&mut stream).await.is_some() {
+            let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: 65536\r\n\r\n";
+            for byte in head.iter().copied().chain(iter::repeat_n(b' ', 60_000)) {
+                if stream.write_u8(byte).await.is_err() {
+                    return;
+                }
+            }
+            until_closed(&mut stream).await;
+        }
+    });
+    survive("a body byte by byte", MUCP, DEADLINE, drip).await;
+}
+
+#[tokio::test]
+async fn after_a_good_answer_costs_no_other_probe() {
+    let service = Service::start(mucp()).await;
+    let sidecar = Process::start(service.address, &["--protocol=grpc"]).await;
+    let _ = sidecar.probe("/health").await;
+    let memory = sidecar.memory();
+    let ok = h2::answer(FIRST, &h2::message(b"\x0a\x02ok"));
+    for again in [
+        h2::frame(PING, 0, 0, &[7; 8]),
+        h2::settings(&[(4, 70_000)]),
+        h2::data(0, FIRST, &[0; 1024]),
+        h2::frame(0xfe, 0, 0, &[0; 64]),
+    ] {
+        service.becomes(flooding(ok.clone(), again));
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        // The kept connection is flooded from here on.
+        for _ in 0..20 {
+            assert_eq!(sidecar.probe("/livez").await.status, 200);
+        }
+        // A second call on it is never answered.
+        assert_eq!(sidecar.probe("/health").await.said(), (500, "NOT_HEALTHY"));
+    }
+    let grown = sidecar.memory().saturating_sub(memory);
+    assert!(grown < TOLERANCE_KIB, "{grown} KiB more than {memory}");
+}

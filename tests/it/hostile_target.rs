@@ -1,0 +1,242 @@
+//! Whatever the service does: 500 with the right reason within the kubelet's second,
+//! and 200 at the very next probe once a well one has the port.
+//!
+//! Leaves a table of how long each took, hostile-target.txt in cargo's folder for
+//! such files (target/tmp).
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
+use futures_util::{StreamExt as _, future, stream};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{self, Duration};
+
+use crate::support::client::Answer;
+use crate::support::process::Process;
+use crate::support::service::{Script, Service};
+use crate::support::sidecar::Sidecar;
+use crate::support::{NAME, kubelet, scripts};
+
+mod breaking_http2;
+mod breaking_mucp;
+mod foreign;
+mod hanging_up;
+mod silent;
+
+const AUTO: &str = "auto";
+pub const GRPC: &str = "grpc";
+pub const MUCP: &str = "mucp";
+const HEALTH: &str = "grpc-health";
+
+const ALL: [&str; 4] = [AUTO, GRPC, MUCP, HEALTH];
+
+/// The protocols of one kind, and auto, which ends up there.
+const H2: [&str; 3] = [AUTO, GRPC, HEALTH];
+const HTTP1: [&str; 2] = [AUTO, MUCP];
+
+const DEADLINE: &str = "deadline";
+const UNREACHABLE: &str = "unreachable";
+const PROTOCOL: &str = "protocol";
+const NOT_SERVING: &str = "not_serving";
+
+/// A bad service under one `--protocol`, and the reason that is found.
+#[derive(Clone, Debug)]
+struct Case {
+    name: &'static str,
+    protocol: &'static str,
+    reason: &'static str,
+    script: Script,
+}
+
+fn cases(
+    protocols: &[&'static str],
+    reason: &'static str,
+    scripts: Vec<(&'static str, Script)>,
+) -> Vec<Case> {
+    let case = |(name, script): (_, Script)| {
+        protocols.iter().map(move |protocol| Case {
+            name,
+            protocol,
+            reason,
+            script: script.clone(),
+        })
+    };
+    scripts.into_iter().flat_map(case).collect()
+}
+
+/// A service of this protocol that is well.
+pub fn well(protocol: &str) -> Script {
+    match protocol {
+        MUCP => scripts::mucp(),
+        HEALTH => scripts::grpc_health(&[NAME]),
+        _ => scripts::grpc(),
+    }
+}
+
+/// One measured answer: the case, its protocol, milliseconds and reason.
+static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Adds a row to the table, and checks what every case must keep to.
+pub fn record(case: &str, protocol: &str, answer: &Answer, reason: &str) {
+    let row = format!("{case:<40} {protocol:<12} {:>6.1?}  {reason}", answer.took);
+    assert_eq!(answer.said(), (500, "NOT_HEALTHY"), "{row}");
+    assert!(answer.took < kubelet::TIMEOUT, "{row}");
+    let mut table = TABLE.lock().unwrap();
+    table.push(row);
+    table.sort();
+    let text = table.iter().fold(String::new(), |mut text, row| {
+        let _ = writeln!(text, "{row}");
+        text
+    });
+    std::fs::write(
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/hostile-target.txt"),
+        text,
+    )
+    .unwrap();
+}
+
+async fn survive(case: Case) {
+    let Case {
+        name,
+        protocol,
+        reason: expected,
+        script,
+    } = case;
+    let service = Service::start(script).await;
+    let sidecar = Sidecar::start(service.address, &[&format!("--protocol={protocol}")]).await;
+
+    let (answer, reason) = sidecar.explain().await;
+
+    record(name, protocol, &answer, &reason);
+    assert_eq!(reason, expected, "{name} {protocol}");
+    service.becomes(well(protocol));
+    let answer = sidecar.probe("/health").await;
+    assert_eq!(answer.said(), (200, "OK"), "{name} {protocol}");
+}
+
+/// Plays the cases, those that wait for the deadline a few at a time.
+async fn survive_all(at_once: usize, cases: Vec<Case>) {
+    stream::iter(cases)
+        .for_each_concurrent(at_once, survive)
+        .await;
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_silent_is_a_deadline() {
+    survive_all(9, silent::all()).await;
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_up_is_unreachable() {
+    survive_all(1, hanging_up::all()).await;
+}
+
+#[tokio::test]
+async fn a_service_that_speaks_something_else_is_told_so() {
+    survive_all(1, foreign::all()).await;
+}
+
+#[tokio::test]
+async fn a_service_that_breaks_http_2_is_told_so() {
+    survive_all(1, breaking_http2::all()).await;
+}
+
+#[tokio::test]
+async fn a_service_that_breaks_mucp_is_told_so() {
+    survive_all(1, breaking_mucp::all()).await;
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_is_unreachable() {
+    for protocol in ALL {
+        let address = Service::start(well(protocol)).await.stop().await;
+        let sidecar = Sidecar::start(address, &[&format!("--protocol={protocol}")]).await;
+
+        let (answer, reason) = sidecar.explain().await;
+
+        record("refuses connections", protocol, &answer, &reason);
+        assert_eq!(reason, "unreachable");
+        let _service = Service::start_at(address, well(protocol)).await;
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    }
+}
+
+#[tokio::test]
+async fn a_black_hole_is_a_deadline() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Connections complete until the queue is full; the kernel drops what comes then.
+    let mut queue = Vec::new();
+    while let Ok(connected) =
+        time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+    {
+        queue.push(connected.unwrap());
+    }
+    let sidecars = future::join_all(ALL.map(|protocol| async move {
+        let sidecar = Sidecar::start(address, &[&format!("--protocol={protocol}")]).await;
+        let (answer, reason) = sidecar.explain().await;
+        record("black hole", protocol, &answer, &reason);
+        assert_eq!(reason, "deadline");
+        (protocol, sidecar)
+    }))
+    .await;
+
+    let mut service = Service::on(listener, well("auto"));
+    service.has_accepted(queue.len()).await;
+
+    for (protocol, sidecar) in sidecars {
+        service.becomes(well(protocol));
+        assert_eq!(
+            sidecar.probe("/health").await.said(),
+            (200, "OK"),
+            "{protocol}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_bad_answers_leave_nothing_behind() {
+    const ANSWERS: usize = 1_000;
+    // Debug builds and the allocator's own caches move by less than this.
+    const TOLERANCE_KIB: usize = 3 << 10;
+    let quick = [
+        hanging_up::all(),
+        foreign::all(),
+        breaking_http2::all(),
+        breaking_mucp::all(),
+    ]
+    .concat();
+    let service = Service::start(well(AUTO)).await;
+    for protocol in [GRPC, MUCP] {
+        let flag = format!("--protocol={protocol}");
+        let sidecar = Process::start(service.address, &[&flag]).await;
+        let bad: Vec<_> = quick
+            .iter()
+            .filter(|case| case.protocol == protocol)
+            .collect();
+        let round = async || {
+            for case in &bad {
+                service.becomes(case.script.clone());
+                assert_eq!(sidecar.probe("/health").await.status, 500, "{}", case.name);
+            }
+            service.becomes(well(protocol));
+            assert_eq!(sidecar.probe("/health").await.status, 200);
+        };
+        // Once around, so that everything is allocated that stays.
+        round().await;
+        let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
+
+        for _ in 0..ANSWERS.div_ceil(bad.len()) {
+            round().await;
+        }
+
+        sidecar.has_descriptors(descriptors).await;
+        let grown = sidecar.memory().saturating_sub(memory);
+        assert!(
+            grown < TOLERANCE_KIB,
+            "{protocol}: {grown} KiB more than {memory}"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! How often the service is asked: probes join the check in flight, gRPC keeps one
+//! connection, mucp has one for each check, and a restart costs no probe.
+
+use std::sync::Arc;
+
+use futures_util::future;
+use tokio::sync::watch;
+
+use crate::support::client::{Connection, get};
+use crate::support::frames as h2;
+use crate::support::scripts::{self, debug_service, mucp, read_request, silent};
+use crate::support::service::{Count, Script, Service};
+use crate::support::sidecar::Sidecar;
+use crate::support::{PATIENCE, within};
+
+/// A mucp service that answers when the gate opens.
+fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
+    let asked = asked.clone();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: {}\r\n\r\n{}",
+        scripts::WELL.len(),
+        scripts::WELL
+    );
+    let answer: Arc<str> = answer.into();
+    Script::new(move |mut stream| {
+        let (mut gate, asked, answer) = (gate.clone(), asked.clone(), Arc::clone(&answer));
+        async move {
+            if read_request(&mut stream).await.is_some() {
+                asked.add();
+                let _ = gate.wait_for(|open| *open).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+                scripts::until_closed(&mut stream).await;
+            }
+        }
+    })
+}
+
+/// Connections that have asked and whose requests have all been read.
+async fn asking(sidecar: &Sidecar, count: usize) -> Vec<Connection> {
+    let mut asking = Vec::new();
+    for _ in 0..count {
+        let mut connection = sidecar.connect().await;
+        connection.send(get("/health")).await;
+        asking.push(connection);
+    }
+    // Accepted after them, so answered after they have been read.
+    for _ in 0..2 {
+        assert_eq!(sidecar.probe("/livez").await.status, 200);
+    }
+    asking
+}
+
+#[tokio::test]
+async fn fifty_probes_at_once_are_one_check() {
+    let (open, gate) = watch::channel(false);
+    let asked = Count::default();
+    let service = Service::start(gated(gate, &asked)).await;
+    let flags = ["--protocol=mucp", "--check_timeout=5s"];
+    let sidecar = Sidecar::start(service.address, &flags).await;
+    let mut probes = asking(&sidecar, 50).await;
+
+    open.send(true).unwrap();
+
+    for probe in &mut probes {
+        assert_eq!(probe.answer().await.said(), (200, "OK"));
+    }
+    assert_eq!((asked.get(), service.accepted()), (1, 1));
+    // The next is a check of its own.
+    assert_eq!(sidecar.probe("/health").await.status, 200);
+    assert_eq!(asked.get(), 2);
+}
+
+#[tokio::test]
+async fn who_joins_late_has_the_verdict_of_the_check_in_flight() {
+    let mut service = Service::start(silent()).await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=mucp"]).await;
+    let late = async {
+        service.has_accepted(1).await;
+        sidecar.probe("/health").await
+    };
+    let (first, late) = tokio::join!(sidecar.probe("/health"), late);
+    for answer in [&first, &late] {
+        assert_eq!(answer.said(), (500, "NOT_HEALTHY"));
+    }
+    assert!(late.took <= first.took, "{:?} {:?}", late.took, first.took);
+    assert_eq!(service.accepted(), 1);
+}
+
+#[tokio::test]
+async fn who_leaves_does_not_take_the_check_along() {
+    let (open, gate) = watch::channel(false);
+    let asked = Count::default();
+    let service = Service::start(gated(gate, &asked)).await;
+    let flags = ["--protocol=mucp", "--check_timeout=5s"];
+    let sidecar = Sidecar::start(service.address, &flags).await;
+    let mut probes = asking(&sidecar, 3).await;
+
+    // The first, which began the check, resets; the second ends.
+    probes[0].set_linger(std::time::Duration::ZERO);
+    drop(probes.drain(..2));
+    assert_eq!(sidecar.probe("/livez").await.status, 200);
+    open.send(true).unwrap();
+
+    assert_eq!(probes[0].answer().await.said(), (200, "OK"));
+    assert_eq!(asked.get(), 1);
+}
+
+#[tokio::test]
+async fn a_check_that_nobody_waits_for_is_given_up() {
+    let (asked, left) = (Count::default(), Count::default());
+    let counts = (asked.clone(), left.clone());
+    let service = Service::start(Script::new(move |mut stream| {
+        let (asked, left) = counts.clone();
+        async move {
+            read_request(&mut stream).await;
+            asked.add();
+            scripts::until_closed(&mut stream).await;
+            left.add();
+        }
+    }))
+    .await;
+    // Longer than the test's patience: only the leaving ends the check.
+    let timeout = format!("--check_timeout={}s", 2 * PATIENCE.as_secs());
+    let sidecar = Sidecar::start(service.address, &["--protocol=mucp", &timeout]).await;
+    // Over HTTP/1.1 a client that has left looks like one that half-closed.
+    let stream = tokio::net::TcpStream::connect(sidecar.address)
+        .await
+        .unwrap();
+    let (requests, connection) = ::h2::client::handshake(stream).await.unwrap();
+    let driving = tokio::spawn(connection);
+    let mut requests = requests.ready().await.unwrap();
+    let ask = || http::Request::get("http://a/health").body(()).unwrap();
+    let (first, _) = requests.send_request(ask(), true).unwrap();
+    let (second, _) = requests.send_request(ask(), true).unwrap();
+    asked.reaches(1).await;
+
+    drop(first);
+    assert_eq!(sidecar.probe("/livez").await.status, 200);
+    assert_eq!(left.get(), 0);
+    drop(second);
+
+    left.reaches(1).await;
+    driving.abort();
+    assert_eq!(service.accepted(), 1);
+}
+
+#[tokio::test]
+async fn grpc_keeps_one_connection_and_makes_one_call_a_probe() {
+    const PROBES: usize = 100;
+    let calls = Count::default();
+    let service = Service::start(debug_service(&calls).1).await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+    for _ in 0..PROBES {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    }
+    assert_eq!((service.accepted(), calls.get()), (1, PROBES));
+}
+
+#[tokio::test]
+async fn mucp_has_a_connection_for_each_check_and_closes_it() {
+    const PROBES: usize = 20;
+    let (began, ended) = (Count::default(), Count::default());
+    let counts = (began.clone(), ended.clone());
+    let script = mucp();
+    let service = Service::start(Script::new(move |stream| {
+        let ((began, ended), script) = (counts.clone(), script.clone());
+        async move {
+            began.add();
+            script.play(stream).await;
+            ended.add();
+        }
+    }))
+    .await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=mucp"]).await;
+    for _ in 0..PROBES {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    }
+    ended.reaches(PROBES).await;
+    assert_eq!(began.get(), PROBES);
+}
+
+#[tokio::test]
+async fn a_restart_costs_no_probe() {
+    for protocol in ["--protocol=grpc", "--protocol=auto"] {
+        let calls = Count::default();
+        let script = debug_service(&calls).1;
+        let service = Service::start(script.clone()).await;
+        let sidecar = Sidecar::start(service.address, &[protocol]).await;
+        assert_eq!(sidecar.probe("/health").await.status, 200);
+        // Cut while it is in use, and stopped and started again.
+        for _ in 0..10 {
+            service.becomes(script.clone());
+            assert_eq!(
+                sidecar.probe("/health").await.said(),
+                (200, "OK"),
+                "{protocol}"
+            );
+        }
+        let address = service.stop().await;
+        let _service = Service::start_at(address, script).await;
+        assert_eq!(
+            sidecar.probe("/health").await.said(),
+            (200, "OK"),
+            "{protocol}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_says_goodbye_is_asked_anew() {
+    // What a gRPC server sends when it stops gracefully, on a kept connection.
+    let ok = h2::answer(h2::FIRST, &h2::message(b"\x0a\x02ok"));
+    for (name, goodbye) in [
+        ("GOAWAY", h2::go_away(h2::FIRST, 0)),
+        ("GOAWAY of an age", h2::go_away(h2::FIRST, 11)),
+        (
+            "two of them",
+            [h2::go_away(u32::MAX >> 1, 0), h2::go_away(h2::FIRST, 0)].concat(),
+        ),
+    ] {
+        let script = scripts::call_answered_by([ok.clone(), goodbye].concat());
+        let service = Service::start(script).await;
+        let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+        for probe in 1..=5 {
+            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+            assert_eq!(service.accepted(), probe, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_gone_dead_costs_one_probe_and_no_more() {
+    // Answers one call on each connection, then nothing: as after a lost route.
+    let ok = h2::answer(h2::FIRST, &h2::message(b"\x0a\x02ok"));
+    let service = Service::start(scripts::call_answered_by(ok)).await;
+    let flags = ["--protocol=grpc", "--check_timeout=200ms"];
+    let sidecar = Sidecar::start(service.address, &flags).await;
+    for status in [200, 500, 200, 500, 200] {
+        assert_eq!(sidecar.probe("/health").await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn load_alone_never_makes_a_service_unhealthy() {
+    let calls = Count::default();
+    let service = Service::start(debug_service(&calls).1).await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+    let probes = future::join_all((0..500).map(|_| async {
+        let mut connection = sidecar.connect().await;
+        connection.send(get("/health")).await;
+        connection.answer().await
+    }));
+    for answer in within("the answers", probes).await {
+        assert_eq!(answer.said(), (200, "OK"));
+    }
+    assert!(calls.get() < 500, "{}", calls.get());
+}

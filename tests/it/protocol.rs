@@ -1,0 +1,219 @@
+//! How the service is asked: `--protocol`, what auto finds, and what counts as served.
+
+use crate::support::NAME;
+use crate::support::scripts::{self, cut, debug_service, http, mucp, read_request};
+use crate::support::service::{Count, Script, Service};
+use crate::support::sidecar::Sidecar;
+
+type Make = fn() -> Script;
+
+/// A mucp service without Debug, as go-micro 4.8 and later are.
+fn bare_mucp() -> Script {
+    http(
+        "Content-Type: application/json-rpc\r\nMicro-Error: rpc: can't find service Debug\r\n",
+        "",
+    )
+}
+
+async fn verdict(script: Script, flags: &[&str]) -> (u16, String) {
+    let service = Service::start(script).await;
+    let sidecar = Sidecar::start(service.address, flags).await;
+    let (answer, reason) = sidecar.explain().await;
+    (answer.status, reason)
+}
+
+#[tokio::test]
+async fn each_protocol_finds_its_own_service_and_auto_finds_all() {
+    const AUTO: &str = "--protocol=auto";
+    const GRPC: &str = "--protocol=grpc";
+    const MUCP: &str = "--protocol=mucp";
+    const HEALTH: &str = "--protocol=grpc-health";
+    let health = || scripts::grpc_health(&[NAME]);
+    for (name, script, flag, expected) in [
+        ("grpc", scripts::grpc(), AUTO, (200, "ok")),
+        ("grpc", scripts::grpc(), GRPC, (200, "ok")),
+        ("grpc", scripts::grpc(), MUCP, (500, "protocol")),
+        ("grpc", scripts::grpc(), HEALTH, (500, "no_debug")),
+        ("mucp", mucp(), AUTO, (200, "ok")),
+        ("mucp", mucp(), GRPC, (500, "protocol")),
+        ("mucp", mucp(), MUCP, (200, "ok")),
+        ("mucp", mucp(), "--client=rpc", (200, "ok")),
+        ("mucp", mucp(), HEALTH, (500, "protocol")),
+        ("health", health(), AUTO, (200, "ok")),
+        ("health", health(), GRPC, (500, "no_debug")),
+        ("health", health(), MUCP, (500, "protocol")),
+        ("health", health(), HEALTH, (200, "ok")),
+    ] {
+        let (status, reason) = verdict(script, &[flag]).await;
+        assert_eq!((status, reason.as_str()), expected, "{name} {flag}");
+    }
+}
+
+#[tokio::test]
+async fn only_without_debug_healthy_takes_an_answer_for_a_verdict() {
+    for (name, script) in [("grpc", scripts::bare_grpc as Make), ("mucp", bare_mucp)] {
+        for protocol in ["auto", name] {
+            let flag = format!("--protocol={protocol}");
+            assert_eq!(
+                verdict(script(), &[&flag]).await,
+                (500, "no_debug".into()),
+                "{flag}"
+            );
+            let healthy = [flag.as_str(), "--without_debug=healthy"];
+            assert_eq!(
+                verdict(script(), &healthy).await,
+                (200, "ok".into()),
+                "{flag}"
+            );
+        }
+    }
+    // What cannot be asked at all is not made healthy by it.
+    for script in [
+        http("Content-Type: text/html\r\n", "OK"),
+        Script::new(async |stream| cut(stream)),
+    ] {
+        assert_eq!(verdict(script, &["--without_debug=healthy"]).await.0, 500);
+    }
+}
+
+#[tokio::test]
+async fn the_health_service_is_asked_by_name_and_then_as_a_whole() {
+    for (serving, flags, expected) in [
+        (&[NAME][..], &[][..], (200, "ok")),
+        (&["", "other"], &[], (200, "ok")),
+        (&["other"], &[], (500, "not_serving")),
+        (&["other"], &["--health_service=other"], (200, "ok")),
+        (
+            &["", NAME],
+            &["--health_service=other"],
+            (500, "unknown_service"),
+        ),
+        (&[""], &["--health_service="], (200, "ok")),
+    ] {
+        for protocol in ["--protocol=grpc-health", "--protocol=auto"] {
+            let flags = [&[protocol], flags].concat();
+            let (status, reason) = verdict(scripts::grpc_health(serving), &flags).await;
+            assert_eq!((status, reason.as_str()), expected, "{serving:?} {flags:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_any_letters_is_asked_for() {
+    for name in [
+        "go.micro.srv.greeter",
+        "team/greeter",
+        "gree ter",
+        "grüßer",
+        "挨拶",
+        "a%2Fb",
+        "a?b#c",
+        "\"",
+        "{}",
+    ] {
+        let flag = format!("--server_name={name}");
+        for (script, protocol) in [(scripts::grpc(), "grpc"), (mucp(), "mucp")] {
+            let protocol = format!("--protocol={protocol}");
+            let said = verdict(script, &[&flag, &protocol]).await;
+            assert_eq!(said, (200, "ok".into()), "{name} {protocol}");
+        }
+        let said = verdict(
+            scripts::grpc_health(&[name]),
+            &[&flag, "--protocol=grpc-health"],
+        )
+        .await;
+        assert_eq!(said, (200, "ok".into()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_is_asked_at_once_the_next_time() {
+    let calls = Count::default();
+    for (name, script, detecting) in [("grpc", debug_service(&calls).1, 2), ("mucp", mucp(), 1)] {
+        let mut service = Service::start(script).await;
+        let sidecar = Sidecar::start(service.address, &[]).await;
+        assert_eq!(sidecar.probe("/health").await.status, 200);
+        service.has_accepted(detecting).await;
+
+        for _ in 0..5 {
+            assert_eq!(sidecar.probe("/health").await.status, 200);
+        }
+
+        // gRPC keeps its connection; mucp has a new one for each check.
+        let more = if name == "grpc" { 0 } else { 5 };
+        assert_eq!(service.accepted(), detecting + more, "{name}");
+    }
+    assert_eq!(calls.get(), 6);
+}
+
+#[tokio::test]
+async fn another_program_on_the_port_is_found_at_the_next_probe() {
+    let well: [(&str, Make); 3] = [
+        ("grpc", scripts::grpc),
+        ("mucp", mucp),
+        ("health", || scripts::grpc_health(&[NAME])),
+    ];
+    for (before, first) in well {
+        for (after, second) in well {
+            let service = Service::start(first()).await;
+            let sidecar = Sidecar::start(service.address, &[]).await;
+            assert_eq!(sidecar.probe("/health").await.status, 200, "{before}");
+            let refused = service.stop().await;
+            assert_eq!(sidecar.explain().await.1, "unreachable", "{before}");
+
+            let service = Service::start_at(refused, second()).await;
+
+            let said = sidecar.explain().await;
+            assert_eq!(said.1, "ok", "{before}, then {after}");
+            drop(service);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_web_server_is_never_healthy() {
+    let json = r#"{"id":"1","result":{"status":"ok"},"error":null}"#;
+    for (head, body) in [
+        ("Content-Type: text/html\r\n", "<h1>It works!</h1>"),
+        ("Content-Type: text/plain\r\n", "OK"),
+        ("Content-Type: application/json\r\n", json),
+        ("", json),
+        ("Content-Type: application/json-rpc\r\n", "OK"),
+        ("Content-Type: application/json-rpc\r\n", r#"{"result":{}}"#),
+        ("Content-Type: application/json-rpc\r\n", ""),
+    ] {
+        for protocol in ["--protocol=auto", "--protocol=mucp"] {
+            let (status, reason) = verdict(http(head, body), &[protocol]).await;
+            assert_eq!(status, 500, "{head} {body} {protocol}");
+            assert!(
+                ["protocol", "not_serving"].contains(&reason.as_str()),
+                "{reason}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn auto_tries_grpc_only_after_settings_or_silence_of_the_closed() {
+    for (answer, expected) in [
+        // Nothing before the end: a gRPC server may do that.
+        (&b""[..], 2),
+        (&[0, 0, 0, 4, 0, 0, 0, 0, 0], 2),
+        (b"H", 1),
+        (b"HTTP/1.1 200 OK\r\n", 1),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", 1),
+        (&[0, 0, 0, 4], 1),
+    ] {
+        let service = Service::start(Script::new(move |mut stream| async move {
+            if scripts::speaks_http2(&mut stream).await {
+                return;
+            }
+            read_request(&mut stream).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+        }))
+        .await;
+        let sidecar = Sidecar::start(service.address, &[]).await;
+        assert_eq!(sidecar.probe("/health").await.status, 500);
+        assert_eq!(service.accepted(), expected, "{answer:?}");
+    }
+}
