@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -81,6 +82,7 @@ impl Server {
         // finished below.
         let quiet = time::timeout(self.prober.longest(), connections.quiet());
         self.accept_until(quiet, &mut connections, &graceful).await;
+        self.accept_waiting(&mut connections, &graceful).await;
         drop(self.listener);
         // Those that are left then do not read their answer, or know no end of HTTP/2.
         let _ = time::timeout(self.prober.longest().max(HEADERS), graceful.shutdown()).await;
@@ -107,10 +109,7 @@ impl Server {
                 accepted = accept => accepted,
             };
             match accepted {
-                Some(Ok((stream, _))) => {
-                    let (prober, watcher) = (Arc::clone(&self.prober), graceful.watcher());
-                    connections.spawn(|activity| serve(stream, prober, activity, watcher));
-                }
+                Some(Ok((stream, _))) => self.open(stream, connections, graceful),
                 Some(Err(error)) => {
                     warn!(%error, "Cannot accept a connection");
                     time::sleep(ACCEPT_BACKOFF).await;
@@ -118,6 +117,25 @@ impl Server {
                 None => {}
             }
         }
+    }
+
+    /// Takes along what the kernel has accepted already: closing the listener would
+    /// reset it, request and all.
+    async fn accept_waiting(&self, connections: &mut Connections, graceful: &GracefulShutdown) {
+        for _ in 0..connections::LIMIT {
+            let Some(Ok((stream, _))) = self.listener.accept().now_or_never() else {
+                break;
+            };
+            connections.room().await;
+            self.open(stream, connections, graceful);
+        }
+        // Each reads what has arrived before it is told to close.
+        tokio::task::yield_now().await;
+    }
+
+    fn open(&self, stream: TcpStream, connections: &mut Connections, graceful: &GracefulShutdown) {
+        let (prober, watcher) = (Arc::clone(&self.prober), graceful.watcher());
+        connections.spawn(|activity| serve(stream, prober, activity, watcher));
     }
 }
 

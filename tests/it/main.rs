@@ -11,6 +11,9 @@
 //! | `hostile_target` | whatever the service does, there is an answer within the second  |
 //! | `flood`          | also when it never stops talking                                 |
 //! | `hostile_client` | whatever clients do, the kubelet gets its answer                 |
+//! | `targets`        | several services, and how old a verdict may be                   |
+//! | `grpc_door`      | grpc.health.v1 on the same port                                  |
+//! | `pages`          | metrics and the page for a person                                |
 //! | `lifecycle`      | start, log, signals, exit codes: the real binary                 |
 //! | `probe`          | one check under three names: the real binary                     |
 //! | `support`        | the sidecar, those who ask it, and what it asks                  |
@@ -24,11 +27,14 @@
 mod contract;
 mod crowd;
 mod flood;
+mod grpc_door;
 mod hostile_client;
 mod hostile_target;
 mod joining;
 mod lifecycle;
+mod pages;
 mod probe;
 mod protocol;
 mod support;
+mod targets;
 mod wire;

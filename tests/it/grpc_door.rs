@@ -1,0 +1,134 @@
+//! `grpc.health.v1` as native gRPC probes and Envoy ask it: tonic-health's client over h2c.
+
+use std::net::SocketAddr;
+
+use futures_util::StreamExt as _;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Streaming};
+use tonic_health::pb::health_check_response::ServingStatus::{
+    self, NotServing, ServiceUnknown, Serving,
+};
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::support::scripts::{debug_service, mucp};
+use crate::support::service::{Count, Service};
+use crate::support::sidecar::Sidecar;
+use crate::support::within;
+
+async fn client(sidecar: SocketAddr) -> HealthClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{sidecar}")).unwrap();
+    HealthClient::new(within("connecting", endpoint.connect()).await.unwrap())
+}
+
+fn of(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
+}
+
+async fn check(client: &mut HealthClient<Channel>, service: &str) -> Result<ServingStatus, Code> {
+    let answer = within("the answer", client.check(of(service))).await;
+    answer
+        .map(|answer| answer.into_inner().status())
+        .map_err(|status| status.code())
+}
+
+async fn next(stream: &mut Streaming<HealthCheckResponse>) -> Option<ServingStatus> {
+    within("the next status", stream.next())
+        .await
+        .map(|status| status.unwrap().status())
+}
+
+#[tokio::test]
+async fn check_tells_the_verdict_of_all_and_of_each() {
+    let (greeter, payments) = (Service::start(mucp()).await, Service::start(mucp()).await);
+    let target = format!("--target=payments={}", payments.address);
+    let sidecar = Sidecar::start(greeter.address, &[&target]).await;
+    let mut client = client(sidecar.address).await;
+    for service in ["", "greeter", "payments"] {
+        assert_eq!(
+            check(&mut client, service).await,
+            Ok(Serving),
+            "{service:?}"
+        );
+    }
+
+    payments.stop().await;
+
+    assert_eq!(check(&mut client, "").await, Ok(NotServing));
+    assert_eq!(check(&mut client, "greeter").await, Ok(Serving));
+    assert_eq!(check(&mut client, "payments").await, Ok(NotServing));
+    assert_eq!(check(&mut client, "nobody").await, Err(Code::NotFound));
+}
+
+#[tokio::test]
+async fn watch_tells_at_once_and_then_each_change() {
+    let (health, script) = debug_service(&Count::default());
+    let greeter = Service::start(script).await;
+    let sidecar = Sidecar::start(greeter.address, &["--period=10ms", "--fall=2"]).await;
+    let mut client = client(sidecar.address).await;
+    let mut watch = client.watch(of("greeter")).await.unwrap().into_inner();
+    assert_eq!(next(&mut watch).await, Some(Serving));
+
+    health.set("degraded");
+    assert_eq!(next(&mut watch).await, Some(NotServing));
+    health.set("ok");
+    assert_eq!(next(&mut watch).await, Some(Serving));
+}
+
+#[tokio::test]
+async fn watch_of_an_unknown_service_says_so_and_stays_open() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    let mut client = client(sidecar.address).await;
+    let mut watch = client.watch(of("nobody")).await.unwrap().into_inner();
+    assert_eq!(next(&mut watch).await, Some(ServiceUnknown));
+    assert!(futures_util::FutureExt::now_or_never(watch.next()).is_none());
+}
+
+#[tokio::test]
+async fn draining_is_not_serving_and_ends_a_watch() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    let mut client = client(sidecar.address).await;
+    let mut watch = client.watch(of("")).await.unwrap().into_inner();
+    assert_eq!(next(&mut watch).await, Some(Serving));
+
+    let stopped = tokio::spawn(sidecar.stop());
+
+    assert_eq!(next(&mut watch).await, Some(NotServing));
+    assert_eq!(next(&mut watch).await, None);
+    within("the end", stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn list_names_every_target() {
+    use micro_health::server::grpc::pb::{HealthListRequest, HealthListResponse};
+
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &["--target=gone=127.0.0.1:1"]).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", sidecar.address)).unwrap();
+    let mut grpc =
+        tonic::client::Grpc::new(within("connecting", endpoint.connect()).await.unwrap());
+    grpc.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/List");
+    let codec = tonic_prost::ProstCodec::<HealthListRequest, HealthListResponse>::default();
+
+    let call = grpc.unary(tonic::Request::new(HealthListRequest {}), path, codec);
+    let statuses = within("the list", call)
+        .await
+        .unwrap()
+        .into_inner()
+        .statuses;
+
+    let mut named: Vec<_> = statuses
+        .iter()
+        .map(|(name, status)| (name.as_str(), status.status()))
+        .collect();
+    named.sort_unstable();
+    assert_eq!(
+        named,
+        [("", NotServing), ("gone", NotServing), ("greeter", Serving)]
+    );
+}

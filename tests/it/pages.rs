@@ -1,0 +1,158 @@
+//! `/metrics` and `/statusz`: what they tell, and that no client can make them grow.
+
+use serde_json::Value;
+
+use crate::support::client::Connection;
+use crate::support::kubelet::{self, TIMEOUT};
+use crate::support::scripts::mucp;
+use crate::support::service::Service;
+use crate::support::sidecar::Sidecar;
+
+fn series(text: &str) -> usize {
+    text.lines().filter(|line| !line.starts_with('#')).count()
+}
+
+/// The value of a series, whose labels come in the order they are written here.
+fn value(text: &str, series: &str) -> f64 {
+    let found = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    found
+        .unwrap_or_else(|| panic!("no {series} in\n{text}"))
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn metrics_tell_what_probes_found() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    sidecar.probe("/health").await;
+    sidecar.probe("/health").await;
+    greeter.stop().await;
+    sidecar.probe("/healthz").await;
+
+    let answer = sidecar.probe("/metrics").await;
+
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    for (series, expected) in [
+        (
+            "health_sidecar_checks_total{target=\"greeter\",result=\"ok\"}",
+            2.0,
+        ),
+        (
+            "health_sidecar_checks_total{target=\"greeter\",result=\"unreachable\"}",
+            1.0,
+        ),
+        (
+            "health_sidecar_target_healthy{target=\"greeter\",protocol=\"mucp\"}",
+            0.0,
+        ),
+        (
+            "health_sidecar_consecutive_failures{target=\"greeter\"}",
+            1.0,
+        ),
+        (
+            "health_sidecar_http_requests_total{path=\"/health\",code=\"200\",client=\"kubelet\"}",
+            2.0,
+        ),
+        (
+            "health_sidecar_http_requests_total{path=\"/healthz\",code=\"503\",client=\"kubelet\"}",
+            1.0,
+        ),
+    ] {
+        assert!(
+            (value(&answer.body, series) - expected).abs() < f64::EPSILON,
+            "{series}"
+        );
+    }
+    assert!(value(&answer.body, "process_open_fds") > 3.0);
+}
+
+#[tokio::test]
+async fn ten_thousand_hostile_requests_make_no_series() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &["--cache=1m"]).await;
+    let mut client = Connection::open(sidecar.address).await;
+    for path in ["/health", "/health?x", "/nothing", "/metrics"] {
+        client.ask(path).await;
+    }
+    let before = series(&client.ask("/metrics").await.body);
+
+    for batch in 0..100 {
+        let mut requests = String::new();
+        for n in (batch * 100..).take(100) {
+            let path = match n % 4 {
+                0 => format!("/health?serviceName=x{n}"),
+                1 => format!("/x{n}?y=%22{n}%22"),
+                2 => format!("/health/x{n}"),
+                _ => format!("/livez?client=x{n}&code=reason"),
+            };
+            requests += "GET ";
+            requests += &path;
+            requests += " HTTP/1.1\r\nHost: sidecar\r\nUser-Agent: ";
+            requests += &path;
+            requests += "\r\n\r\n";
+        }
+        client.send(requests).await;
+        for _ in 0..100 {
+            client.answer().await;
+        }
+    }
+
+    let after = series(&client.ask("/metrics").await.body);
+    // One more at most: /livez had not been asked before.
+    assert!(after <= before + 1, "{before} series became {after}");
+}
+
+#[tokio::test]
+async fn the_page_tells_verdict_reason_and_what_to_do() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &["--server_name=<b>greeter</b>"]).await;
+    let page = sidecar.probe("/statusz").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("default-src 'none'")
+    );
+    assert!(page.body.contains("is unknown"), "{}", page.body);
+    assert_eq!(greeter.accepted(), 0, "the page asks nothing itself");
+
+    sidecar.probe("/health").await;
+    let page = sidecar.probe("/statusz").await.body;
+    assert!(
+        page.contains("&lt;b&gt;greeter&lt;/b&gt; is healthy") && !page.contains("<b>greeter"),
+        "{page}"
+    );
+
+    greeter.stop().await;
+    sidecar.probe("/health").await;
+    let page = sidecar.probe("/statusz").await.body;
+    for text in ["is unhealthy", "unreachable", "is the service running"] {
+        assert!(page.contains(text), "{text:?} is not in\n{page}");
+    }
+    assert!(
+        !page.contains("refused"),
+        "the error's own text stays inside\n{page}"
+    );
+}
+
+#[tokio::test]
+async fn the_page_has_a_twin_for_programs() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    sidecar.probe("/health").await;
+    let twin = kubelet::ask(sidecar.address, "/statusz", "application/json", TIMEOUT).await;
+    let json: Value = serde_json::from_str(&twin.body).unwrap();
+    assert_eq!(twin.header("content-type"), Some("application/json"));
+    assert_eq!(json["status"], "healthy");
+    assert_eq!(json["targets"][0]["protocol"], "mucp");
+    assert_eq!(json["targets"][0]["history"][0]["result"], "ok");
+}

@@ -1,0 +1,134 @@
+//! Several services of one pod, how old a verdict may be, and what alive means.
+
+use serde_json::Value;
+
+use crate::support::kubelet::{self, HEALTH_JSON, TIMEOUT};
+use crate::support::process::Process;
+use crate::support::scripts::{debug_service, mucp, silent};
+use crate::support::service::{Count, Service};
+use crate::support::sidecar::Sidecar;
+
+#[tokio::test]
+async fn each_target_has_its_path_and_health_is_all_of_them() {
+    let (greeter, payments) = (Service::start(mucp()).await, Service::start(mucp()).await);
+    let target = format!("--target=payments={}", payments.address);
+    let sidecar = Sidecar::start(greeter.address, &[&target]).await;
+    for path in [
+        "/health",
+        "/health/greeter",
+        "/health/payments",
+        "/healthz",
+        "/readyz",
+    ] {
+        assert_eq!(sidecar.probe(path).await.said(), (200, "OK"), "{path}");
+    }
+
+    payments.stop().await;
+
+    for (path, expected) in [
+        ("/health", (500, "NOT_HEALTHY")),
+        ("/health/payments", (500, "NOT_HEALTHY")),
+        ("/health/greeter", (200, "OK")),
+        ("/readyz", (503, "NOT_HEALTHY")),
+    ] {
+        assert_eq!(sidecar.probe(path).await.said(), expected, "{path}");
+    }
+    let verbose = sidecar.probe("/health?verbose").await.body;
+    assert_eq!(
+        verbose,
+        "[+]greeter ok\n[-]payments failed: unreachable\nhealth check failed\n"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_404_and_nobody_is_asked() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    for path in [
+        "/health/nobody",
+        "/health/",
+        "/health/greeter/x",
+        "/health/127.0.0.1:80",
+    ] {
+        assert_eq!(sidecar.probe(path).await.status, 404, "{path}");
+    }
+    assert_eq!(greeter.accepted(), 0);
+}
+
+#[tokio::test]
+async fn all_targets_together_take_no_longer_than_one() {
+    let hanging = [
+        Service::start(silent()).await,
+        Service::start(silent()).await,
+        Service::start(silent()).await,
+    ];
+    let targets: Vec<_> = hanging
+        .iter()
+        .enumerate()
+        .map(|(n, service)| format!("--target=t{n}={}", service.address))
+        .collect();
+    let flags: Vec<_> = targets.iter().map(String::as_str).collect();
+    let sidecar = Sidecar::start(hanging[0].address, &flags).await;
+
+    // Panics if the answer takes more than the kubelet's second.
+    assert_eq!(sidecar.probe("/health").await.status, 500);
+}
+
+#[tokio::test]
+async fn a_cached_verdict_is_told_again_and_tells_its_age() {
+    let asked = Count::default();
+    let (health, script) = debug_service(&asked);
+    let greeter = Service::start(script).await;
+    let sidecar = Sidecar::start(greeter.address, &["--cache=1m", "--protocol=grpc"]).await;
+    assert_eq!(sidecar.probe("/health").await.status, 200);
+    health.set("degraded");
+
+    assert_eq!(sidecar.probe("/health").await.status, 200);
+    assert_eq!(asked.get(), 1);
+    let answer = kubelet::ask(sidecar.address, "/health", HEALTH_JSON, TIMEOUT).await;
+    let json: Value = serde_json::from_str(&answer.body).unwrap();
+    assert!(
+        json["checks"]["greeter:responseTime"][0]["ageMs"].is_u64(),
+        "{json}"
+    );
+}
+
+#[tokio::test]
+async fn a_verdict_older_than_the_cache_is_not_told() {
+    let asked = Count::default();
+    let (health, script) = debug_service(&asked);
+    let greeter = Service::start(script).await;
+    let sidecar = Sidecar::start(greeter.address, &["--cache=1ns", "--protocol=grpc"]).await;
+    assert_eq!(sidecar.probe("/health").await.status, 200);
+    health.set("degraded");
+
+    assert_eq!(sidecar.probe("/health").await.status, 500);
+    assert_eq!(asked.get(), 2);
+}
+
+#[tokio::test]
+async fn liveness_may_forgive_a_service_that_answers() {
+    let (health, script) = debug_service(&Count::default());
+    let greeter = Service::start(script).await;
+    let sidecar = Sidecar::start(greeter.address, &["--liveness=answers"]).await;
+    health.set("draining");
+    for (path, status) in [("/healthz", 200), ("/readyz", 503), ("/health", 500)] {
+        assert_eq!(sidecar.probe(path).await.status, status, "{path}");
+    }
+
+    greeter.stop().await;
+
+    assert_eq!(sidecar.probe("/healthz").await.status, 503);
+}
+
+#[tokio::test]
+async fn gives_up_with_its_own_exit_code_on_a_service_that_was_healthy() {
+    let greeter = Service::start(mucp()).await;
+    let flags = ["--exit_after_failures=2", "--exit_code=88", "--period=10ms"];
+    let mut sidecar = Process::start(greeter.address, &flags).await;
+    sidecar.logged("Service is healthy").await;
+
+    greeter.stop().await;
+
+    assert_eq!(sidecar.exit().await.code(), Some(88));
+}
