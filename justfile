@@ -45,5 +45,9 @@ demo:
 interop:
     bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test interop
 
+# The image, built by a real Docker engine and asked from outside (needs root, apt and Go)
+image:
+    tests/image/run.sh
+
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop
+ci: test fmt clippy doc slim demo deny interop image

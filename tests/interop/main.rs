@@ -14,9 +14,12 @@
 )]
 
 mod expected;
+mod hostile;
 mod kubelet;
+mod kubelet_prober;
 mod loopback;
 mod matrix;
+mod prober;
 mod report;
 mod restart;
 mod service;
