@@ -48,5 +48,9 @@ interop:
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop
 
+# The image, built by a real Docker engine and asked from outside (needs root, apt and Go)
+image:
+    tests/image/run.sh
+
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop
+ci: test fmt clippy doc slim demo deny interop image

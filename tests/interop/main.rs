@@ -15,9 +15,12 @@
 
 mod expected;
 mod grpc_health_probe;
+mod hostile;
 mod kubelet;
+mod kubelet_prober;
 mod loopback;
 mod matrix;
+mod prober;
 mod report;
 mod restart;
 mod service;
