@@ -48,9 +48,13 @@ interop:
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop
 
+# /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
+browser:
+    cargo test --locked --test browser
+
 # The image, built by a real Docker engine and asked from outside (needs root, apt and Go)
 image:
     tests/image/run.sh
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop image
+ci: test fmt clippy doc slim demo deny interop browser image
