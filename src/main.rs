@@ -7,7 +7,10 @@ use anyhow::Context as _;
 use micro_health::app::App;
 use micro_health::args::{self, Understood};
 use micro_health::signals;
-use tokio::runtime;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     let understood = match args::read(env::args_os(), |name| env::var_os(name)) {
@@ -18,18 +21,16 @@ fn main() -> ExitCode {
         }
     };
     understood.args.log.init();
-    match run(understood) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = run(understood) {
+        tracing::error!("{error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn run(understood: Understood) -> anyhow::Result<()> {
     understood.notices.iter().for_each(args::Notice::log);
-    let mut runtime = runtime::Builder::new_current_thread();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("cannot start")?;
     let ended =
         runtime.block_on(async { App::bind(understood).await?.run(signals::listen()?).await });
