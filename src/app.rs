@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,24 @@ pub fn run(understood: Understood) -> anyhow::Result<Ended> {
     // A resolver that hangs must not hold up the exit.
     runtime.shutdown_background();
     ended
+}
+
+/// Logs why the sidecar could not run.
+pub fn could_not_run(error: &anyhow::Error) -> ExitCode {
+    error!("{error:#}");
+    ExitCode::FAILURE
+}
+
+// === impl Ended ===
+
+impl Ended {
+    /// What the process ends with.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Stopped => ExitCode::SUCCESS,
+            Self::GaveUp(code) => ExitCode::from(code.get()),
+        }
+    }
 }
 
 // === impl App ===

@@ -4,9 +4,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{env, io};
 
-use micro_health::app::Ended;
 use micro_health::probe::{self, dialect};
 use micro_health::{app, args};
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     let variable = |name: &str| env::var_os(name);
@@ -27,12 +30,5 @@ fn sidecar(argv: Vec<OsString>, variable: impl Fn(&str) -> Option<OsString>) -> 
         }
     };
     understood.args.log.init();
-    match app::run(understood) {
-        Ok(Ended::Stopped) => ExitCode::SUCCESS,
-        Ok(Ended::GaveUp(code)) => ExitCode::from(code.get()),
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    app::run(understood).map_or_else(|error| app::could_not_run(&error), app::Ended::exit_code)
 }

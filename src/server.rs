@@ -84,7 +84,7 @@ impl Server {
         self.accept_until(quiet, &mut connections, &graceful).await;
         self.accept_waiting(&mut connections, &graceful).await;
         drop(self.listener);
-        // Those that are left then do not read their answer, or know no end of HTTP/2.
+        // Who is left then does not read its answer, or never ends its HTTP/2.
         let _ = time::timeout(self.prober.longest().max(HEADERS), graceful.shutdown()).await;
     }
 

@@ -229,6 +229,14 @@ mod tests {
         activities
     }
 
+    /// The first that is no longer open.
+    fn closed(connections: &Connections, activities: &[Arc<Activity>]) -> Option<usize> {
+        activities.iter().position(|activity| {
+            let mut open = connections.open.values();
+            !open.any(|open| Arc::ptr_eq(&open.activity, activity))
+        })
+    }
+
     #[tokio::test]
     async fn the_connection_that_has_been_idle_longest_makes_room() {
         let mut connections = Connections::default();
@@ -239,17 +247,22 @@ mod tests {
 
         timeout(PATIENCE, connections.room()).await.unwrap();
 
-        let left: Vec<_> = activities
-            .iter()
-            .map(|kept| {
-                connections
-                    .open
-                    .values()
-                    .any(|open| Arc::ptr_eq(&open.activity, kept))
-            })
-            .collect();
-        assert_eq!(left.iter().position(|kept| !kept), Some(2));
+        assert_eq!(closed(&connections, &activities), Some(2));
         assert_eq!(connections.open.len(), LIMIT - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_has_time_to_ask_and_is_kept_if_it_does() {
+        let mut connections = Connections::default();
+        let activities = fill(&mut connections);
+        let started = Instant::now();
+
+        assert!(timeout(TO_ASK / 2, connections.room()).await.is_err());
+        let _busy = activities[0].begin();
+        timeout(PATIENCE, connections.room()).await.unwrap();
+
+        assert!(started.elapsed() >= TO_ASK);
+        assert_eq!(closed(&connections, &activities), Some(1));
     }
 
     #[tokio::test]

@@ -5,14 +5,13 @@ use futures_util::{StreamExt as _, future, stream};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 use tokio::time::{self, Duration};
 
 use crate::hostile_client::{TOLERANCE_KIB, beside_a_well_service};
 use crate::support::client::{Connection, get};
-use crate::support::frames::{
-    self as h2, CONTINUATION, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE,
-};
-use crate::support::{kubelet, process, scripts};
+use crate::support::frames::{self as h2, CONTINUATION, END_STREAM, HEADERS, PING, PREFACE};
+use crate::support::{process, scripts};
 
 #[tokio::test]
 async fn connections_held_open_never_cost_the_kubelet_its_answer() {
@@ -80,46 +79,25 @@ async fn who_never_reads_costs_the_kubelet_nothing() {
 #[tokio::test]
 async fn a_flood_of_frames_never_costs_the_kubelet_its_answer() {
     let (_service, sidecar) = beside_a_well_service().await;
+    let address = sidecar.address;
     let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
-    let ask = h2::block(&[
-        (":method", "GET"),
-        (":scheme", "http"),
-        (":authority", "a"),
-        (":path", "/health"),
-    ]);
-    let rapid_resets: Vec<u8> = (0..20_000)
-        .flat_map(|n| {
-            let ask = h2::frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &ask);
-            [ask, h2::reset(2 * n + 1, 8)].concat()
-        })
-        .collect();
+    let head = h2::frame(HEADERS, 0, 1, &h2::block(&h2::GET_HEALTH));
     for (name, once, again) in [
         ("PING", Vec::new(), h2::frame(PING, 0, 0, &[7; 8])),
         ("SETTINGS", Vec::new(), h2::settings(&[(4, 70_000)])),
         ("unknown", Vec::new(), h2::frame(0xfe, 0, 0, &[0; 64])),
-        (
-            "CONTINUATION",
-            h2::frame(HEADERS, 0, 1, &ask),
-            h2::frame(CONTINUATION, 0, 1, &[]),
-        ),
-        ("rapid resets", rapid_resets, h2::frame(PING, 0, 0, &[7; 8])),
+        ("CONTINUATION", head, h2::frame(CONTINUATION, 0, 1, &[])),
+        ("resets", rapid_resets(), h2::frame(PING, 0, 0, &[7; 8])),
     ] {
         let start = [PREFACE, &h2::settings(&[]), &once].concat();
-        let flood = future::join_all((0..16).map(async |_| {
-            let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
+        let _attack = attack(16, async move |_| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
             if stream.write_all(&start).await.is_ok() {
                 h2::flood(&mut stream, &again).await;
             }
-            std::future::pending::<()>().await;
-        }));
-        let probes = async {
-            for _ in 0..10 {
-                assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
-            }
-        };
-        tokio::select! {
-            _ = flood => {}
-            () = probes => {}
+        });
+        for _ in 0..10 {
+            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
         }
     }
     let grown = sidecar.memory().saturating_sub(memory);
@@ -127,30 +105,31 @@ async fn a_flood_of_frames_never_costs_the_kubelet_its_answer() {
     sidecar.has_descriptors(descriptors).await;
 }
 
+/// Streams that are opened and given up at once.
+fn rapid_resets() -> Vec<u8> {
+    let open = |stream| h2::headers(END_STREAM, stream, &h2::GET_HEALTH);
+    let streams = (0..20_000).map(|n| 2 * n + 1);
+    streams
+        .flat_map(|stream| [open(stream), h2::reset(stream, 8)].concat())
+        .collect()
+}
+
 #[tokio::test]
 async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
     let (_service, sidecar) = beside_a_well_service().await;
-    let load = |path: &'static str| {
-        let sidecar = &sidecar;
-        async move {
-            let mut connection = sidecar.connect().await;
-            loop {
-                connection.send(get(path).repeat(50)).await;
-                for _ in 0..50 {
-                    assert_eq!(connection.answer().await.status, 200);
-                }
+    let address = sidecar.address;
+    let _attack = attack(32, async move |client| {
+        let requests = get(["/health", "/livez"][client % 2]).repeat(50);
+        let mut connection = Connection::open(address).await;
+        loop {
+            connection.send(&requests).await;
+            for _ in 0..50 {
+                assert_eq!(connection.answer().await.status, 200);
             }
         }
-    };
-    let flood = future::join_all((0..32).map(|n| load(["/health", "/livez"][n % 2])));
-    let probes = async {
-        for _ in 0..20 {
-            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
-        }
-    };
-    tokio::select! {
-        _ = flood => {}
-        () = probes => {}
+    });
+    for _ in 0..20 {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
     }
 }
 
@@ -161,24 +140,32 @@ async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
     process::may_open(CLIENTS + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
     let address = sidecar.address;
-    let flood = future::join_all((0..CLIENTS).map(async |client| {
+    let _attack = attack(CLIENTS, async move |client| {
         let start = ["", "GET /health HTTP/1.1\r\n"][client % 2];
         loop {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let _ = stream.write_all(start.as_bytes()).await;
             scripts::until_closed(&mut stream).await;
         }
-    }));
-    // On a thread of its own the kubelet is scheduled like any other client.
-    let probes = tokio::task::spawn_blocking(move || {
-        let kubelet = Builder::new_current_thread().enable_all().build().unwrap();
-        for _ in 0..20 {
-            let answer = kubelet.block_on(kubelet::probe(address, "/health"));
-            assert_eq!(answer.said(), (200, "OK"));
-        }
     });
-    tokio::select! {
-        _ = flood => {}
-        probed = probes => probed.unwrap(),
+    for _ in 0..20 {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
     }
+}
+
+/// Plays so many clients until it is dropped, on a thread of their own: the sidecar
+/// is to suffer from them, and not the service and the kubelet on this one.
+fn attack(clients: usize, client: impl AsyncFn(usize) + Send + 'static) -> oneshot::Sender<()> {
+    let (running, stopped) = oneshot::channel();
+    let attackers = Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::spawn_blocking(move || {
+        attackers.block_on(async {
+            tokio::select! {
+                biased;
+                _ = stopped => {}
+                _ = future::join_all((0..clients).map(|n| client(n))) => {}
+            }
+        });
+    });
+    running
 }

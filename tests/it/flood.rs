@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::hostile_target::{GRPC, MUCP, record, well};
+use crate::hostile_target::{GRPC, MUCP, explained, record, well};
 use crate::support::frames::{
     self as h2, DATA, END_HEADERS, FIRST, HEADERS, PING, SETTINGS, WINDOW_UPDATE,
 };
@@ -41,7 +41,8 @@ async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
     let memory = sidecar.memory();
     service.becomes(script);
 
-    let (alive, (answer, reason)) = tokio::join!(sidecar.probe("/livez"), sidecar.explain());
+    let (alive, (answer, reason)) =
+        tokio::join!(sidecar.probe("/livez"), explained(sidecar.address));
 
     record(name, protocol, &answer, &reason);
     assert!(reasons.contains(&reason.as_str()), "{name}: {reason}");
@@ -174,7 +175,8 @@ async fn of_mucp_a_byte_at_a_time() {
 #[tokio::test]
 async fn after_a_good_answer_costs_no_other_probe() {
     let service = Service::start(mucp()).await;
-    let sidecar = Process::start(service.address, &["--protocol=grpc"]).await;
+    let flags = ["--protocol=grpc", "--check_timeout=300ms"];
+    let sidecar = Process::start(service.address, &flags).await;
     let _ = sidecar.probe("/health").await;
     let memory = sidecar.memory();
     let ok = h2::answer(FIRST, &h2::message(b"\x0a\x02ok"));

@@ -5,6 +5,7 @@
 //! such files (target/tmp).
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use futures_util::{StreamExt as _, future, stream};
@@ -95,6 +96,16 @@ pub fn record(case: &str, protocol: &str, answer: &Answer, reason: &str) {
     .unwrap();
 }
 
+/// The verdict and the reason; once more, if the first came too late because this
+/// machine was busy.
+pub async fn explained(sidecar: SocketAddr) -> (Answer, String) {
+    let explained = kubelet::explain(sidecar).await;
+    if explained.0.took < kubelet::TIMEOUT {
+        return explained;
+    }
+    kubelet::explain(sidecar).await
+}
+
 async fn survive(case: Case) {
     let Case {
         name,
@@ -105,7 +116,7 @@ async fn survive(case: Case) {
     let service = Service::start(script).await;
     let sidecar = Sidecar::start(service.address, &[&format!("--protocol={protocol}")]).await;
 
-    let (answer, reason) = sidecar.explain().await;
+    let (answer, reason) = explained(sidecar.address).await;
 
     record(name, protocol, &answer, &reason);
     assert_eq!(reason, expected, "{name} {protocol}");
@@ -176,7 +187,7 @@ async fn a_black_hole_is_a_deadline() {
     }
     let sidecars = future::join_all(ALL.map(|protocol| async move {
         let sidecar = Sidecar::start(address, &[&format!("--protocol={protocol}")]).await;
-        let (answer, reason) = sidecar.explain().await;
+        let (answer, reason) = explained(sidecar.address).await;
         record("black hole", protocol, &answer, &reason);
         assert_eq!(reason, "deadline");
         (protocol, sidecar)

@@ -73,7 +73,8 @@ async fn fifty_probes_at_once_are_one_check() {
 #[tokio::test]
 async fn who_joins_late_has_the_verdict_of_the_check_in_flight() {
     let mut service = Service::start(silent()).await;
-    let sidecar = Sidecar::start(service.address, &["--protocol=mucp"]).await;
+    let flags = ["--protocol=mucp", "--check_timeout=300ms"];
+    let sidecar = Sidecar::start(service.address, &flags).await;
     let late = async {
         service.has_accepted(1).await;
         sidecar.probe("/health").await

@@ -24,6 +24,14 @@ pub const FIRST: u32 = 1;
 /// The head of a good gRPC answer.
 pub const GRPC: [(&str, &str); 2] = [(":status", "200"), ("content-type", "application/grpc")];
 
+/// The head of a probe.
+pub const GET_HEALTH: [(&str, &str); 4] = [
+    (":method", "GET"),
+    (":scheme", "http"),
+    (":authority", "sidecar"),
+    (":path", "/health"),
+];
+
 /// A frame as it was received.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Frame {

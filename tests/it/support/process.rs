@@ -138,11 +138,6 @@ impl Process {
         kubelet::probe(self.address, path).await
     }
 
-    /// Asks `/health` for the verdict, and for the reason's code.
-    pub async fn explain(&self) -> (Answer, String) {
-        kubelet::explain(self.address).await
-    }
-
     pub async fn connect(&self) -> Connection {
         Connection::open(self.address).await
     }
