@@ -23,6 +23,7 @@ async fn main() -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
         let service = TowerToHyperService::new(service.clone());
         connections.spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new()).http2_only();

@@ -54,6 +54,7 @@ impl Greeter {
             // Connections die with the task that accepted them.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
                 connections.spawn(serve(stream, service.clone(), hangs.subscribe()));
             }
         });
