@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::args::{Args, Understood};
 use crate::server::Server;
 use crate::target::Target;
+use crate::target::endpoint::Endpoint;
 
 pub mod options;
 
@@ -34,7 +35,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// A port that cannot be listened on, named.
+    /// A port that cannot be listened on, or a file of TLS that cannot be used, named.
     pub async fn bind(understood: Understood) -> anyhow::Result<Self> {
         let Understood {
             args,
@@ -42,7 +43,7 @@ impl App {
             in_pod,
             notices: _,
         } = understood;
-        let target = Target::new(args.target.clone(), hint);
+        let target = Target::new(args.target.clone(), hint)?;
         let server = Server::bind(&args.server, target).await.with_context(|| {
             format!(
                 "cannot listen on --health_address={}",
@@ -107,6 +108,7 @@ impl App {
             server_name = %target.server_name.0,
             server_address = %target.server_address,
             protocol = target.protocol.name(),
+            tls = target.tls.describe(),
             check_timeout = %target.check_timeout,
             "Answering probes"
         );
@@ -123,10 +125,14 @@ impl App {
                 "A probe with the default timeoutSeconds of 1 gives up before the answer: raise it above --check_timeout"
             );
         }
-        if target.server_address.port == self.address.port()
+        if target.tls.tls_no_verify {
+            warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
+        }
+        if let Endpoint::Tcp(address) = &target.server_address
+            && address.port == self.address.port()
             && (loopback || self.address.ip().is_unspecified())
         {
-            let dialled = target.server_address.dialled().unwrap_or_default();
+            let dialled = address.dialled().unwrap_or_default();
             if dialled.iter().any(|dialled| dialled.ip().is_loopback()) {
                 warn!(
                     "--server_address={} is the sidecar itself: it would ask itself",

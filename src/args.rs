@@ -100,6 +100,8 @@ pub fn read(
         .try_get_matches_from_mut(argv)
         .and_then(|matches| Args::from_arg_matches(&matches))
         .map_err(|error| explain(error, &from_env.names))?;
+    let conflict = |why| command.error(ErrorKind::ArgumentConflict, why);
+    args.target.tls.validate().map_err(conflict)?;
     notices.extend(go_micro::ignored_variables(&variable));
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
     let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();

@@ -6,7 +6,6 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::coop;
 
 /// A connection whose reader gives way after some 32 KiB.
@@ -14,14 +13,14 @@ use tokio::task::coop;
 /// tokio gives way after 128 reads. Of the smallest HTTP/2 frames those hold some
 /// 60,000, and h2 handles them all before any timer runs: a deadline would be missed.
 #[derive(Debug)]
-pub(crate) struct Fair(pub(crate) TcpStream);
+pub(crate) struct Fair<T>(pub(crate) T);
 
 /// Bytes that count as much as a read of their own.
 const COST: usize = 256;
 
 // === impl Fair ===
 
-impl AsyncRead for Fair {
+impl<T: AsyncRead + Unpin> AsyncRead for Fair<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -39,7 +38,7 @@ impl AsyncRead for Fair {
     }
 }
 
-impl AsyncWrite for Fair {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Fair<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,7 +72,7 @@ impl AsyncWrite for Fair {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn a_reader_gives_way_long_before_128_reads() {

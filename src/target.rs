@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use http::Uri;
+use http::uri::Scheme;
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
@@ -18,6 +19,7 @@ use self::detect::{Lesson, Memory, Tried, Wire};
 use self::dial::Dialer;
 use self::grpc::{Broken, Call, answer::Answer};
 use self::options::{Options, Protocol, WithoutDebug};
+use self::tls::{InvalidTls, Tls};
 use crate::unhealthy::Unhealthy;
 
 pub mod address;
@@ -25,10 +27,13 @@ pub mod debug_grpc;
 pub mod debug_mucp;
 pub mod detect;
 pub mod dial;
+pub mod endpoint;
 pub mod grpc;
 pub mod grpc_health;
 pub mod micro_error;
 pub mod options;
+pub mod stream;
+pub mod tls;
 
 /// Healthy, or the reason why not.
 pub type Verdict = Result<(), Unhealthy>;
@@ -65,20 +70,28 @@ pub const HEALTHY: &str = "ok";
 // === impl Target ===
 
 impl Target {
-    /// Does not connect. `hint` orders the attempts of `--protocol=auto`.
-    pub fn new(options: Options, hint: Option<Protocol>) -> Arc<Self> {
+    /// Reads the files of TLS and does not connect. `hint` orders the attempts of
+    /// `--protocol=auto`.
+    ///
+    /// # Errors
+    ///
+    /// TLS that cannot be spoken as the options say.
+    pub fn new(options: Options, hint: Option<Protocol>) -> Result<Arc<Self>, InvalidTls> {
+        let tls = Tls::new(&options.tls, &options.server_address)?;
+        let scheme = tls.as_ref().map_or(Scheme::HTTP, |_| Scheme::HTTPS);
         let authority = options.server_address.authority();
-        Arc::new(Self {
+        let debug = debug_grpc::path(&options.server_name.0);
+        Ok(Arc::new(Self {
             hint,
-            dialer: Dialer::new(options.server_address.clone()),
+            dialer: Dialer::new(options.server_address.clone(), tls),
             grpc: grpc::Client::default(),
-            debug_uri: debug_grpc::uri(&authority, debug_grpc::path(&options.server_name.0)),
-            health_uri: debug_grpc::uri(&authority, grpc_health::path()),
+            debug_uri: debug_grpc::uri(scheme.clone(), &authority, debug),
+            health_uri: debug_grpc::uri(scheme, &authority, grpc_health::path()),
             memory: Mutex::default(),
             in_flight: Mutex::default(),
             latest: Mutex::default(),
             options,
-        })
+        }))
     }
 
     /// The service's name.
@@ -259,7 +272,7 @@ fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
             )
         }
         Err(broken @ Broken::NotGrpc(_)) => (Err(broken.into()), Lesson::NotGrpc),
-        Err(broken @ Broken::Lost(_)) => (Err(broken.into()), Lesson::Nothing),
+        Err(broken @ (Broken::Lost(_) | Broken::Tls(_))) => (Err(broken.into()), Lesson::Nothing),
     }
 }
 

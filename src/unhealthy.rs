@@ -7,6 +7,7 @@
 //! | unknown_service | 404            | grpc.health.v1 does not know the name                  |
 //! | deadline        | 504            | no answer within `--check_timeout`                     |
 //! | unreachable     | 503            | refused, reset, or closed before the whole answer      |
+//! | tls             | 502            | no TLS with the service: certificate, name, CA, or none   |
 //! | denied          | 502            | the service wants credentials that it was not given    |
 //! | protocol        | 500            | something answered that speaks neither wire            |
 
@@ -37,6 +38,10 @@ pub enum Unhealthy {
     #[error("service cannot be reached: {0}")]
     Unreachable(Excerpt),
 
+    /// Something is wrong with TLS, at either end.
+    #[error("no TLS with the service: {0}")]
+    Tls(Excerpt),
+
     /// The service refused the caller.
     #[error("service denies the check: {0}")]
     Denied(Excerpt),
@@ -53,6 +58,8 @@ pub enum Stage {
     Resolving,
     /// No connection had been accepted.
     Connecting,
+    /// Connected, and TLS was not agreed on.
+    ShakingHands,
     /// The request was sent or on its way.
     Waiting,
 }
@@ -107,6 +114,11 @@ impl Unhealthy {
                 503,
                 "is the service running, and is --server_address the address it listens on?",
             ),
+            Self::Tls(_) => (
+                "tls",
+                502,
+                "is TLS spoken at both ends or at neither, and do --tls_ca_cert, --tls_server_name and --tls_client_cert fit the service's certificates?",
+            ),
             Self::Denied(_) => (
                 "denied",
                 502,
@@ -131,6 +143,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "resolving the host name",
             Self::Connecting => "connecting",
+            Self::ShakingHands => "in the TLS handshake",
             Self::Waiting => "waiting for the answer",
         })
     }
@@ -168,6 +181,7 @@ mod tests {
             Unhealthy::UnknownService("x".into()),
             Unhealthy::Deadline(Duration::from_secs(1), Stage::Waiting),
             Unhealthy::Unreachable("x".into()),
+            Unhealthy::Tls("x".into()),
             Unhealthy::Denied("x".into()),
             Unhealthy::Protocol("x".into()),
         ];
@@ -183,6 +197,7 @@ mod tests {
                 ("unknown_service", 404),
                 ("deadline", 504),
                 ("unreachable", 503),
+                ("tls", 502),
                 ("denied", 502),
                 ("protocol", 500),
             ]

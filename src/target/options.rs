@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::address::{self, Address};
+use super::endpoint::Endpoint;
+use super::tls;
 use crate::args::duration::{self, GoDuration};
 
 /// Whom to check and how.
@@ -14,9 +15,10 @@ pub struct Options {
     #[arg(long = "server_name", value_name = "NAME")]
     pub server_name: ServerName,
 
-    /// Where the service listens, such as localhost:9091; wildcards dial loopback
-    #[arg(long = "server_address", value_name = "HOST:PORT", value_parser = address::to_dial)]
-    pub server_address: Address,
+    /// Where the service listens, such as localhost:9091, or unix: and the path of a
+    /// socket; wildcards dial loopback
+    #[arg(long = "server_address", value_name = "HOST:PORT")]
+    pub server_address: Endpoint,
 
     /// What the service speaks; auto finds out and remembers
     #[arg(
@@ -51,6 +53,10 @@ pub struct Options {
     /// service's own, and if that is unknown the server as a whole]
     #[arg(long = "health_service", value_name = "NAME")]
     pub health_service: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub tls: tls::options::Options,
 }
 
 /// The value of `--server_name`: any text but none.

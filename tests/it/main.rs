@@ -10,8 +10,10 @@
 //! | `joining`        | how often the service is asked                                   |
 //! | `hostile_target` | whatever the service does, there is an answer within the second  |
 //! | `flood`          | also when it never stops talking                                 |
+//! | `tls`, `unix`    | services behind certificates and sockets                         |
 //! | `hostile_client` | whatever clients do, the kubelet gets its answer                 |
 //! | `lifecycle`      | start, log, signals, exit codes: the real binary                 |
+//! | `operated`       | the real binary with its flags, and the text behind a reason     |
 //! | `support`        | the sidecar, those who ask it, and what it asks                  |
 
 #![expect(
@@ -27,6 +29,10 @@ mod hostile_client;
 mod hostile_target;
 mod joining;
 mod lifecycle;
+mod operated;
 mod protocol;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
+mod unix;
 mod wire;

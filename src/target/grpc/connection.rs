@@ -7,12 +7,13 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::Response;
 use tokio::sync::oneshot;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::answer::{self, Answer};
 use super::{Broken, Call};
 use crate::fair::Fair;
-use crate::target::dial::Dialer;
+use crate::target::dial::{Dialer, Http};
+use crate::target::stream::{Fault, Stream};
 
 /// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
 const CLOSE: Duration = Duration::from_millis(100);
@@ -27,6 +28,7 @@ const MESSAGE: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Connection {
     requests: SendRequest<Bytes>,
+    fault: Fault,
     /// Dropped with the connection: tells its task to close.
     _open: oneshot::Sender<()>,
 }
@@ -41,29 +43,36 @@ pub(super) struct Failed {
 
 impl Connection {
     /// Dials and sends the preface; does not wait for the peer's.
-    pub(super) async fn open(dialer: &Dialer) -> Result<Self, Broken> {
-        let lost = |error: String| Broken::Lost(error.into());
-        let stream = dialer
-            .dial()
-            .await
-            .map_err(|error| lost(error.to_string()))?;
+    pub(super) async fn open(dialer: &Dialer, deadline: Instant) -> Result<Self, Broken> {
+        let stream = dialer.dial(Http::Two, deadline).await?;
+        let fault = stream.fault();
         let (requests, connection) = h2::client::Builder::new()
             .enable_push(false)
             .max_header_list_size(HEADER_LIST)
             .initial_window_size(64 << 10)
             .handshake(Fair(stream))
             .await
-            .map_err(|error| lost(error.to_string()))?;
+            .map_err(|error| Broken::Lost(error.to_string().into()).behind(&fault))?;
         let (open, closed) = oneshot::channel();
         tokio::spawn(drive(connection, closed));
         Ok(Self {
             requests,
+            fault,
             _open: open,
         })
     }
 
     /// Makes one call.
     pub(super) async fn call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
+        let answer = self.try_call(call).await;
+        // What the stream has seen says more than what h2 makes of it.
+        answer.map_err(|failed| Failed {
+            broken: failed.broken.behind(&self.fault),
+            ..failed
+        })
+    }
+
+    async fn try_call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
         poll_fn(|cx| self.requests.poll_ready(cx))
             .await
             .map_err(|error| Failed::before_answer(&error))?;
@@ -86,7 +95,10 @@ impl Connection {
 }
 
 /// Runs the connection until it ends or its owner has dropped it.
-async fn drive(mut connection: h2::client::Connection<Fair, Bytes>, closed: oneshot::Receiver<()>) {
+async fn drive(
+    mut connection: h2::client::Connection<Fair<Stream>, Bytes>,
+    closed: oneshot::Receiver<()>,
+) {
     tokio::select! {
         // How it ended is seen by the call that uses it.
         _ = &mut connection => {}
