@@ -18,6 +18,7 @@ use crate::monitor::Monitor;
 use crate::server::Server;
 use crate::signals;
 use crate::target::Target;
+use crate::target::endpoint::Endpoint;
 use crate::targets::Targets;
 
 pub mod options;
@@ -86,7 +87,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// A port that cannot be listened on, named.
+    /// A port that cannot be listened on, or a file of TLS that cannot be used, named.
     pub async fn bind(understood: Understood) -> anyhow::Result<Self> {
         let Understood {
             args,
@@ -94,7 +95,7 @@ impl App {
             in_pod,
             notices: _,
         } = understood;
-        let targets = Targets::new(&args.target, &args.targets, hint);
+        let targets = Targets::new(&args.target, &args.targets, hint)?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
         let server = Server::bind(&args.server, targets, Arc::clone(&monitors))
@@ -186,6 +187,7 @@ impl App {
             server_name = %target.server_name.0,
             server_address = %target.server_address,
             protocol = target.protocol.name(),
+            tls = target.tls.describe(),
             check_timeout = %target.check_timeout,
             "Answering probes"
         );
@@ -202,10 +204,14 @@ impl App {
                 "A probe with the default timeoutSeconds of 1 gives up before the answer: raise it above --check_timeout"
             );
         }
-        if target.server_address.port == self.address.port()
+        if target.tls.tls_no_verify {
+            warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
+        }
+        if let Endpoint::Tcp(address) = &target.server_address
+            && address.port == self.address.port()
             && (loopback || self.address.ip().is_unspecified())
         {
-            let dialled = target.server_address.dialled().unwrap_or_default();
+            let dialled = address.dialled().unwrap_or_default();
             if dialled.iter().any(|dialled| dialled.ip().is_loopback()) {
                 warn!(
                     "--server_address={} is the sidecar itself: it would ask itself",

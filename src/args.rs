@@ -125,6 +125,10 @@ pub fn read(
     args.targets
         .validate(&args.target.server_name)
         .map_err(|why| Args::command().error(ErrorKind::ValueValidation, why))?;
+    args.target
+        .tls
+        .validate()
+        .map_err(|why| Args::command().error(ErrorKind::ArgumentConflict, why))?;
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
     let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
     Ok(Understood {

@@ -133,7 +133,10 @@ mod tests {
         ]
         .map(Into::into);
         let args = crate::args::read(argv, |_| None).unwrap().args;
-        let monitor = Monitor::new(Target::new(args.target, None, Duration::ZERO), args.monitor);
+        let monitor = Monitor::new(
+            Target::new(args.target, None, Duration::ZERO).unwrap(),
+            args.monitor,
+        );
         drop(listener);
 
         let watching = async {

@@ -54,7 +54,13 @@ pub fn run(
         .init();
         plan.notices.iter().for_each(Notice::log);
     }
-    let target = Target::new(plan.target, plan.hint, Duration::ZERO);
+    let target = match Target::new(plan.target, plan.hint, Duration::ZERO) {
+        Ok(target) => target,
+        Err(why) => {
+            let _ = writeln!(err, "error: {why}");
+            return USAGE;
+        }
+    };
     let (check, code) = match check(&target, plan.limits) {
         Ok(check) => (check.clone(), tool.exit_code(&check)),
         Err(error) => {

@@ -10,17 +10,19 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use http::Uri;
+use http::uri::Scheme;
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
-use self::address::Address;
 use self::debug_mucp::Heard;
 use self::detect::{Lesson, Memory, Tried, Wire};
 use self::dial::Dialer;
+use self::endpoint::Endpoint;
 use self::grpc::{Broken, Call, answer::Answer};
 use self::head::Head;
 use self::options::{Options, Protocol, WithoutDebug};
 use self::record::Record;
+use self::tls::{InvalidTls, Tls};
 use crate::unhealthy::{Stage, Unhealthy};
 
 pub mod address;
@@ -28,12 +30,15 @@ pub mod debug_grpc;
 pub mod debug_mucp;
 pub mod detect;
 pub mod dial;
+pub mod endpoint;
 pub mod grpc;
 pub mod grpc_health;
 pub mod head;
 pub mod micro_error;
 pub mod options;
 pub mod record;
+pub mod stream;
+pub mod tls;
 
 /// Healthy, or the reason why not.
 pub type Verdict = Result<(), Unhealthy>;
@@ -75,23 +80,34 @@ pub const HEALTHY: &str = "ok";
 // === impl Target ===
 
 impl Target {
-    /// Does not connect. `hint` orders the attempts of `--protocol=auto`; a verdict not
-    /// older than `cache` is told again.
-    pub fn new(options: Options, hint: Option<Protocol>, cache: Duration) -> Arc<Self> {
+    /// Reads the files of TLS and does not connect. `hint` orders the attempts of
+    /// `--protocol=auto`; a verdict not older than `cache` is told again.
+    ///
+    /// # Errors
+    ///
+    /// TLS that cannot be spoken as the options say.
+    pub fn new(
+        options: Options,
+        hint: Option<Protocol>,
+        cache: Duration,
+    ) -> Result<Arc<Self>, InvalidTls> {
+        let tls = Tls::new(&options.tls, &options.server_address)?;
+        let scheme = tls.as_ref().map_or(Scheme::HTTP, |_| Scheme::HTTPS);
         let head = Head::new(&options);
-        Arc::new(Self {
+        let debug = debug_grpc::path(&options.server_name.0);
+        Ok(Arc::new(Self {
             hint,
             cache,
-            dialer: Dialer::new(options.server_address.clone()),
+            dialer: Dialer::new(options.server_address.clone(), tls),
             grpc: grpc::Client::default(),
-            debug_uri: debug_grpc::uri(&head.authority, debug_grpc::path(&options.server_name.0)),
-            health_uri: debug_grpc::uri(&head.authority, grpc_health::path()),
+            debug_uri: debug_grpc::uri(scheme.clone(), &head.authority, debug),
+            health_uri: debug_grpc::uri(scheme, &head.authority, grpc_health::path()),
             head,
             memory: Mutex::default(),
             in_flight: Mutex::default(),
             record: Mutex::default(),
             options,
-        })
+        }))
     }
 
     /// The service's name.
@@ -113,8 +129,8 @@ impl Target {
     }
 
     /// Where the service is.
-    pub fn address(&self) -> &Address {
-        self.dialer.address()
+    pub fn address(&self) -> &Endpoint {
+        self.dialer.endpoint()
     }
 
     /// What its checks have been.
@@ -323,7 +339,7 @@ fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
             )
         }
         Err(broken @ Broken::NotGrpc(_)) => (Err(broken.into()), Lesson::NotGrpc),
-        Err(broken @ Broken::Lost(_)) => (Err(broken.into()), Lesson::Nothing),
+        Err(broken @ (Broken::Lost(_) | Broken::Tls(_))) => (Err(broken.into()), Lesson::Nothing),
     }
 }
 

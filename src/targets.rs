@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::target::options::{Options as TargetOptions, Protocol};
+use crate::target::tls::InvalidTls;
 use crate::target::{Check, Target};
 
 use self::options::Options;
@@ -23,17 +24,23 @@ pub const LIMIT: usize = 64;
 
 impl Targets {
     /// The main target first. Connects to none.
-    pub fn new(main: &TargetOptions, options: &Options, hint: Option<Protocol>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// TLS that cannot be spoken as the options say.
+    pub fn new(
+        main: &TargetOptions,
+        options: &Options,
+        hint: Option<Protocol>,
+    ) -> Result<Self, InvalidTls> {
         let named = options.targets.iter().map(|named| TargetOptions {
             server_name: named.name.clone(),
             server_address: named.address.clone(),
             ..main.clone()
         });
         let all = std::iter::once(main.clone()).chain(named);
-        Self(
-            all.map(|target| Target::new(target, hint, options.cache.0))
-                .collect(),
-        )
+        let all = all.map(|target| Target::new(target, hint, options.cache.0));
+        Ok(Self(all.collect::<Result<_, _>>()?))
     }
 
     /// The main target's name.

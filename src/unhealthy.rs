@@ -7,6 +7,7 @@
 //! | `unknown_service` | 404            | 3              | grpc.health.v1 does not know the name               |
 //! | `deadline`        | 504            | 2 or 3         | no answer within `--check_timeout`                  |
 //! | `unreachable`     | 503            | 2 or 3         | refused, reset, or closed before the whole answer   |
+//! | `tls`             | 502            | 2              | no TLS with the service: certificate, name, CA      |
 //! | `denied`          | 502            | 3              | the service wants credentials that it was not given |
 //! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
 //!
@@ -44,6 +45,10 @@ pub enum Unhealthy {
     #[error("service cannot be reached: {0}")]
     Unreachable(Excerpt),
 
+    /// Something is wrong with TLS, at either end.
+    #[error("no TLS with the service: {0}")]
+    Tls(Excerpt),
+
     /// The service refused the caller.
     #[error("service denies the check: {0}")]
     Denied(Excerpt),
@@ -62,6 +67,8 @@ pub enum Stage {
     Connecting,
     /// A connection was accepted, and HTTP/2 not yet spoken on it.
     Greeting,
+    /// Connected, and TLS was not agreed on.
+    ShakingHands,
     /// The request was sent or on its way.
     Waiting,
 }
@@ -109,7 +116,7 @@ impl Unhealthy {
             | Self::NoDebug(_)
             | Self::UnknownService(_)
             | Self::Denied(_) => true,
-            Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => false,
+            Self::Deadline(..) | Self::Unreachable(_) | Self::Tls(_) | Self::Protocol(_) => false,
         }
     }
 
@@ -141,6 +148,11 @@ impl Unhealthy {
                 503,
                 "is the service running, and is --server_address the address it listens on?",
             ),
+            Self::Tls(_) => (
+                "tls",
+                502,
+                "is TLS spoken at both ends or at neither, and do --tls_ca_cert, --tls_server_name and --tls_client_cert fit the service's certificates?",
+            ),
             Self::Denied(_) => (
                 "denied",
                 502,
@@ -168,8 +180,10 @@ impl Unhealthy {
             Self::Failing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
                 Failed::ToAnswer
             }
+            // gRPC's own connection includes the handshake.
+            Self::Tls(_) => Failed::ToConnect,
             Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
-                Stage::Resolving | Stage::Connecting => Failed::ToConnect,
+                Stage::Resolving | Stage::Connecting | Stage::ShakingHands => Failed::ToConnect,
                 Stage::Greeting => Failed::ToGreet,
                 Stage::Waiting => Failed::ToAnswer,
             },
@@ -182,6 +196,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "resolving the host name",
             Self::Connecting => "connecting",
+            Self::ShakingHands => "in the TLS handshake",
             Self::Greeting | Self::Waiting => "waiting for the answer",
         })
     }
@@ -220,6 +235,7 @@ mod tests {
             Unhealthy::UnknownService("x".into()),
             Unhealthy::Deadline(Duration::from_secs(1), Stage::Waiting),
             Unhealthy::Unreachable("x".into()),
+            Unhealthy::Tls("x".into()),
             Unhealthy::Denied("x".into()),
             Unhealthy::Protocol("x".into()),
         ];
@@ -236,6 +252,7 @@ mod tests {
                 ("unknown_service", 404),
                 ("deadline", 504),
                 ("unreachable", 503),
+                ("tls", 502),
                 ("denied", 502),
                 ("protocol", 500),
             ]

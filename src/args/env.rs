@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 
 use super::{Notice, go_style};
-use crate::target::address;
+use crate::target::endpoint::Endpoint;
 
 /// Flags that go-micro has too, and its variables.
 const SHARED: [(&str, &str); 2] = [
@@ -89,7 +89,7 @@ pub fn read(
             continue;
         }
         if flag == "server_address"
-            && let Err(why) = address::to_dial(&value.to_string_lossy())
+            && let Err(why) = value.to_string_lossy().parse::<Endpoint>()
         {
             let why = format!("{:?}: {why}", value.to_string_lossy());
             from_env.notices.push(Notice::BadVariable { name, why });

@@ -182,6 +182,52 @@ fn the_server_variable_comes_before_the_client_one() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
+fn tls_flags_are_read_as_grpc_health_probe_s() {
+    let argv = ["-tls", "-tls-no-verify", NAMED[0], NAMED[1]];
+    let tls = understood(&argv, &[]).args.target.tls;
+    assert!(tls.tls && tls.tls_no_verify, "{tls:?}");
+    let environment = [
+        ("MICRO_HEALTH_TLS", "true"),
+        ("MICRO_HEALTH_TLS_CA_CERT", "/etc/tls/ca.crt"),
+    ];
+    let tls = understood(&NAMED, &environment).args.target.tls;
+    assert_eq!(tls.tls_ca_cert, Some("/etc/tls/ca.crt".into()));
+    let refusal = refusal(&NAMED, &environment[1..]);
+    assert!(
+        refusal.contains("--tls_ca_cert is given without --tls:"),
+        "{refusal}"
+    );
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn tls_is_refused_by_a_build_without_it() {
+    for flag in ["--tls", "--tls_ca_cert=ca.crt"] {
+        let refusal = refusal(&[NAMED[0], NAMED[1], flag], &[]);
+        assert!(refusal.contains("without the feature tls"), "{refusal}");
+    }
+    assert!(
+        !understood(&[NAMED[0], NAMED[1], "--tls=false"], &[])
+            .args
+            .target
+            .tls
+            .tls
+    );
+}
+
+#[test]
+fn a_socket_is_an_address_of_a_service_and_of_nothing_else() {
+    let argv = [NAMED[0], "--server_address=unix:/run/greeter.sock"];
+    assert_eq!(target(&argv, &[]).1, "unix:/run/greeter.sock");
+    let refusal = refusal(&[NAMED[0], NAMED[1], "--health_address=unix:/run/x"], &[]);
+    assert!(
+        refusal.contains("a unix socket cannot be probed"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn a_refusal_names_flag_value_and_what_is_accepted() {
     let with = |flag: &'static str| [NAMED[0], NAMED[1], flag];
     for (argv, environment, expected) in [

@@ -12,9 +12,10 @@ use super::options::Report;
 use super::plan::{Limits, Plan};
 use crate::args::Reading;
 use crate::args::duration::{self, GoDuration};
-use crate::target::address::{self, Address};
+use crate::target::endpoint::Endpoint;
 use crate::target::head::{self, Metadata};
 use crate::target::options::{Options, Protocol, ServerName};
+use crate::target::tls;
 
 const READING: Reading = Reading {
     is_go_micro: false,
@@ -27,8 +28,8 @@ const READING: Reading = Reading {
 #[expect(clippy::struct_excessive_bools, reason = "they are that tool's flags")]
 struct Flags {
     /// Where the service listens
-    #[arg(long = "addr", value_name = "HOST:PORT", value_parser = address::to_dial)]
-    addr: Address,
+    #[arg(long = "addr", value_name = "HOST:PORT")]
+    addr: Endpoint,
 
     /// The service to ask for [default: the server as a whole]
     #[arg(
@@ -123,11 +124,14 @@ pub(super) fn read(argv: Vec<OsString>) -> Result<Plan, clap::Error> {
         }
     }
     flags.tls.refuse().map_err(refusal)?;
+    let tls = flags.tls.options();
+    tls.validate().map_err(|why| refusal(&why.to_string()))?;
     let mut target = Options::new(ServerName(flags.service.clone()), flags.addr);
     target.protocol = Protocol::GrpcHealth;
     target.health_service = Some(flags.service);
     target.metadata = flags.rpc_header;
     target.user_agent = Some(flags.user_agent);
+    target.tls = tls;
     let mut plan = Plan {
         tool: Tool::GrpcHealth,
         target,
@@ -162,7 +166,7 @@ fn go_bool(text: &str) -> Result<bool, &'static str> {
 // === impl Tls ===
 
 impl Tls {
-    /// Refuses what that tool refuses, and then all the rest.
+    /// Refuses what that tool refuses.
     fn refuse(&self) -> Result<(), &'static str> {
         let Self {
             on,
@@ -208,13 +212,24 @@ impl Tls {
                 *no_verify && server_name,
                 "cannot specify -tls-server-name with -tls-no-verify (server name would not be used)",
             ),
-            // The one place: from here on the flags are good.
-            (*on, "TLS to the target is not built into this version"),
         ] {
             if is_wrong {
                 return Err(why);
             }
         }
         Ok(())
+    }
+
+    /// The same as the sidecar's flags. An empty value is none, as in Go.
+    fn options(self) -> tls::options::Options {
+        let file = |path: Option<String>| path.filter(|path| !path.is_empty()).map(Into::into);
+        tls::options::Options {
+            tls: self.on,
+            tls_ca_cert: file(self.ca_cert),
+            tls_client_cert: file(self.client_cert),
+            tls_client_key: file(self.client_key),
+            tls_server_name: self.server_name.filter(|name| !name.is_empty()),
+            tls_no_verify: self.no_verify,
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
+
 use super::dialect::Tool;
 use super::{grpc_health_probe, options};
 use crate::args::{Notice, Read, go_micro};
@@ -62,6 +64,9 @@ impl Plan {
             }
             Tool::GrpcHealth => return grpc_health_probe::read(argv),
         };
+        let conflict =
+            |why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("error: {why}\n"));
+        ours.target.tls.validate().map_err(conflict)?;
         let mut plan = Self {
             tool,
             hint: go_micro::hint(ours.go_micro.server.as_deref(), variable),

@@ -1,4 +1,4 @@
-//! Text to where: the addresses that flags take.
+//! Text to host and port: the addresses that flags take.
 //!
 //! | text                              | to dial               | to listen on            |
 //! |-----------------------------------|-----------------------|-------------------------|
@@ -46,9 +46,6 @@ pub enum InvalidAddress {
         "port {0:?} is not a number from 0 to 65535; expected host:port such as localhost:9091"
     )]
     Port(String),
-    /// Port 0 can be listened on, not dialled.
-    #[error("port 0 cannot be dialled; expected the service's port, such as localhost:9091")]
-    PortZero,
     /// An IPv6 address outside brackets has no one reading.
     #[error("an IPv6 address stands in brackets, such as [::1]:9091")]
     Brackets,
@@ -58,24 +55,9 @@ pub enum InvalidAddress {
     /// A URL where only host and port belong.
     #[error("{0}:// is not part of an address; expected host:port such as localhost:9091")]
     Scheme(String),
-    /// A form that this build cannot dial.
-    #[error(
-        "unix sockets cannot be checked by this version; expected host:port such as localhost:9091"
-    )]
+    /// A socket where only host and port belong.
+    #[error("a unix socket cannot be probed; expected host:port such as localhost:9091")]
     Unix,
-}
-
-/// Parses the address of a service to check.
-///
-/// # Errors
-///
-/// Everything that [`Address::from_str`] refuses, and port 0.
-pub fn to_dial(text: &str) -> Result<Address, InvalidAddress> {
-    let address: Address = text.parse()?;
-    if address.port == 0 {
-        return Err(InvalidAddress::PortZero);
-    }
-    Ok(address)
 }
 
 // === impl Address ===
@@ -168,7 +150,7 @@ fn parse_host(host: &str) -> Result<Host, InvalidAddress> {
 }
 
 /// Letters, digits, hyphens, dots, and the underscores that resolvers accept.
-fn is_host_name(host: &str) -> bool {
+pub(super) fn is_host_name(host: &str) -> bool {
     host.len() <= 253
         && host
             .bytes()
@@ -180,8 +162,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn parse(text: &str) -> Result<Address, InvalidAddress> {
+        text.parse()
+    }
+
     fn dialled(text: &str) -> Vec<String> {
-        let address = to_dial(text).unwrap();
+        let address = parse(text).unwrap();
         address.dialled().map_or_else(
             || vec![format!("resolve {}", address.authority())],
             |addresses| addresses.iter().map(ToString::to_string).collect(),
@@ -224,7 +210,6 @@ mod tests {
             ("localhost:65536", E::Port("65536".into())),
             ("localhost:+80", E::Port("+80".into())),
             ("localhost:-1", E::Port("-1".into())),
-            ("localhost:0", E::PortZero),
             ("::1:9091", E::Brackets),
             ("[::1:9091", E::Brackets),
             ("[localhost]:9091", E::Brackets),
@@ -234,7 +219,7 @@ mod tests {
             ("gree ter:9091", E::Host("gree ter".into())),
             ("a/b:9091", E::Host("a/b".into())),
         ] {
-            assert_eq!(to_dial(text), Err(expected), "{text:?}");
+            assert_eq!(parse(text), Err(expected), "{text:?}");
         }
     }
 
@@ -246,20 +231,20 @@ mod tests {
             ("[::1]:80", "[::1]:80"),
             ("greeter:80", "greeter:80"),
         ] {
-            assert_eq!(to_dial(text).unwrap().authority(), expected);
+            assert_eq!(parse(text).unwrap().authority(), expected);
         }
     }
 
     proptest! {
         #[test]
         fn never_panics(text in "\\PC{0,40}") {
-            let _ = to_dial(&text);
+            let _ = parse(&text);
         }
 
         #[test]
         fn what_it_prints_it_reads(host in "[a-z][a-z0-9.-]{0,20}|[0-9]{1,3}\\.0\\.0\\.1|\\[::[0-9]\\]|", port in 1u16..) {
-            if let Ok(address) = to_dial(&format!("{host}:{port}")) {
-                prop_assert_eq!(to_dial(&address.to_string()), Ok(address));
+            if let Ok(address) = parse(&format!("{host}:{port}")) {
+                prop_assert_eq!(parse(&address.to_string()), Ok(address));
             }
         }
     }

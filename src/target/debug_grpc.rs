@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Uri;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use prost::Message as _;
 use tonic::Code;
 
@@ -28,9 +28,9 @@ pub fn path(server_name: &str) -> PathAndQuery {
 }
 
 /// The URI of a call to `authority`.
-pub fn uri(authority: &str, path: PathAndQuery) -> Uri {
+pub fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.scheme = Some(scheme);
     parts.authority = authority.parse().ok();
     if parts.authority.is_none() {
         parts.authority = Some(http::uri::Authority::from_static("localhost"));

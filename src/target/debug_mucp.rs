@@ -14,8 +14,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use self::answer::Progress;
-use super::dial::Dialer;
+use super::dial::{Dialer, Http, NoConnection};
 use super::head::Head;
+use super::stream::Stream;
 use crate::unhealthy::{Excerpt, Unhealthy};
 
 pub mod answer;
@@ -25,7 +26,7 @@ pub mod answer;
 pub enum Heard {
     /// A mucp server answered; this is what it said.
     Answered(super::Verdict),
-    /// HTTP/2 SETTINGS: a gRPC server.
+    /// HTTP/2 SETTINGS, or TLS that refuses HTTP/1.1: a gRPC server.
     Settings,
     /// Reset or end of file before any byte; a gRPC server may do that too.
     Closed(Excerpt),
@@ -39,14 +40,29 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// Asks the service once. The caller bounds the time; dropping the future closes
 /// the connection.
 pub async fn ask(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Heard {
-    let mut stream = match dialer.dial().await {
+    let mut stream = match dialer.dial(Http::One, deadline).await {
         Ok(stream) => stream,
-        Err(error) => return Heard::Failed(Unhealthy::Unreachable(error.to_string().into())),
+        Err(NoConnection::Unreachable(text)) => return Heard::Failed(Unhealthy::Unreachable(text)),
+        Err(NoConnection::Tls(text)) => return Heard::Failed(Unhealthy::Tls(text)),
+        Err(NoConnection::OtherHttp(_)) => return Heard::Settings,
     };
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     let left = deadline.saturating_duration_since(Instant::now());
     let request = request(head, server_name, id, left.as_nanos());
-    if let Err(error) = stream.write_all(&request).await {
+    let heard = exchange(&mut stream, &request).await;
+    // What the stream has seen says more than the error that followed.
+    let fault = stream.fault();
+    stream.close().await;
+    match (heard, fault.get()) {
+        (heard @ Heard::Answered(_), _) => heard,
+        (_, Some(text)) => Heard::Failed(Unhealthy::Tls(text)),
+        (Heard::Closed(text), None) => Heard::Closed(fault.hint(text)),
+        (heard, None) => heard,
+    }
+}
+
+async fn exchange(stream: &mut Stream, request: &[u8]) -> Heard {
+    if let Err(error) = stream.write_all(request).await {
         return lost(&[], &error);
     }
     let mut received = Vec::with_capacity(1024);

@@ -1,7 +1,8 @@
 //! `--protocol=auto`: which wire to try next, and what to remember.
 //!
 //! ```text
-//!            SETTINGS, or closed before any byte        Debug is not served
+//!        SETTINGS, TLS that refuses HTTP/1.1,
+//!            or closed before any byte                  Debug is not served
 //!    mucp ───────────────────────────────────▶ grpc ───────────────────────▶ grpc-health
 //!      ▲                                        │ ▲                           │
 //!      └──────────── not gRPC at all ───────────┘ └──── not served either ────┘
@@ -31,13 +32,14 @@ pub enum Lesson {
     Answered,
     /// gRPC answered that it does not have this method.
     NotServed,
-    /// HTTP/2 SETTINGS came back on HTTP/1.1.
+    /// HTTP/2 SETTINGS came back on HTTP/1.1, or TLS refused HTTP/1.1
+    /// (`no_application_protocol`).
     Settings,
     /// The connection was closed before any byte.
     Closed,
-    /// Something answered that is not gRPC.
+    /// Something answered that is not gRPC, or TLS refused HTTP/2.
     NotGrpc,
-    /// Nothing: refused, cut short, or neither wire.
+    /// Nothing: refused, cut short, neither wire, or no TLS at all.
     Nothing,
 }
 

@@ -1,31 +1,65 @@
-//! The one place that dials: text addresses become connected sockets.
+//! The one place that dials: an endpoint becomes an open connection.
+//!
+//! ```text
+//! host ──▶ resolve ──▶ connect ──┐
+//! unix socket ─────────▶ connect ┴──▶ TLS handshake, if asked for ──▶ Stream
+//! ```
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::address::{Address, Host};
-use crate::unhealthy::Stage;
+use super::endpoint::Endpoint;
+use super::stream::{Io, Stream};
+use super::tls::Tls;
+use crate::unhealthy::{Excerpt, Stage};
 
-/// How long one of several addresses may take before the next is tried. Leaves the
-/// default deadline of 900 ms room for three; the last address has all that is left.
+/// How long one of several addresses may take before the next is tried; less if the
+/// time left would not do for all. The last address has all that is left.
 const ATTEMPT: Duration = Duration::from_millis(250);
+
+/// Wait before a socket is tried again whose queue of connections is full, which
+/// the kernel says at once where TCP waits.
+const QUEUE_FULL: Duration = Duration::from_millis(5);
 
 /// Connects to one target and knows how far it has come.
 #[derive(Debug)]
 pub struct Dialer {
-    address: Address,
+    endpoint: Endpoint,
+    tls: Option<Tls>,
     stage: watch::Sender<Stage>,
     lookup: Mutex<Option<Lookup>>,
+}
+
+/// What will be spoken on a connection: a server of TLS wants to know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Http {
+    /// HTTP/1.1, for mucp.
+    One,
+    /// HTTP/2, for gRPC.
+    Two,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NoConnection {
+    /// Refused, not resolved, or closed during the TLS handshake.
+    Unreachable(Excerpt),
+    /// Something is wrong with TLS, at either end.
+    Tls(Excerpt),
+    /// The service's TLS does not speak this HTTP: the alert `no_application_protocol`.
+    OtherHttp(Http),
 }
 
 /// A question to the platform's resolver. It cannot be cancelled, so a check that
@@ -36,17 +70,18 @@ type Lookup = Shared<Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, Arc<io:
 
 impl Dialer {
     /// Does not connect: a target that is not up yet is unhealthy, not an error.
-    pub fn new(address: Address) -> Self {
+    pub fn new(endpoint: Endpoint, tls: Option<Tls>) -> Self {
         Self {
-            address,
+            endpoint,
+            tls,
             stage: watch::Sender::new(Stage::Connecting),
             lookup: Mutex::new(None),
         }
     }
 
     /// Where it dials.
-    pub fn address(&self) -> &Address {
-        &self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// What the latest dial was or is waiting for.
@@ -59,58 +94,122 @@ impl Dialer {
         &self.stage
     }
 
-    /// Connects to the first address that answers.
+    /// Connects to the first address that answers. The deadline only shares the time
+    /// between several; the caller keeps it.
     ///
     /// # Errors
     ///
-    /// That of the first address; the caller bounds the time.
-    pub async fn dial(&self) -> io::Result<TcpStream> {
-        let addresses = match &self.address.host {
+    /// That of the first address.
+    pub async fn dial(&self, http: Http, deadline: Instant) -> Result<Stream, NoConnection> {
+        let io = self.connect(deadline).await?;
+        let stream = match &self.tls {
+            None => Stream::plain(io),
+            Some(tls) => match self.secure(tls, io, http).await {
+                // Files that were replaced during the handshake may well be why.
+                Err(NoConnection::Tls(_)) if tls.has_changed() => {
+                    let io = self.connect(deadline).await?;
+                    self.secure(tls, io, http).await?
+                }
+                secured => secured?,
+            },
+        };
+        self.enter(Stage::Waiting);
+        Ok(stream)
+    }
+
+    async fn secure(&self, tls: &Tls, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
+        self.enter(Stage::ShakingHands);
+        tls.secure(io, http).await
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Box<dyn Io>, NoConnection> {
+        let connected: io::Result<Box<dyn Io>> = match &self.endpoint {
+            Endpoint::Tcp(address) => self
+                .connect_tcp(address, deadline)
+                .await
+                .map(|stream| Box::new(stream) as _),
+            Endpoint::Unix(path) => {
+                self.enter(Stage::Connecting);
+                connect_unix(path)
+                    .await
+                    .map(|stream| Box::new(stream) as _)
+                    .map_err(|error| {
+                        io::Error::new(error.kind(), format!("{}: {error}", self.endpoint))
+                    })
+            }
+        };
+        connected.map_err(|error| NoConnection::Unreachable(error.to_string().into()))
+    }
+
+    async fn connect_tcp(&self, address: &Address, deadline: Instant) -> io::Result<TcpStream> {
+        let addresses = match &address.host {
             Host::Name(name) => {
                 self.enter(Stage::Resolving);
-                self.resolve(name).await?
+                self.resolve(name, address.port).await?
             }
-            _ => self.address.dialled().unwrap_or_default(),
+            _ => address.dialled().unwrap_or_default(),
         };
         self.enter(Stage::Connecting);
-        let mut first_error = None;
-        for (index, address) in addresses.iter().enumerate() {
-            let connect = TcpStream::connect(address);
-            let connected = if index + 1 < addresses.len() {
-                time::timeout(ATTEMPT, connect)
-                    .await
-                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            } else {
-                connect.await
-            };
-            match connected {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    self.enter(Stage::Waiting);
-                    return Ok(stream);
-                }
-                Err(error) => first_error = first_error.or(Some((address, error))),
-            }
-        }
-        Err(match first_error {
-            Some((address, error)) => io::Error::new(error.kind(), format!("{address}: {error}")),
-            None => io::Error::new(io::ErrorKind::NotFound, "the host name has no address"),
-        })
+        connect_first(&addresses, deadline).await
     }
 
     fn enter(&self, stage: Stage) {
         self.stage.send_replace(stage);
     }
 
-    async fn resolve(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let lookup = {
             let mut slot = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
-            slot.get_or_insert_with(|| lookup(name.to_owned(), self.address.port))
+            slot.get_or_insert_with(|| lookup(name.to_owned(), port))
                 .clone()
         };
         let resolved = lookup.await;
         *self.lookup.lock().unwrap_or_else(PoisonError::into_inner) = None;
         resolved.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
+    }
+}
+
+/// Connects to the first of several addresses that accepts.
+async fn connect_first(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut first_error = None;
+    for (address, after) in addresses.iter().zip((0..addresses.len()).rev()) {
+        let connect = TcpStream::connect(address);
+        let connected = if after == 0 {
+            connect.await
+        } else {
+            time::timeout(share(deadline, after), connect)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        };
+        match connected {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => first_error = first_error.or(Some((address, error))),
+        }
+    }
+    Err(match first_error {
+        Some((address, error)) => io::Error::new(error.kind(), format!("{address}: {error}")),
+        None => io::Error::new(io::ErrorKind::NotFound, "the host name has no address"),
+    })
+}
+
+/// The time for an address with `after` others behind it, which should have as much.
+fn share(deadline: Instant, after: usize) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let shares = u32::try_from(after).unwrap_or(u32::MAX).saturating_add(1);
+    ATTEMPT.min(left / shares)
+}
+
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                time::sleep(QUEUE_FULL).await;
+            }
+            connected => return connected,
+        }
     }
 }
 
@@ -125,23 +224,80 @@ fn lookup(name: String, port: u16) -> Lookup {
     lookup.boxed().shared()
 }
 
+// === impl Http ===
+
+impl Http {
+    /// Its name in ALPN.
+    pub fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::One => b"http/1.1",
+            Self::Two => b"h2",
+        }
+    }
+
+    /// What a service that refuses it is said to do.
+    pub fn refused(self) -> Excerpt {
+        match self {
+            Self::One => "the service's TLS refuses HTTP/1.1".into(),
+            Self::Two => "the service's TLS refuses HTTP/2".into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use tokio::net::{TcpListener, UnixListener};
+
+    fn dialer(endpoint: &str) -> Dialer {
+        Dialer::new(endpoint.parse().unwrap(), None)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(900)
+    }
+
+    /// Listens with room for one connection in its queue, which is taken.
+    fn full(domain: Domain, address: &SockAddr) -> [Socket; 2] {
+        let listener = Socket::new(domain, Type::STREAM, None).unwrap();
+        listener.bind(address).unwrap();
+        listener.listen(0).unwrap();
+        let waiting = Socket::new(domain, Type::STREAM, None).unwrap();
+        waiting.connect(&listener.local_addr().unwrap()).unwrap();
+        [listener, waiting]
+    }
 
     #[tokio::test]
     async fn tries_the_next_address_of_a_wildcard() {
         let Ok(listener) = TcpListener::bind("[::1]:0").await else {
             return;
         };
-        let port = listener.local_addr().unwrap().port();
-        let dialer = Dialer::new(format!(":{port}").parse().unwrap());
+        let address: Address = format!(":{}", listener.local_addr().unwrap().port())
+            .parse()
+            .unwrap();
 
-        let stream = dialer.dial().await.unwrap();
+        let stream = connect_first(&address.dialled().unwrap(), soon())
+            .await
+            .unwrap();
 
         assert!(stream.peer_addr().unwrap().is_ipv6());
-        assert_eq!(dialer.stage(), Stage::Waiting);
+    }
+
+    #[tokio::test]
+    async fn every_address_has_its_turn_before_the_deadline() {
+        let black_hole = full(Domain::IPV4, &SocketAddr::from(([127, 0, 0, 1], 0)).into());
+        let hole = black_hole[0].local_addr().unwrap().as_socket().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut addresses = vec![hole; 7];
+        addresses.push(listener.local_addr().unwrap());
+
+        let stream = time::timeout_at(soon(), connect_first(&addresses, soon()))
+            .await
+            .unwrap()
+            .unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), addresses[7]);
     }
 
     #[tokio::test]
@@ -152,28 +308,57 @@ mod tests {
             .local_addr()
             .unwrap()
             .port();
-        let dialer = Dialer::new(format!("127.0.0.1:{port}").parse().unwrap());
 
-        let error = dialer.dial().await.unwrap_err();
+        let refused = dialer(&format!("127.0.0.1:{port}"))
+            .dial(Http::Two, soon())
+            .await
+            .unwrap_err();
 
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("127.0.0.1:{port}: ")),
-            "{error}"
-        );
+        let expected = format!("127.0.0.1:{port}: Connection refused (os error 111)");
+        assert_eq!(refused, NoConnection::Unreachable(expected.into()));
     }
 
     #[tokio::test]
     async fn an_unknown_host_is_an_error_and_is_asked_again() {
         // A label longer than DNS allows: refused by the resolver without a query.
         let name = format!("{}.invalid", "a".repeat(64));
-        let dialer = Dialer::new(format!("{name}:80").parse().unwrap());
+        let dialer = dialer(&format!("{name}:80"));
         for _ in 0..2 {
-            let error = dialer.dial().await.unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+            let NoConnection::Unreachable(why) = dialer.dial(Http::Two, soon()).await.unwrap_err()
+            else {
+                panic!("a name that is not resolved is unreachable");
+            };
+            assert!(why.to_string().starts_with(&format!("{name}: ")), "{why}");
             assert_eq!(dialer.stage(), Stage::Resolving);
         }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_not_there_is_named() {
+        let refused = dialer("unix:/nowhere/greeter.sock")
+            .dial(Http::Two, soon())
+            .await
+            .unwrap_err();
+        let expected = "unix:/nowhere/greeter.sock: No such file or directory (os error 2)";
+        assert_eq!(refused, NoConnection::Unreachable(expected.into()));
+    }
+
+    #[tokio::test]
+    async fn a_socket_with_a_full_queue_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("busy.sock");
+        let [listener, waiting] = full(Domain::UNIX, &SockAddr::unix(&path).unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let listener = UnixListener::from_std(listener.into()).unwrap();
+        let dialer = dialer(&format!("unix:{}", path.display()));
+        let dial = dialer.dial(Http::Two, soon());
+        tokio::pin!(dial);
+        let early = time::timeout(QUEUE_FULL * 4, &mut dial).await;
+        assert!(early.is_err(), "{early:?}");
+
+        listener.accept().await.unwrap();
+        time::timeout_at(soon(), dial).await.unwrap().unwrap();
+        assert_eq!(dialer.stage(), Stage::Waiting);
+        drop(waiting);
     }
 }

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use self::answer::Answer;
 use self::connection::{Connection, Failed};
-use super::dial::Dialer;
+use super::dial::{Dialer, NoConnection};
 use super::head::Head;
+use super::stream::Fault;
 use crate::unhealthy::{Excerpt, Unhealthy};
 
 pub mod answer;
@@ -30,7 +31,7 @@ pub struct Client {
 /// A call to make.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// `http://authority/service/method`.
+    /// `http://authority/service/method`, or `https`.
     pub uri: http::Uri,
     /// The encoded protobuf message.
     pub message: Bytes,
@@ -47,6 +48,8 @@ pub struct Call<'a> {
 pub enum Broken {
     /// No connection, or it ended before the whole answer had come.
     Lost(Excerpt),
+    /// Something is wrong with TLS, at either end.
+    Tls(Excerpt),
     /// The peer answered with something else than gRPC.
     NotGrpc(Excerpt),
 }
@@ -73,7 +76,7 @@ impl Client {
                 result => return result.map_err(|failed| failed.broken),
             }
         }
-        let connection = Connection::open(call.dialer).await?;
+        let connection = Connection::open(call.dialer, call.deadline).await?;
         self.call_on(connection, call)
             .await
             .map_err(|failed| failed.broken)
@@ -159,10 +162,32 @@ impl Broken {
     }
 }
 
+impl Broken {
+    /// What is behind it, as far as the stream has seen.
+    fn behind(self, fault: &Fault) -> Self {
+        match (fault.get(), self) {
+            (Some(text), _) => Self::Tls(text),
+            (None, Self::Lost(text)) => Self::Lost(fault.hint(text)),
+            (None, broken) => broken,
+        }
+    }
+}
+
+impl From<NoConnection> for Broken {
+    fn from(no_connection: NoConnection) -> Self {
+        match no_connection {
+            NoConnection::Unreachable(text) => Self::Lost(text),
+            NoConnection::Tls(text) => Self::Tls(text),
+            NoConnection::OtherHttp(http) => Self::NotGrpc(http.refused()),
+        }
+    }
+}
+
 impl From<Broken> for Unhealthy {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Lost(text) => Self::Unreachable(text),
+            Broken::Tls(text) => Self::Tls(text),
             Broken::NotGrpc(text) => Self::Protocol(text),
         }
     }

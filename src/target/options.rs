@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::uri::Authority;
 
-use super::address::{self, Address};
+use super::endpoint::Endpoint;
 use super::head::{self, Metadata};
+use super::tls;
 use crate::args::duration::{self, GoDuration};
 
 /// Whom to check and how.
@@ -19,9 +20,10 @@ pub struct Options {
     #[arg(long = "server_name", value_name = "NAME")]
     pub server_name: ServerName,
 
-    /// Where the service listens, such as localhost:9091; wildcards dial loopback
-    #[arg(long = "server_address", value_name = "HOST:PORT", value_parser = address::to_dial)]
-    pub server_address: Address,
+    /// Where the service listens, such as localhost:9091, or unix: and the path of a
+    /// socket; wildcards dial loopback
+    #[arg(long = "server_address", value_name = "HOST:PORT")]
+    pub server_address: Endpoint,
 
     /// What the service speaks; auto finds out and remembers
     #[arg(
@@ -68,6 +70,10 @@ pub struct Options {
     /// How requests introduce themselves [default: micro-health and its version]
     #[arg(long = "user_agent", value_name = "TEXT", value_parser = head::user_agent)]
     pub user_agent: Option<HeaderValue>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub tls: tls::options::Options,
 }
 
 /// The default of `--check_timeout`: the kubelet's default patience is one second.
@@ -109,7 +115,7 @@ pub struct NoName;
 
 impl Options {
     /// Every flag at its default.
-    pub fn new(server_name: ServerName, server_address: Address) -> Self {
+    pub fn new(server_name: ServerName, server_address: Endpoint) -> Self {
         Self {
             server_name,
             server_address,
@@ -120,6 +126,7 @@ impl Options {
             metadata: Vec::new(),
             authority: None,
             user_agent: None,
+            tls: tls::options::Options::default(),
         }
     }
 }

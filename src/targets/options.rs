@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::LIMIT;
 use crate::args::duration::GoDuration;
-use crate::target::address::{self, Address, InvalidAddress};
+use crate::target::endpoint::{Endpoint, InvalidEndpoint};
 use crate::target::options::ServerName;
 
 /// More targets, and how fresh their verdicts are.
@@ -29,7 +29,7 @@ pub struct Named {
     /// What stands in `/health/NAME`.
     pub name: ServerName,
     /// Where that service listens.
-    pub address: Address,
+    pub address: Endpoint,
 }
 
 /// Why a text is not a [`Named`].
@@ -46,7 +46,7 @@ pub enum InvalidNamed {
     Reserved(String),
     /// What stands behind the equals sign.
     #[error(transparent)]
-    Address(#[from] InvalidAddress),
+    Address(#[from] InvalidEndpoint),
 }
 
 // === impl Named ===
@@ -66,7 +66,7 @@ impl FromStr for Named {
         if ["live", "ready"].contains(&name) {
             return Err(InvalidNamed::Reserved(name.to_owned()));
         }
-        let (name, address) = (ServerName(name.to_owned()), address::to_dial(address)?);
+        let (name, address) = (ServerName(name.to_owned()), address.parse()?);
         Ok(Self { name, address })
     }
 }

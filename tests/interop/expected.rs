@@ -93,7 +93,7 @@ pub fn detailed_status(reason: Option<&str>) -> u16 {
         Some("no_debug") => 501,
         Some("unknown_service") => 404,
         Some("deadline") => 504,
-        Some("denied") => 502,
+        Some("denied" | "tls") => 502,
         Some("protocol") => 500,
         Some(other) => panic!("{other:?} is no reason the sidecar may give"),
     }

@@ -25,6 +25,7 @@ mod report;
 mod restart;
 mod service;
 mod sidecar;
+mod tls;
 mod wear;
 mod without_debug;
 

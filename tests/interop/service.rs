@@ -25,6 +25,8 @@ pub struct Service {
     pub address: SocketAddr,
     pub cell: &'static str,
     mode: &'static str,
+    /// More variables of the fixture.
+    variables: Vec<(&'static str, String)>,
     child: Child,
     /// HOME of the child (v5 keeps files there), and its log.
     home: TempDir,
@@ -35,13 +37,23 @@ pub struct Service {
 impl Service {
     /// Starts a cell and waits until it accepts connections.
     pub async fn start(cell: &'static str, mode: &'static str) -> Self {
+        Self::start_with(cell, mode, Vec::new()).await
+    }
+
+    /// The same, with more variables.
+    pub async fn start_with(
+        cell: &'static str,
+        mode: &'static str,
+        variables: Vec<(&'static str, String)>,
+    ) -> Self {
         let address = loopback::free();
         let home = tempfile::tempdir().expect("a temporary directory must be creatable");
-        let child = spawn(cell, mode, address, &home);
+        let child = spawn(cell, mode, &variables, address, &home);
         let mut service = Self {
             address,
             cell,
             mode,
+            variables,
             child,
             home,
         };
@@ -59,7 +71,13 @@ impl Service {
 
     /// Starts the stopped service again, on the same port.
     pub async fn restart(&mut self) {
-        self.child = spawn(self.cell, self.mode, self.address, &self.home);
+        self.child = spawn(
+            self.cell,
+            self.mode,
+            &self.variables,
+            self.address,
+            &self.home,
+        );
         self.accepts().await;
     }
 
@@ -115,7 +133,13 @@ impl Service {
     }
 }
 
-fn spawn(cell: &str, mode: &str, address: SocketAddr, home: &TempDir) -> Child {
+fn spawn(
+    cell: &str,
+    mode: &str,
+    variables: &[(&'static str, String)],
+    address: SocketAddr,
+    home: &TempDir,
+) -> Child {
     let rig = std::env::var_os("MICRO_HEALTH_RIG_BIN")
         .expect("MICRO_HEALTH_RIG_BIN must name the built services: run `just interop`");
     let log = File::options()
@@ -130,6 +154,7 @@ fn spawn(cell: &str, mode: &str, address: SocketAddr, home: &TempDir) -> Child {
         .env("FIX_ADDR", address.to_string())
         .env("FIX_NAME", NAME)
         .env("FIX_MODE", mode)
+        .envs(variables.iter().cloned())
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(again)

@@ -38,6 +38,7 @@ const HTTP1: [&str; 2] = [AUTO, MUCP];
 const DEADLINE: &str = "deadline";
 const UNREACHABLE: &str = "unreachable";
 const PROTOCOL: &str = "protocol";
+const TLS: &str = "tls";
 const NOT_SERVING: &str = "not_serving";
 
 /// A bad service under one `--protocol`, and the reason that is found.

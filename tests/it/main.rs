@@ -10,12 +10,14 @@
 //! | `joining`        | how often the service is asked                                   |
 //! | `hostile_target` | whatever the service does, there is an answer within the second  |
 //! | `flood`          | also when it never stops talking                                 |
+//! | `tls`, `unix`    | services behind certificates and sockets                         |
 //! | `hostile_client` | whatever clients do, the kubelet gets its answer                 |
 //! | `targets`        | several services, and how old a verdict may be                   |
 //! | `grpc_door`      | grpc.health.v1 on the same port                                  |
 //! | `pages`          | metrics and the page for a person                                |
 //! | `lifecycle`      | start, log, signals, exit codes: the real binary                 |
 //! | `probe`          | one check under three names: the real binary                     |
+//! | `operated`       | the real binary with its flags, and the text behind a reason     |
 //! | `support`        | the sidecar, those who ask it, and what it asks                  |
 
 #![expect(
@@ -32,9 +34,13 @@ mod hostile_client;
 mod hostile_target;
 mod joining;
 mod lifecycle;
+mod operated;
 mod pages;
 mod probe;
 mod protocol;
 mod support;
 mod targets;
+#[cfg(feature = "tls")]
+mod tls;
+mod unix;
 mod wire;

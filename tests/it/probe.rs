@@ -321,9 +321,9 @@ async fn usage_is_1_and_help_is_0() {
         ("grpc_health_probe", &[], 1, "--addr"),
         (
             "grpc-health-probe",
-            &["-addr=:1", "-tls"],
+            &["-addr=:1", "-tls-no-verify"],
             1,
-            "TLS to the target is not built into",
+            "specified -tls-no-verify without specifying -tls",
         ),
     ] {
         let ran = run_as(name, args, &[]).await;

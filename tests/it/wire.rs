@@ -64,7 +64,7 @@ async fn mucp_answers_mean_what_they_meant() {
         ("unsupported-v1.8.http", "protocol"),
         ("unsupported-v4.10.http", "protocol"),
         ("redirect.http", "protocol"),
-        ("https.http", "protocol"),
+        ("https.http", "tls"),
     ];
     for (name, expected) in table {
         let service = Service::start(answering(mucp(name))).await;

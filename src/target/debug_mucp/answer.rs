@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::Heard;
-use crate::target::{debug_grpc, micro_error};
+use crate::target::{debug_grpc, micro_error, stream};
 use crate::unhealthy::Unhealthy;
 
 /// The encoding that works, for success and error, on every release.
@@ -18,6 +18,9 @@ const HEAD: usize = 16 << 10;
 
 /// Most bytes of a body; the usual one has 49.
 const BODY: usize = 64 << 10;
+
+/// The body of Go's HTTPS server to plain HTTP: net/http server.go, in one write with its head.
+const GO_WANTS_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
 /// Whether what was received so far decides.
 #[derive(Debug, Eq, PartialEq)]
@@ -48,7 +51,7 @@ pub fn read(received: &[u8]) -> Progress {
     match first {
         b'H' => {}
         0 => return settings(received),
-        0x15 => return not_mucp("the service speaks TLS"),
+        0x15 => return wants_tls(),
         _ => return not_mucp("not HTTP"),
     }
     let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -83,6 +86,9 @@ fn read_answer(head: &httparse::Response<'_, '_>, body: &[u8]) -> Progress {
             .unwrap_or_default()
     };
     let code = head.code.unwrap_or_default();
+    if code == 400 && body.starts_with(GO_WANTS_TLS) {
+        return wants_tls();
+    }
     if code != 200 {
         return not_mucp(&format!("HTTP {code} {}", head.reason.unwrap_or_default()));
     }
@@ -136,6 +142,10 @@ fn refusal(text: &str) -> Unhealthy {
 
 fn answered(verdict: super::super::Verdict) -> Progress {
     Progress::Heard(Heard::Answered(verdict))
+}
+
+fn wants_tls() -> Progress {
+    Progress::Heard(Heard::Failed(Unhealthy::Tls(stream::SPEAKS_TLS.into())))
 }
 
 fn not_mucp(why: &str) -> Progress {
@@ -246,10 +256,6 @@ mod tests {
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\n\r\n{}".to_vec(),
                 "no Content-Length",
             ),
-            (
-                b"\x15\x03\x01\x00\x02\x02\x46".to_vec(),
-                "the service speaks TLS",
-            ),
             (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "not HTTP"),
             (vec![0; 9], "not HTTP"),
             (
@@ -271,6 +277,16 @@ mod tests {
                 "{}",
                 String::from_utf8_lossy(&answer)
             );
+        }
+    }
+
+    #[test]
+    fn a_server_of_tls_is_told_from_a_web_server() {
+        for answer in [
+            &b"\x15\x03\x01\x00\x02\x02\x46"[..],
+            b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+        ] {
+            assert_eq!(read(answer), wants_tls());
         }
     }
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::Response;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::answer::{self, Answer};
 use super::greeting::Greeting;
 use super::{Broken, Call};
 use crate::fair::Fair;
-use crate::target::dial::Dialer;
+use crate::target::dial::{Dialer, Http};
+use crate::target::stream::{Fault, Stream};
 
 /// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
 const CLOSE: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const MESSAGE: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Connection {
     requests: SendRequest<Bytes>,
+    fault: Fault,
     /// Dropped with the connection: tells its task to close.
     _open: oneshot::Sender<()>,
 }
@@ -43,29 +44,36 @@ pub(super) struct Failed {
 
 impl Connection {
     /// Dials and sends the preface; does not wait for the peer's.
-    pub(super) async fn open(dialer: &Dialer) -> Result<Self, Broken> {
-        let lost = |error: String| Broken::Lost(error.into());
-        let stream = dialer
-            .dial()
-            .await
-            .map_err(|error| lost(error.to_string()))?;
+    pub(super) async fn open(dialer: &Dialer, deadline: Instant) -> Result<Self, Broken> {
+        let stream = dialer.dial(Http::Two, deadline).await?;
+        let fault = stream.fault();
         let (requests, connection) = h2::client::Builder::new()
             .enable_push(false)
             .max_header_list_size(HEADER_LIST)
             .initial_window_size(64 << 10)
             .handshake(Greeting::new(Fair(stream), dialer.stages().clone()))
             .await
-            .map_err(|error| lost(error.to_string()))?;
+            .map_err(|error| Broken::Lost(error.to_string().into()).behind(&fault))?;
         let (open, closed) = oneshot::channel();
         tokio::spawn(drive(connection, closed));
         Ok(Self {
             requests,
+            fault,
             _open: open,
         })
     }
 
     /// Makes one call.
     pub(super) async fn call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
+        let answer = self.try_call(call).await;
+        // What the stream has seen says more than what h2 makes of it.
+        answer.map_err(|failed| Failed {
+            broken: failed.broken.behind(&self.fault),
+            ..failed
+        })
+    }
+
+    async fn try_call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
         poll_fn(|cx| self.requests.poll_ready(cx))
             .await
             .map_err(|error| Failed::before_answer(&error))?;
@@ -88,7 +96,7 @@ impl Connection {
 }
 
 /// The connection, and what its stream notices on the way.
-type Http2 = h2::client::Connection<Greeting<Fair<TcpStream>>, Bytes>;
+type Http2 = h2::client::Connection<Greeting<Fair<Stream>>, Bytes>;
 
 /// Runs the connection until it ends or its owner has dropped it.
 async fn drive(mut connection: Http2, closed: oneshot::Receiver<()>) {

@@ -1,6 +1,6 @@
 //! Services of another kind, well as they are.
 
-use super::{ALL, AUTO, Case, GRPC, H2, HEALTH, NOT_SERVING, PROTOCOL, cases};
+use super::{ALL, AUTO, Case, GRPC, H2, HEALTH, NOT_SERVING, PROTOCOL, TLS, cases};
 use crate::support::frames::{self as h2, END_STREAM, FIRST};
 use crate::support::scripts::{answering, call_answered_by, saying};
 use crate::support::service::Script;
@@ -11,7 +11,6 @@ pub fn all() -> Vec<Case> {
     let not_found = h2::headers(END_STREAM, FIRST, &[(":status", "404")]);
     let on_any = vec![
         ("SSH", saying("SSH-2.0-OpenSSH_9.2p1\r\n")),
-        ("a TLS alert", saying(*b"\x15\x03\x01\x00\x02\x02\x46")),
         ("noise", saying(noise())),
         ("SMTP", saying("220 mail ESMTP ready\r\n")),
         ("MySQL", saying(*b"\x4a\0\0\0\x0a8.0.36\0abcdefgh")),
@@ -22,11 +21,13 @@ pub fn all() -> Vec<Case> {
         ("a web server's 404 over h2c", call_answered_by(not_found)),
         ("a message that is no protobuf", message(b"\xff\xff\xff")),
     ];
+    let alert = vec![("a TLS alert", saying(*b"\x15\x03\x01\x00\x02\x02\x46"))];
     let on_debug = vec![("another service's message", message(b"\x08\x01"))];
     let on_health = vec![("Debug's message", message(b"\x0a\x02ok"))];
     let status = vec![("another status", message(b"\x0a\x05hello"))];
     [
         cases(&ALL, PROTOCOL, on_any),
+        cases(&ALL, TLS, alert),
         cases(&H2, PROTOCOL, on_http2),
         cases(&[AUTO, GRPC], PROTOCOL, on_debug),
         cases(&[HEALTH], PROTOCOL, on_health),

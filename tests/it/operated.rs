@@ -1,0 +1,70 @@
+//! The real binary as an operator has it: flags and variables in, reasons and log lines out.
+
+use std::process::Output;
+
+use tokio::process::Command;
+
+use crate::support::process::{self, Process};
+use crate::support::{NAME, PATIENCE, kubelet, within};
+
+/// A running sidecar that shows the text behind its reasons.
+#[derive(Debug)]
+pub struct Operated(Process);
+
+fn health(flags: &[String], environment: &[(&str, &str)]) -> Command {
+    let mut command = process::command();
+    command
+        .args(["--health_address=127.0.0.1:0", "--log_format=json"])
+        .args(["--expose_errors=true", &format!("--server_name={NAME}")])
+        .args(flags)
+        .envs(environment.iter().copied());
+    command
+}
+
+/// Runs it to its end, which it should find by itself: exit code and stderr.
+pub async fn refused(flags: &[String], environment: &[(&str, &str)]) -> (i32, String) {
+    let running = health(flags, environment).output();
+    let Output { status, stderr, .. } = within("a refusal", running).await.unwrap();
+    (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+// === impl Operated ===
+
+impl Operated {
+    pub async fn start(flags: &[String]) -> Self {
+        Self::start_in(flags, &[]).await
+    }
+
+    pub async fn start_in(flags: &[String], environment: &[(&str, &str)]) -> Self {
+        Self(Process::spawn(health(flags, environment)).await)
+    }
+
+    async fn probe(&self, path: &str) -> (u16, String) {
+        let answer = kubelet::ask(self.0.address, path, "*/*", PATIENCE).await;
+        (answer.status, answer.body)
+    }
+
+    /// Asserts that the service is healthy.
+    pub async fn is_healthy(&self, context: &str) {
+        let answer = self.probe("/healthz?verbose").await;
+        assert_eq!(answer.0, 200, "{context}: {answer:?}");
+    }
+
+    /// Asserts the reason's code, its detailed status, and the text behind it.
+    pub async fn is_unhealthy(&self, context: &str, code: &str, status: u16, text: &str) {
+        let (_, body) = self.probe("/healthz?verbose").await;
+        let (detailed, _) = self.probe("/healthz?code=reason").await;
+        assert_eq!(detailed, status, "{context}: {body}");
+        assert!(
+            body.contains(code) && body.contains(text),
+            "{context}: {code:?} and {text:?} are not in {body:?}"
+        );
+    }
+
+    /// The messages after the start line, when there are at least so many.
+    pub async fn has_logged(&mut self, at_least: usize) -> Vec<String> {
+        let log = self.0.log(1 + at_least).await;
+        let message = |line: &serde_json::Value| line["message"].as_str().map(str::to_owned);
+        log.iter().skip(1).filter_map(message).collect()
+    }
+}
