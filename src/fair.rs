@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
-/// A connection whose reader gives way after some 32 KiB.
+/// A connection whose reader gives way after some 8 KiB.
 ///
 /// tokio gives way after 128 reads. Of the smallest HTTP/2 frames those hold some
 /// 60,000, and h2 handles them all before any timer runs: a deadline would be missed.
@@ -16,7 +16,7 @@ use tokio::task::coop;
 pub(crate) struct Fair<S>(pub(crate) S);
 
 /// Bytes that count as much as a read of their own.
-const COST: usize = 256;
+const COST: usize = 64;
 
 // === impl Fair ===
 
@@ -88,9 +88,9 @@ mod tests {
         let mut turn = 0;
         tokio::task::yield_now().await;
         while coop::has_budget_remaining() {
-            turn += fair.read(&mut [0; 4 << 10]).await.unwrap();
+            turn += fair.read(&mut [0; 1 << 10]).await.unwrap();
         }
 
-        assert!((16 << 10..=36 << 10).contains(&turn), "{turn}");
+        assert!((4 << 10..=9 << 10).contains(&turn), "{turn}");
     }
 }

@@ -98,10 +98,7 @@ impl Client {
 impl Call<'_> {
     /// The head that go-micro's own client sends (reference: go-micro v1.18 client/grpc).
     fn request(&self) -> Request<()> {
-        let left = self
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
+        let left = whole_millis(self.deadline.saturating_duration_since(Instant::now()));
         let mut request = Request::new(());
         *request.method_mut() = http::Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -135,6 +132,13 @@ impl Call<'_> {
         framed.extend_from_slice(&self.message);
         framed.freeze()
     }
+}
+
+/// Rounded up, and so the same in nearly every check: HPACK then sends an index for it
+/// instead of remembering one more text.
+fn whole_millis(left: Duration) -> Duration {
+    let millis = left.as_nanos().div_ceil(1_000_000).max(1);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// At most eight digits and a unit, as the gRPC specification demands.
@@ -196,6 +200,15 @@ impl From<Broken> for Unhealthy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_rounded_up_and_never_zero() {
+        for (nanos, millis) in [(0, 1), (1, 1), (1_000_000, 1), (899_999_999, 900)] {
+            let left = whole_millis(Duration::from_nanos(nanos));
+            assert_eq!(left, Duration::from_millis(millis), "{nanos}");
+        }
+        assert_eq!(whole_millis(Duration::MAX).as_millis(), u64::MAX.into());
+    }
 
     #[test]
     fn a_grpc_timeout_has_at_most_eight_digits() {

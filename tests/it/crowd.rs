@@ -90,7 +90,7 @@ async fn a_flood_of_frames_never_costs_the_kubelet_its_answer() {
         ("resets", rapid_resets(), h2::frame(PING, 0, 0, &[7; 8])),
     ] {
         let start = [PREFACE, &h2::settings(&[]), &once].concat();
-        let _attack = attack(16, async move |_| {
+        let _attack = attack(4, async move |_| {
             let mut stream = TcpStream::connect(address).await.unwrap();
             if stream.write_all(&start).await.is_ok() {
                 h2::flood(&mut stream, &again).await;
@@ -118,7 +118,7 @@ fn rapid_resets() -> Vec<u8> {
 async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
     let (_service, sidecar) = beside_a_well_service().await;
     let address = sidecar.address;
-    let _attack = attack(32, async move |client| {
+    let _attack = attack(8, async move |client| {
         let requests = get(["/health", "/livez"][client % 2]).repeat(50);
         let mut connection = Connection::open(address).await;
         loop {

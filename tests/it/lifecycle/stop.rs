@@ -22,6 +22,8 @@ async fn either_signal_ends_it_with_0() {
         let mut idle = sidecar.connect().await;
         assert_eq!(idle.ask("/health").await.status, 200);
         let mut never_asked = sidecar.connect().await;
+        // Accepted after it.
+        assert_eq!(sidecar.probe("/livez").await.status, 200);
         sidecar.signal(signal).await;
         assert_eq!(sidecar.exit().await.code(), Some(0), "{signal}");
         assert_eq!(idle.end().await.1, End::Fin);
