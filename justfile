@@ -42,11 +42,12 @@ demo:
     cargo run --locked --example demo -- --once
 
 # Real go-micro services of every generation, asked through the sidecar (needs Go), and the crate
-# grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place)
+# grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place).
+# One test at a time: they assert when answers come, which ten thousand probes beside them would delay
 interop:
     bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" \
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
-    cargo test --locked --test interop
+    cargo test --locked --test interop -- --test-threads=1
 
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
