@@ -57,5 +57,25 @@ browser:
 image:
     tests/image/run.sh
 
+# Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go and valgrind)
+bench:
+    benches/bench.py table
+
+# The figures that gate, bounded (needs Go and valgrind)
+budgets:
+    benches/bench.py budgets
+
+# What opt-level, allocator and position independence cost: how [profile.release] was chosen (half an hour)
+profiles:
+    benches/bench.py profiles
+
+# A million probes in ten minutes, half of the time with a service that is killed and comes back (needs Go)
+soak:
+    benches/bench.py soak 1000000 10m
+
+# The same, bounded
+soak-ci:
+    benches/bench.py soak 100000 60s
+
 # Every gate, in the order of .ci/run
 ci: test fmt clippy doc slim demo deny interop browser image

@@ -1,0 +1,103 @@
+"""What is measured, and how it is built: the shipped file, the floor, the Go half."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MUSL = "x86_64-unknown-linux-musl"
+
+# The floor is glibc's, and static: musl's allocator and memcpy would lower the bar.
+FLOOR_TARGET = "x86_64-unknown-linux-gnu"
+FLOOR_FLAGS = "-C target-feature=+crt-static"
+
+FEATURES = {"slim": [], "full": ["--features", "kubernetes,tls"]}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something that answers `GET /health` by asking `{backend}`."""
+
+    name: str
+    binary: Path
+    arguments: tuple
+
+    def command(self, listen, backend):
+        fill = {"{listen}": listen, "{backend}": backend}
+        return [str(self.binary), *(fill_in(argument, fill) for argument in self.arguments)]
+
+
+def fill_in(argument, values):
+    for name, value in values.items():
+        argument = argument.replace(name, value)
+    return argument
+
+
+def health(name, binary, protocol="grpc", check_timeout="10s"):
+    """The sidecar. The protocol is fixed, so that no row measures detection; and it has patience,
+    because a machine that is busy, or valgrind, makes a target slow."""
+    flags = ("--health_address={listen}", "--server_name=greeter", "--server_address={backend}")
+    return Subject(name, binary, (*flags, f"--protocol={protocol}", f"--check_timeout={check_timeout}"))
+
+
+def floor(binary):
+    return Subject("floor", binary, ("{listen}", "{backend}"))
+
+
+def one_shots(health, floor):
+    """`health probe`, the floor's one-shot, and the peer where it is installed, all asking gRPC."""
+    flags = ("--server_name=greeter", "--server_address={backend}", "--protocol=grpc", "--check_timeout=10s")
+    yield Subject("health probe", health.binary, ("probe", *flags))
+    yield Subject("floor", floor.binary, ("{backend}",))
+    peer = os.environ.get("MICRO_HEALTH_PEER_PROBE") or shutil.which("grpc_health_probe")
+    if peer:
+        yield Subject("grpc_health_probe", Path(peer), ("--addr", "http://{backend}", "--service", "greeter"))
+
+
+def target_directory():
+    command = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"]
+    metadata = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    return Path(json.loads(metadata)["target_directory"])
+
+
+def build_health(edition, keep_as, tree=ROOT, config=(), rustflags=None):
+    """Builds the shipped file and puts it aside, because the next build overwrites it."""
+    target = target_directory()
+    command = ["cargo", "build", "--locked", "--release", "--target", MUSL, "--no-default-features"]
+    options = [part for line in config for part in ("--config", line)]
+    environment = {"CARGO_TARGET_DIR": str(target)}
+    if rustflags:
+        environment["RUSTFLAGS"] = rustflags
+    run([*command, *FEATURES[edition], *options], tree, environment)
+    return put_aside(target / MUSL / "release" / "health", target / "bench" / keep_as)
+
+
+def build_floor(level='"s"'):
+    target = target_directory() / "bench" / "floor-target"
+    command = ["cargo", "build", "--locked", "--release", "--target", FLOOR_TARGET]
+    level = ["--config", f"profile.release.opt-level={level}"]
+    run([*command, *level], ROOT / "benches" / "floor", {"CARGO_TARGET_DIR": str(target), "RUSTFLAGS": FLOOR_FLAGS})
+    return target / FLOOR_TARGET / "release" / "floor"
+
+
+def build_hbench():
+    binary = target_directory() / "bench" / "hbench"
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(binary), "."]
+    run(command, ROOT / "benches" / "hbench", {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"})
+    return binary
+
+
+def run(command, directory, environment):
+    subprocess.run(command, cwd=directory, check=True, env={**os.environ, **environment})
+
+
+def put_aside(binary, aside):
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    partial = aside.with_suffix(".partial")
+    partial.write_bytes(binary.read_bytes())
+    partial.chmod(0o755)
+    partial.replace(aside)
+    return aside

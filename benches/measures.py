@@ -1,0 +1,175 @@
+"""One function for each figure: subjects in, numbers out.
+
+Times of this machine mean nothing by themselves. Whatever takes time is measured in
+turns, subject after subject and round after round, and compared within a round.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+
+from processes import PATIENCE, Backend, Sidecar, free_address
+
+# Connections at once where a row says "at 16".
+MANY = 16
+
+# Rounds of a measurement in turns.
+ROUNDS = 9
+
+CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+
+
+@dataclass
+class Memory:
+    """RSS in bytes, along a run."""
+
+    start: int
+    half: int
+    end: int
+
+
+def memory(hbench, subject, probes):
+    """Both halves of the probes are alike: kept connections, then one connection each."""
+    with Backend(hbench) as backend, Sidecar(subject, backend) as sidecar:
+        time.sleep(0.5)
+        start, halves = sidecar.rss(), []
+        for _ in range(2):
+            hbench.probe(sidecar, "-n", probes // 4, "-c", MANY)
+            hbench.probe(sidecar, "-n", probes // 4, "-c", MANY, "-close")
+            halves.append(sidecar.rss())
+        return Memory(start, *halves)
+
+
+def traffic(hbench, subject, probes=200):
+    """Log lines, and calls at the target, of one healthy probe."""
+    with tempfile.TemporaryFile() as log, Backend(hbench) as backend:
+        with Sidecar(subject, backend, stderr=log) as sidecar:
+            hbench.probe(sidecar, "-n", 1)
+            lines, calls = log_lines(log), backend.calls()
+            hbench.probe(sidecar, "-n", probes, "-close")
+            return (log_lines(log) - lines) / probes, (backend.calls() - calls) / probes
+
+
+def log_lines(log):
+    log.seek(0)
+    return log.read().count(b"\n")
+
+
+def instructions(hbench, subject, *close):
+    """Of one probe, under callgrind: exact, where times are not. The difference of a short and a long run."""
+    if not shutil.which("valgrind"):
+        sys.exit("instructions are counted by valgrind: apt-get install valgrind")
+    short, long = 20, 220
+    few, many = (callgrind(hbench, subject, probes, *close) for probes in (short, long))
+    return round((many - few) / (long - short))
+
+
+def callgrind(hbench, subject, probes, *close):
+    with Backend(hbench) as backend:
+        with Sidecar(subject, backend, under=CALLGRIND, stderr=subprocess.PIPE) as sidecar:
+            hbench.probe(sidecar, "-n", probes, "-timeout", "30s", *close)
+            sidecar.child.terminate()
+            return collected(sidecar.child.communicate(timeout=PATIENCE)[1])
+
+
+def instructions_of_process(hbench, subject):
+    """Of a one-shot, from exec to exit."""
+    with Backend(hbench) as backend:
+        command = [*CALLGRIND, *subject.command("", backend.address)]
+        return collected(subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE).stderr)
+
+
+def collected(report):
+    return int(re.search(rb"Collected : (\d+)", report)[1])
+
+
+def page_faults(hbench, subject, probes=2000):
+    """Of one probe: where an allocator gives memory back and asks for it again."""
+    with Backend(hbench) as backend, Sidecar(subject, backend) as sidecar:
+        hbench.probe(sidecar, "-n", probes, "-close")
+        before = sidecar.page_faults()
+        hbench.probe(sidecar, "-n", probes, "-close")
+        return (sidecar.page_faults() - before) / probes
+
+
+def first_200(hbench, subject, runs=21):
+    """Milliseconds from before the fork."""
+    with Backend(hbench) as backend:
+        listen = free_address()
+        command = subject.command(listen, backend.address)
+        return hbench("start", "-url", f"http://{listen}/health", "-runs", runs, "--", *command)["p50_ms"]
+
+
+def black_hole(hbench, subject, runs=3):
+    """The longest that an answer took from a target that accepts and stays silent, in ms."""
+    with Backend(hbench, "blackhole") as backend, Sidecar(subject, backend) as sidecar:
+        one = hbench("load", "-url", sidecar.url, "-n", runs, "-close")
+        many = hbench("load", "-url", sidecar.url, "-n", MANY, "-c", MANY, "-close")
+        return max(one["max_us"], many["max_us"]) / 1e3
+
+
+# === In turns ===
+
+
+def cpu(hbench, subjects, *how):
+    """Microseconds of user and system time of one probe."""
+
+    def one(sidecar):
+        before = sidecar.cpu()
+        probes = hbench.probe(sidecar, "-d", "700ms", *how)["n"]
+        return (sidecar.cpu() - before) / probes / 1e3
+
+    return turns(hbench, subjects, one)
+
+
+def latency(hbench, subjects, wire="grpc"):
+    """Median microseconds of a probe on a kept connection; the last column is without a sidecar."""
+
+    def one(sidecar):
+        return hbench.probe(sidecar, "-d", "700ms")["p50_us"]
+
+    def direct(backend):
+        return hbench("direct", "-wire", wire, "-addr", backend.address, "-n", 5000)["p50_us"]
+
+    return turns(hbench, subjects, one, wire, direct)
+
+
+def throughput(hbench, subjects):
+    """Probes a second at 16 kept connections."""
+
+    def one(sidecar):
+        return hbench.probe(sidecar, "-d", "700ms", "-c", MANY)["rps"]
+
+    return turns(hbench, subjects, one)
+
+
+def one_shot(hbench, subjects):
+    """Median microseconds from exec to exit."""
+    with Backend(hbench) as backend:
+        commands = [subject.command("", backend.address) for subject in subjects]
+        rounds = [[hbench("exec", "-runs", 50, "--", *command)["p50_us"] for command in commands] for _ in range(ROUNDS)]
+        return list(zip(*rounds))
+
+
+def turns(hbench, subjects, measure, wire="grpc", direct=None):
+    """A list for each subject, its figures round by round."""
+    with ExitStack() as stack:
+        backend = stack.enter_context(Backend(hbench, wire))
+        takers = [(measure, stack.enter_context(Sidecar(subject, backend))) for subject in subjects]
+        if direct:
+            takers.append((direct, backend))
+        for take, taken in takers:
+            take(taken)
+        rounds = [[take(taken) for take, taken in takers] for _ in range(ROUNDS)]
+        return list(zip(*rounds))
+
+
+def ratio(ours, theirs):
+    """The median of the rounds' ratios: what disturbs one round disturbs both."""
+    return median(our / their for our, their in zip(ours, theirs))
