@@ -78,4 +78,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop browser image
+ci: test fmt clippy doc slim demo deny interop browser image soak-ci budgets
