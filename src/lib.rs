@@ -14,6 +14,8 @@
 
 pub mod app;
 pub mod args;
+#[cfg(feature = "kubernetes")]
+pub mod cluster;
 pub mod debug;
 mod fair;
 pub mod health;

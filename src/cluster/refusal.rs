@@ -1,0 +1,262 @@
+//! What the API server's answers mean to us.
+//!
+//! | status   | refusal                                                               |
+//! |----------|-----------------------------------------------------------------------|
+//! | 401      | the token is no longer taken: rotated, or its pod is gone              |
+//! | 403      | RBAC; so is a 422 without a field, which is an admission policy        |
+//! | 404      | no such object                                                        |
+//! | 409      | somebody wrote in between                                             |
+//! | 413      | the request is too large                                              |
+//! | 422      | `metadata.uid`: another object of this name; else the named fields    |
+//! | 429, 5xx | later, after `Retry-After` if it says                                 |
+//!
+//! Matched by status, reason and field: the texts change between versions. A 422 on the
+//! field `patch` repeats the whole object, so its text is never kept.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::unhealthy::Excerpt;
+
+/// Why a request did not do what it should.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// 401.
+    #[error("the API server does not take our token (401): is it expired, or its pod deleted?")]
+    Unauthorized,
+    /// 403, with the server's own sentence.
+    #[error("forbidden: {0}")]
+    Forbidden(String),
+    /// A policy denied it, with the server's own sentence.
+    #[error("denied by an admission policy: {0}")]
+    Policy(String),
+    /// 404.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// 409.
+    #[error("somebody else wrote at the same time")]
+    Conflict,
+    /// The object has another uid: deleted, and made again under the same name.
+    #[error("the object of this name is another one now")]
+    Replaced,
+    /// Fields that the server does not take.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// Larger than the server takes.
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// 429 or 5xx: the server's own state.
+    #[error("the API server answers {status}: {message}")]
+    Unavailable {
+        /// The status.
+        status: StatusCode,
+        /// How long to wait at least.
+        retry_after: Option<Duration>,
+        /// What it said.
+        message: Excerpt,
+    },
+    /// No answer at all.
+    #[error("the API server cannot be reached: {0}")]
+    Unreachable(Excerpt),
+    /// An answer that is not the object that was asked for.
+    #[error("not an answer of an API server: {0}")]
+    Answer(String),
+}
+
+/// `metav1.Status`, as far as it matters here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    message: String,
+    details: Option<Details>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Details {
+    causes: Option<Vec<Cause>>,
+    retry_after_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Cause {
+    field: String,
+    message: String,
+}
+
+/// The field of a cause that repeats the whole object.
+const WHOLE_OBJECT: &str = "patch";
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Reads an answer that is not a success.
+    pub fn of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let told: Option<Status> = serde_json::from_slice(body).ok();
+        let plain = || Excerpt::from(String::from_utf8_lossy(body)).to_string();
+        let message = told
+            .as_ref()
+            .map_or_else(plain, |told| told.message.clone());
+        let details = told.and_then(|told| told.details).unwrap_or_default();
+        match status.as_u16() {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden(one_line(&message)),
+            404 => Self::NotFound(one_line(&message)),
+            409 => Self::Conflict,
+            413 => Self::TooLarge(one_line(&message)),
+            422 => Self::invalid(&message, details.causes.unwrap_or_default()),
+            429 | 500.. => Self::Unavailable {
+                status,
+                retry_after: retry_after.or(details.retry_after_seconds.map(Duration::from_secs)),
+                message: message.into(),
+            },
+            _ => Self::Invalid(one_line(&message)),
+        }
+    }
+
+    /// A request that was not answered.
+    pub fn unreachable(error: &(dyn Error + 'static)) -> Self {
+        // The last one says what happened; those around it, who passed it on.
+        let mut cause = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Self::Unreachable(cause.to_string().into())
+    }
+
+    /// What kube made of an answer, for requests that are kube's.
+    pub fn of_kube(error: &kube::Error) -> Self {
+        let kube::Error::Api(status) = error else {
+            return Self::unreachable(error);
+        };
+        let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(status).unwrap_or_default();
+        Self::of(code, None, &body)
+    }
+
+    /// Whether the answer will be the same until somebody changes a permission.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Policy(_))
+    }
+
+    /// The four meanings of 422. The server repeats causes.
+    fn invalid(message: &str, mut causes: Vec<Cause>) -> Self {
+        let field = |name: &str| causes.iter().any(|cause| cause.field == name);
+        if field("metadata.uid") {
+            return Self::Replaced;
+        }
+        if field(WHOLE_OBJECT) {
+            return Self::Invalid("the server does not take our patch".to_owned());
+        }
+        if causes.iter().all(|cause| cause.field.is_empty()) {
+            return Self::Policy(one_line(message));
+        }
+        causes.dedup_by(|a, b| a.field == b.field && a.message == b.message);
+        let mut told: Vec<String> = Vec::new();
+        for cause in &causes {
+            let cause = one_line(&format!("{}: {}", cause.field, cause.message));
+            if !told.contains(&cause) {
+                told.push(cause);
+            }
+        }
+        Self::Invalid(told.join("; "))
+    }
+}
+
+/// A sentence of the server, bounded: whole for people, and no line of its own in a log.
+fn one_line(message: &str) -> String {
+    const SENTENCE: usize = 1000;
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    message.chars().take(SENTENCE).map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(status: u16, body: &serde_json::Value) -> Refusal {
+        Refusal::of(
+            StatusCode::from_u16(status).unwrap(),
+            None,
+            body.to_string().as_bytes(),
+        )
+    }
+
+    fn causes(fields: &[(&str, &str)]) -> serde_json::Value {
+        let causes: Vec<_> = fields
+            .iter()
+            .map(|(field, message)| json!({"field": field, "message": message}))
+            .collect();
+        json!({"message": "Pod \"g-0\" is invalid", "details": {"causes": causes}})
+    }
+
+    #[test]
+    fn a_422_means_four_things() {
+        let immutable = "Invalid value: \"0\": field is immutable";
+        assert_eq!(
+            of(
+                422,
+                &causes(&[("metadata.uid", immutable), ("metadata.uid", immutable)])
+            ),
+            Refusal::Replaced
+        );
+        let long = ("metadata.labels", "name part must be no more than 63 bytes");
+        assert_eq!(
+            of(422, &causes(&[long, long, ("metadata.annotations", "Too long"), long])),
+            Refusal::Invalid("metadata.labels: name part must be no more than 63 bytes; metadata.annotations: Too long".into())
+        );
+        let policy = json!({"message": "ValidatingAdmissionPolicy 'own-pod' denied request", "details": {"causes": [{"message": "denied"}]}});
+        assert_eq!(
+            of(422, &policy),
+            Refusal::Policy("ValidatingAdmissionPolicy 'own-pod' denied request".into())
+        );
+        let whole = json!({"message": "\"\" is invalid: patch: {\"spec\": SECRET", "details": {"causes": [{"field": "patch", "message": "{\"spec\": SECRET"}]}});
+        assert!(!of(422, &whole).to_string().contains("SECRET"));
+    }
+
+    #[test]
+    fn a_server_that_is_busy_says_when_to_come_back() {
+        // API Priority and Fairness answers in plain text, with the header alone.
+        let after = Some(Duration::from_secs(1));
+        let busy = Refusal::of(
+            StatusCode::TOO_MANY_REQUESTS,
+            after,
+            b"Too many requests, please try again later.\n",
+        );
+        let Refusal::Unavailable { retry_after, .. } = busy else {
+            panic!("{busy}")
+        };
+        assert_eq!(retry_after, after);
+        let told = of(
+            503,
+            &json!({"message": "shutting down", "details": {"retryAfterSeconds": 7}}),
+        );
+        let Refusal::Unavailable { retry_after, .. } = told else {
+            panic!("{told}")
+        };
+        assert_eq!(retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_forbidden_request_keeps_the_servers_own_sentence() {
+        let message = "pods \"own-0\" is forbidden: User \"system:serviceaccount:demo:greeter\" cannot patch resource \"pods\" in API group \"\" in the namespace \"demo\"";
+        let refusal = of(
+            403,
+            &json!({"kind": "Status", "message": message, "code": 403}),
+        );
+        assert_eq!(refusal.to_string(), format!("forbidden: {message}"));
+        assert!(refusal.is_denied());
+        for (status, expected) in [
+            (401, Refusal::Unauthorized),
+            (409, Refusal::Conflict),
+            (404, Refusal::NotFound(message.into())),
+        ] {
+            assert_eq!(of(status, &json!({"message": message})), expected);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What is below [`kube::Client`]: the server's address, the token, and a bound on every wait.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::Body;
+use tokio::time::{self, Sleep};
+
+use super::connector::Connector;
+use super::credentials::Credentials;
+
+/// Time for an answer to begin, its connection included.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Time for the rest of an answer.
+const REST: Duration = Duration::from_secs(20);
+
+/// The same of a watch, which the server ends after the 290 s that kube asks for.
+const WATCH: Duration = Duration::from_secs(330);
+
+/// Between two questions on a silent HTTP/2 connection whether the server is there, and
+/// for the answer: a watch may say nothing for minutes, and hang as quietly.
+const PING: Duration = Duration::from_secs(15);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sends requests to one API server.
+#[derive(Clone, Debug)]
+pub struct Service {
+    server: Uri,
+    credentials: Option<Credentials>,
+    client: Client<Connector, Body>,
+}
+
+/// A body that must end in time.
+#[derive(Debug)]
+pub struct Bounded {
+    body: Incoming,
+    end: Pin<Box<Sleep>>,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// Connects at the first request.
+    pub fn new(server: Uri, credentials: Option<Credentials>) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_mins(1))
+            .pool_max_idle_per_host(1)
+            .retry_canceled_requests(true)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING)
+            .build(Connector::new(credentials.clone()));
+        Self {
+            server,
+            credentials,
+            client,
+        }
+    }
+
+    async fn send(self, mut request: Request<Body>) -> Result<Response<Bounded>, BoxError> {
+        let is_watch = request.uri().query().is_some_and(|query| {
+            query
+                .split('&')
+                .any(|pair| matches!(pair, "watch=true" | "watch=1"))
+        });
+        *request.uri_mut() = self.absolute(request.uri().path_and_query())?;
+        let headers = request.headers_mut();
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(crate::USER_AGENT),
+        );
+        if let Some(credentials) = &self.credentials {
+            headers.insert(header::AUTHORIZATION, credentials.authorization()?);
+        }
+        let late = |_| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no answer within {HEAD:?}"),
+            )
+        };
+        let response = time::timeout(HEAD, self.client.request(request))
+            .await
+            .map_err(late)??;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(credentials) = &self.credentials
+        {
+            credentials.forget();
+        }
+        let end = if is_watch { WATCH } else { REST };
+        Ok(response.map(|body| Bounded {
+            body,
+            end: Box::pin(time::sleep(end)),
+        }))
+    }
+
+    fn absolute(&self, path: Option<&PathAndQuery>) -> Result<Uri, http::Error> {
+        let mut parts = self.server.clone().into_parts();
+        parts.path_and_query = Some(
+            path.cloned()
+                .unwrap_or_else(|| PathAndQuery::from_static("/")),
+        );
+        Ok(Uri::from_parts(parts)?)
+    }
+}
+
+impl tower_service::Service<Request<Body>> for Service {
+    type Response = Response<Bounded>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bounded>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.clone().send(request).boxed()
+    }
+}
+
+// === impl Bounded ===
+
+impl http_body::Body for Bounded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let late = |()| Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        self.end.poll_unpin(cx).map(late)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
