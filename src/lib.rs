@@ -22,6 +22,8 @@ pub mod health;
 pub mod log;
 pub mod monitor;
 pub mod probe;
+#[cfg(feature = "kubernetes")]
+pub mod registry;
 pub mod server;
 pub mod signals;
 pub mod target;

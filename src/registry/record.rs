@@ -1,0 +1,138 @@
+//! The record: the JSON of go-micro's `registry.Service` in a pod's annotation.
+//!
+//! Three generations of go-micro write it, and one form is readable by all of them:
+//!
+//! | generation         | node                          | endpoint                          |
+//! |--------------------|-------------------------------|-----------------------------------|
+//! | A, up to v1.7      | id, address, **port**, metadata | name, request, response, metadata |
+//! | B, v1.8 to v4.10.1 | id, address, metadata         | the same                          |
+//! | C, v4.10.2 onwards | metadata, id, address         | request, response, metadata, name |
+//!
+//! We write B, and read all of them. Order is nothing but bytes: compare records by
+//! [`Service::same_as`].
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+mod go_json;
+mod parse;
+
+/// A service, with the nodes that one pod has of it or that all pods have.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Service {
+    /// The service's name as clients know it, not as it stands in keys.
+    pub name: String,
+    /// What tells groups of nodes apart; the stock server says "latest".
+    pub version: String,
+    /// The stock server leaves it out.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// The methods; no client needs them to call.
+    pub endpoints: Option<Vec<Endpoint>>,
+    /// Where it can be reached.
+    pub nodes: Option<Vec<Node>>,
+}
+
+/// One place where a service can be reached.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Node {
+    /// Unique: caches of clients go by it.
+    pub id: String,
+    /// `host:port`, or `[host]:port` for IPv6.
+    pub address: String,
+    /// What clients choose by: protocol, server, transport, broker, registry.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// One method.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Endpoint {
+    /// `Handler.Method`.
+    pub name: String,
+    /// The type of its argument.
+    pub request: Option<Value>,
+    /// The type of its result.
+    pub response: Option<Value>,
+    /// Whether it is a stream or a subscriber.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// A type, as far as go-micro describes one.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Value {
+    /// The field's name.
+    pub name: String,
+    /// The type's name in Go.
+    pub r#type: String,
+    /// Its fields.
+    pub values: Option<Vec<Value>>,
+}
+
+/// Why an annotation is no record.
+#[derive(Debug, thiserror::Error)]
+#[error("not the JSON of a go-micro service: {0}")]
+pub struct InvalidRecord(#[source] serde_json::Error);
+
+// === impl Service ===
+
+impl Service {
+    /// Byte for byte what a Go writer of generation B would write.
+    pub fn to_json(&self) -> String {
+        go_json::to_string(self)
+    }
+
+    /// Reads any generation.
+    ///
+    /// # Errors
+    ///
+    /// Text that Go's decoder would refuse too: for a Go client such an annotation spoils
+    /// every lookup of its service.
+    pub fn from_json(text: &str) -> Result<Self, InvalidRecord> {
+        parse::service(text).map_err(InvalidRecord)
+    }
+
+    /// Whether both say the same: for a client, a list or a map that is absent is an
+    /// empty one.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self == other || self.clone().without_empties() == other.clone().without_empties()
+    }
+
+    fn without_empties(mut self) -> Self {
+        clear(&mut self.metadata);
+        for endpoint in self.endpoints.iter_mut().flatten() {
+            clear(&mut endpoint.metadata);
+            for value in endpoint.request.iter_mut().chain(&mut endpoint.response) {
+                value.clear_empties();
+            }
+        }
+        for node in self.nodes.iter_mut().flatten() {
+            clear(&mut node.metadata);
+        }
+        self.endpoints = self.endpoints.filter(|endpoints| !endpoints.is_empty());
+        self.nodes = self.nodes.filter(|nodes| !nodes.is_empty());
+        self
+    }
+}
+
+fn clear(metadata: &mut Option<BTreeMap<String, String>>) {
+    if metadata.as_ref().is_some_and(BTreeMap::is_empty) {
+        *metadata = None;
+    }
+}
+
+// === impl Value ===
+
+impl Value {
+    fn clear_empties(&mut self) {
+        if self.values.as_ref().is_some_and(Vec::is_empty) {
+            self.values = None;
+        }
+        self.values
+            .iter_mut()
+            .flatten()
+            .for_each(Self::clear_empties);
+    }
+}
+
+#[cfg(test)]
+mod tests;
