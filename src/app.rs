@@ -1,5 +1,6 @@
 //! What runs: bind, run, stop.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::process::ExitCode;
@@ -13,8 +14,13 @@ use tokio::sync::oneshot;
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
+#[cfg(feature = "kubernetes")]
+use crate::args::env::Environment;
 use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
+use crate::registry::Handle;
+#[cfg(feature = "kubernetes")]
+use crate::registry::registration::Registration;
 use crate::server::Server;
 use crate::signals;
 use crate::target::Target;
@@ -31,6 +37,9 @@ pub struct App {
     address: SocketAddr,
     args: Args,
     in_pod: bool,
+    handle: Option<Handle>,
+    #[cfg(feature = "kubernetes")]
+    registration: Option<Registration>,
 }
 
 /// Why the sidecar ended.
@@ -92,13 +101,20 @@ impl App {
         let Understood {
             args,
             hint,
-            in_pod,
+            environment,
             notices: _,
         } = understood;
         let targets = Targets::new(&args.target, &args.targets, hint)?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
-        let server = Server::bind(&args.server, targets, Arc::clone(&monitors))
+        #[cfg(feature = "kubernetes")]
+        let registration = registration(&args, &monitors, &environment).await?;
+        #[cfg(feature = "kubernetes")]
+        let handle = registration.as_ref().map(Registration::handle);
+        #[cfg(not(feature = "kubernetes"))]
+        let handle: Option<Handle> = None;
+        let probed = handle.clone().map(|handle| args.probed(handle));
+        let server = Server::bind(&args.server, targets, Arc::clone(&monitors), probed)
             .await
             .with_context(|| {
                 format!(
@@ -114,7 +130,10 @@ impl App {
             monitors,
             address,
             args,
-            in_pod,
+            in_pod: environment.is_pod(),
+            handle,
+            #[cfg(feature = "kubernetes")]
+            registration,
         })
     }
 
@@ -136,22 +155,41 @@ impl App {
             server,
             monitors,
             args,
+            handle,
+            #[cfg(feature = "kubernetes")]
+            registration,
             ..
         } = self;
         let options::Options {
             grace_period,
+            drain,
             exit_after_failures,
             exit_code,
         } = args.app;
+        let limit = args.app.deregister_limit();
         let grace_period = grace_period.0;
         let (stop, stopped) = oneshot::channel::<()>();
+        let prober = server.prober();
         let serve = server.run(async {
             let _ = stopped.await;
         });
+        let registering = async {
+            #[cfg(feature = "kubernetes")]
+            if let Some(registration) = registration {
+                registration.run().await;
+            }
+            // A pod that goes is not ready, whoever else still runs in it.
+            if let Some(handle) = &handle {
+                handle.ending().await;
+                prober.drain();
+            }
+            pending::<()>().await;
+        };
         let serve = async {
             tokio::select! {
                 () = serve => {}
                 _ = join_all(monitors.iter().map(Monitor::run)) => {}
+                () = registering => {}
             }
         };
         tokio::pin!(serve);
@@ -166,9 +204,16 @@ impl App {
             }
             () = &mut serve => bail!("the server ended unasked"),
         };
-        let _ = stop.send(());
+        let leave = async {
+            prober.drain();
+            if let Some(handle) = &handle {
+                deregister(handle, limit, drain.0).await;
+            }
+            let _ = stop.send(());
+        };
+        let finish = async { tokio::join!(serve, leave) };
         tokio::select! {
-            finished = time::timeout(grace_period, serve) => {
+            finished = time::timeout(grace_period, finish) => {
                 if finished.is_err() {
                     warn!(?grace_period, "Stopping before everything has finished");
                 }
@@ -222,11 +267,42 @@ impl App {
     }
 }
 
+/// Takes the pod out of the registry, and gives clients the time to notice.
+async fn deregister(handle: &Handle, limit: Duration, drain: Duration) {
+    let was_registered = handle.status().was_registered();
+    if !handle.stop(limit).await {
+        warn!(?limit, "Stopping with the pod still registered");
+        return;
+    }
+    if was_registered {
+        let since = handle.status().since.elapsed().unwrap_or_default();
+        time::sleep(drain.saturating_sub(since)).await;
+    }
+}
+
+/// The registration, if the flags ask for one.
+#[cfg(feature = "kubernetes")]
+async fn registration(
+    args: &Args,
+    monitors: &Arc<[Monitor]>,
+    environment: &Environment,
+) -> anyhow::Result<Option<Registration>> {
+    use crate::registry::options::Kind;
+    if args.registry.registry == Kind::None {
+        return Ok(None);
+    }
+    let variable = |name: &str| environment.get(name);
+    let registration = Registration::new(&args.registry, Arc::clone(monitors), variable).await;
+    registration
+        .map(Some)
+        .context("cannot keep --registry=kubernetes")
+}
+
 /// The name of the first service that has failed so many checks in a row. Never, for
 /// 0: then nothing is monitored.
 async fn failed(monitors: &[Monitor], failures: u32) -> &str {
     if failures == 0 {
-        return std::future::pending().await;
+        return pending().await;
     }
     let failed = monitors.iter().map(|monitor| {
         let mut seen = monitor.subscribe();

@@ -10,7 +10,7 @@ use std::fmt;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use self::env::FromEnv;
+use self::env::{Environment, FromEnv};
 use crate::target::options::Protocol;
 use crate::{app, log, monitor, server, target, targets};
 
@@ -43,6 +43,11 @@ pub struct Args {
     #[expect(missing_docs, reason = "the struct says it")]
     pub monitor: monitor::Options,
 
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub registry: crate::registry::options::Options,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
     pub log: log::Options,
@@ -59,8 +64,8 @@ pub struct Understood {
     pub args: Args,
     /// Which wire `--protocol=auto` should try first, if go-micro's variables say.
     pub hint: Option<Protocol>,
-    /// Whether this is a pod: Kubernetes gives every container its own address.
-    pub in_pod: bool,
+    /// What the environment says of the pod, if this is one.
+    pub environment: Environment,
     /// What to tell the operator once there is a log.
     pub notices: Vec<Notice>,
 }
@@ -130,11 +135,11 @@ pub fn read(
         .validate()
         .map_err(|why| Args::command().error(ErrorKind::ArgumentConflict, why))?;
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
-    let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
+    let environment = Environment::new(&variable);
     Ok(Understood {
         args,
         hint,
-        in_pod,
+        environment,
         notices,
     })
 }
@@ -154,12 +159,17 @@ impl Reading {
     ) -> Result<Read<A>, clap::Error> {
         let mut command = A::command();
         command.build();
-        let ignore = if self.is_go_micro {
-            &go_micro::IGNORED[..]
-        } else {
-            &[]
-        };
-        let (argv, ignored) = go_style::rewrite(&command, ignore, argv);
+        let mut ignore = Vec::new();
+        if self.is_go_micro {
+            // A flag that has a meaning in this build is not ignored.
+            let has_meaning = |flag: &&str| go_style::find(&command, flag).is_some();
+            ignore.extend(
+                go_micro::IGNORED
+                    .into_iter()
+                    .filter(|flag| !has_meaning(flag)),
+            );
+        }
+        let (argv, ignored) = go_style::rewrite(&command, &ignore, argv);
         let mut notices: Vec<_> = ignored.into_iter().map(Notice::IgnoredFlag).collect();
         let from_env = if self.is_go_micro {
             env::read(&command, &argv, &variable)

@@ -24,6 +24,9 @@ pub mod monitor;
 pub mod probe;
 #[cfg(feature = "kubernetes")]
 pub mod registry;
+#[cfg(not(feature = "kubernetes"))]
+#[path = "registry/absent.rs"]
+pub mod registry;
 pub mod server;
 pub mod signals;
 pub mod target;

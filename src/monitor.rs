@@ -50,6 +50,8 @@ pub struct Seen {
     /// Unhealthy checks in a row of a service that was healthy before: one that never
     /// was is still starting, and stays at 0.
     pub failures: u32,
+    /// Unhealthy checks in a row, of any service.
+    unhealthy: u32,
     was_healthy: bool,
 }
 
@@ -72,6 +74,11 @@ impl Monitor {
         let receiver = self.seen.subscribe();
         self.subscribed.notify_one();
         receiver
+    }
+
+    /// `--fall`.
+    pub fn fall(&self) -> NonZeroU32 {
+        self.options.fall
     }
 
     /// The target.
@@ -101,9 +108,21 @@ impl Monitor {
 // === impl Seen ===
 
 impl Seen {
+    /// The verdict, but unhealthy only after `fall` checks that say so: the first check
+    /// after a start of our own is not to undo what stood before.
+    pub fn settled(&self, fall: NonZeroU32) -> Option<bool> {
+        self.verdict
+            .filter(|healthy| *healthy || self.unhealthy >= fall.get())
+    }
+
     fn update(&mut self, passed: bool, verdict: Option<bool>) {
         self.verdict = verdict.or(self.verdict);
         self.was_healthy |= passed;
+        self.unhealthy = if passed {
+            0
+        } else {
+            self.unhealthy.saturating_add(1)
+        };
         self.failures = if passed || !self.was_healthy {
             0
         } else {

@@ -10,7 +10,25 @@
 //! [`scheme`] is what those keys are called, [`record`] is the JSON, [`mark`] tells what
 //! we added, [`pod`] is as much of a pod as any of this needs.
 
+//!
+//! [`registration`] keeps our own pod's true: [`own_pod`] is what is seen and written,
+//! [`plan`] what should be written, [`state`] when, [`facts`] what our records say.
+
+pub mod address;
+pub mod facts;
+pub mod handle;
+pub mod identity;
 pub mod mark;
+pub mod options;
+pub mod own_pod;
+pub mod plan;
 pub mod pod;
+pub mod rbac;
 pub mod record;
+pub mod registration;
+pub mod report;
 pub mod scheme;
+pub mod state;
+pub mod status;
+
+pub use self::handle::{Handle, PreStop};

@@ -26,6 +26,7 @@ pub mod grpc;
 pub mod listener;
 pub mod metrics;
 pub mod options;
+pub mod prestop;
 pub mod prober;
 pub mod process;
 pub mod routes;
@@ -60,15 +61,21 @@ impl Server {
         options: &options::Options,
         targets: Targets,
         monitors: Arc<[Monitor]>,
+        registration: Option<prober::Registration>,
     ) -> io::Result<Self> {
         let listener = listener::listen(&options.health_address).await?;
-        let prober = Arc::new(Prober::new(targets, monitors, options));
+        let prober = Arc::new(Prober::new(targets, monitors, options, registration));
         Ok(Self { listener, prober })
     }
 
     /// Where it listens: the port that was chosen, if the flag said 0.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// For whoever knows earlier than `stop` that the pod goes.
+    pub fn prober(&self) -> Arc<Prober> {
+        Arc::clone(&self.prober)
     }
 
     /// Answers probes until `stop`. Then not ready, but still answering while any

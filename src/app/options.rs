@@ -1,8 +1,12 @@
 //! The flags that say how to stop.
 
 use std::num::NonZeroU8;
+use std::time::Duration;
 
+use crate::args::Args;
 use crate::args::duration::{self, GoDuration};
+use crate::registry::Handle;
+use crate::server::prober;
 
 /// How to stop.
 #[derive(Clone, Debug, clap::Args)]
@@ -13,6 +17,11 @@ pub struct Options {
     /// the pod's terminationGracePeriodSeconds (30 s by default)
     #[arg(long = "grace_period", value_name = "DURATION", default_value = "25s", value_parser = duration::above_zero)]
     pub grace_period: GoDuration,
+
+    /// After the service was taken out of the registry, time for its clients to notice
+    /// before the sidecar stops; waits only if it was registered
+    #[arg(long = "drain", value_name = "DURATION", default_value = "5s")]
+    pub drain: GoDuration,
 
     /// Exit when a service that was healthy has failed this many checks of the
     /// background monitor in a row: for pods whose restartPolicyRules restart all
@@ -27,4 +36,35 @@ pub struct Options {
     /// The exit code for that, 1 to 255
     #[arg(long = "exit_code", value_name = "CODE", default_value = "88")]
     pub exit_code: NonZeroU8,
+}
+
+/// Most of the grace period that taking the pod out of the registry may use.
+const DEREGISTER: Duration = Duration::from_secs(5);
+
+// === impl Options ===
+
+impl Options {
+    /// Time to take the pod out of the registry: the rest of the grace period is for
+    /// what is in flight.
+    pub fn deregister_limit(&self) -> Duration {
+        DEREGISTER.min(self.grace_period.0 / 3)
+    }
+}
+
+// === impl Args ===
+
+impl Args {
+    /// What those who probe have to do with a registration.
+    pub fn probed(&self, handle: Handle) -> prober::Registration {
+        #[cfg(feature = "kubernetes")]
+        let is_required = self.registry.require_registered;
+        #[cfg(not(feature = "kubernetes"))]
+        let is_required = false;
+        prober::Registration {
+            handle,
+            is_required,
+            prestop: self.app.deregister_limit(),
+            drain: self.app.drain.0,
+        }
+    }
 }

@@ -13,9 +13,29 @@ use super::{Notice, go_style};
 use crate::target::endpoint::Endpoint;
 
 /// Flags that go-micro has too, and its variables.
-const SHARED: [(&str, &str); 2] = [
-    ("server_name", "MICRO_SERVER_NAME"),
+const SHARED: [(&str, &str); 9] = [
+    ("register_interval", "MICRO_REGISTER_INTERVAL"),
+    ("register_ttl", "MICRO_REGISTER_TTL"),
+    ("registry_address", "MICRO_REGISTRY_ADDRESS"),
     ("server_address", "MICRO_SERVER_ADDRESS"),
+    ("server_advertise", "MICRO_SERVER_ADVERTISE"),
+    ("server_id", "MICRO_SERVER_ID"),
+    ("server_metadata", "MICRO_SERVER_METADATA"),
+    ("server_name", "MICRO_SERVER_NAME"),
+    ("server_version", "MICRO_SERVER_VERSION"),
+];
+
+/// What the environment says of the pod.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(Vec<(&'static str, OsString)>);
+
+/// Its variables: Kubernetes' own, and those that a downward API is asked for.
+const POD: [&str; 5] = [
+    "HOSTNAME",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "POD_IP",
+    "POD_NAME",
 ];
 
 /// What the environment adds to argv.
@@ -29,6 +49,30 @@ pub struct FromEnv {
     pub notices: Vec<Notice>,
 }
 
+// === impl Environment ===
+
+impl Environment {
+    /// Keeps what is set.
+    pub fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        Self(
+            POD.into_iter()
+                .filter_map(|name| Some((name, variable(name)?)))
+                .collect(),
+        )
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<OsString> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone())
+    }
+
+    /// Whether this is a pod: Kubernetes tells every container where its API server is.
+    pub fn is_pod(&self) -> bool {
+        self.get("KUBERNETES_SERVICE_HOST").is_some()
+    }
+}
+
 /// The variable of a flag; `None` for flags that have none.
 pub fn variable_of(flag: &str) -> Option<String> {
     if let Some((_, variable)) = SHARED.iter().find(|(name, _)| *name == flag) {
@@ -36,6 +80,7 @@ pub fn variable_of(flag: &str) -> Option<String> {
     }
     match flag {
         // --server is read by go_micro::hint, with MICRO_CLIENT behind it.
+        // MICRO_REGISTRY is the service's: a shared variable opts into nothing.
         "help" | "version" | "server" | "transport" => None,
         // The original's exec probe.
         "connect_timeout" | "rpc_timeout" => Some(format!("MICRO_{}", flag.to_uppercase())),
@@ -54,6 +99,22 @@ pub fn documented(command: Command) -> Command {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         arg.help(format!("{help} [{variable}]"))
     })
+}
+
+/// Whether a shared variable is of use here.
+fn check_shared(flag: &str, value: &str) -> Result<(), String> {
+    #[cfg(feature = "kubernetes")]
+    {
+        use crate::registry::options::check;
+        check(flag, value)?;
+    }
+    match flag {
+        "server_address" => value
+            .parse::<Endpoint>()
+            .map(drop)
+            .map_err(|why| why.to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// Reads the variables of all flags that argv does not give. An empty variable
@@ -88,9 +149,7 @@ pub fn read(
         if given(flag) {
             continue;
         }
-        if flag == "server_address"
-            && let Err(why) = value.to_string_lossy().parse::<Endpoint>()
-        {
+        if let Err(why) = check_shared(flag, &value.to_string_lossy()) {
             let why = format!("{:?}: {why}", value.to_string_lossy());
             from_env.notices.push(Notice::BadVariable { name, why });
             continue;

@@ -21,10 +21,14 @@ pub struct Options {
     /// The service's transport: only http can be checked
     #[arg(long = "transport", value_name = "TRANSPORT", hide = true, value_parser = only_http)]
     pub transport: Option<String>,
+
+    /// The service's registry: this build keeps none
+    #[cfg(not(feature = "kubernetes"))]
+    #[arg(long = "registry", value_name = "REGISTRY", hide = true, value_parser = no_registry)]
+    pub registry: Option<String>,
 }
 
-/// Flags that are accepted with any value and mean nothing here. Later parts take
-/// theirs out of this list.
+/// Flags that are accepted with any value where the build gives them no meaning.
 pub const IGNORED: [&str; 37] = [
     "auth",
     "auth_address",
@@ -78,6 +82,17 @@ fn only_http(text: &str) -> Result<String, &'static str> {
     match text {
         "" | "http" => Ok(text.to_owned()),
         _ => Err("a service on this transport cannot be asked over HTTP or gRPC; only http can"),
+    }
+}
+
+/// The image with the tag `slim` has no registry.
+#[cfg(not(feature = "kubernetes"))]
+fn no_registry(text: &str) -> Result<String, &'static str> {
+    match text {
+        "kubernetes" => Err(
+            "this build has no registry: take one with the feature kubernetes, or the image's tag full",
+        ),
+        _ => Ok(text.to_owned()),
     }
 }
 

@@ -127,8 +127,8 @@ fn a_flag_wins_over_its_variable_and_that_over_the_default() {
 #[test]
 fn go_micros_own_flags_are_taken_along() {
     let argv = [
-        "--registry=kubernetes",
-        "-register_ttl",
+        "--store=file",
+        "-client_pool_ttl",
         "60",
         "--broker",
         "-x",
@@ -137,9 +137,22 @@ fn go_micros_own_flags_are_taken_along() {
         "--transport=http",
     ];
     let ignored =
-        ["registry", "register_ttl", "broker"].map(|name| Notice::IgnoredFlag(name.into()));
+        ["store", "client_pool_ttl", "broker"].map(|name| Notice::IgnoredFlag(name.into()));
     assert_eq!(understood(&argv, &[]).notices, ignored);
     assert!(refusal(&["--transport=quic", NAMED[0], NAMED[1]], &[]).contains("only http can"));
+}
+
+#[test]
+fn the_services_own_registry_is_none_to_us() {
+    for registry in ["--registry=consul", "--registry=mdns", "--registry="] {
+        assert_eq!(understood(&[registry, NAMED[0], NAMED[1]], &[]).notices, []);
+    }
+    #[cfg(feature = "kubernetes")]
+    assert!(
+        refusal(&["--registry=kubernets", NAMED[0], NAMED[1]], &[]).contains("kubernetes, or none")
+    );
+    #[cfg(not(feature = "kubernetes"))]
+    assert!(refusal(&["--registry=kubernetes", NAMED[0], NAMED[1]], &[]).contains("no registry"));
 }
 
 #[test]

@@ -138,6 +138,47 @@ impl Refusal {
         Self::of(code, None, &body)
     }
 
+    /// As metrics label it: a closed set.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Policy(_) => "policy",
+            Self::NotFound(_) => "not_found",
+            Self::Conflict => "conflict",
+            Self::Replaced => "replaced",
+            Self::Invalid(_) => "invalid",
+            Self::TooLarge(_) => "too_large",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unreachable(_) => "unreachable",
+            Self::Answer(_) => "answer",
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => {
+                "does the pod still exist, and is the folder in --service_account mounted from it?"
+            }
+            Self::Forbidden(_) => "give the service account the verb that the sentence names",
+            Self::Policy(_) => {
+                "the admission policy that the sentence names has to let this pod change its own labels and annotations"
+            }
+            Self::NotFound(_) | Self::Replaced => {
+                "is --pod_name the pod that this sidecar runs in?"
+            }
+            Self::Conflict => "none needed: it is tried again",
+            Self::Invalid(_) | Self::TooLarge(_) => {
+                "shorten what the message names: the service's name, or its metadata"
+            }
+            Self::Unavailable { .. } | Self::Unreachable(_) => {
+                "none needed: it is tried again, and probes are answered meanwhile"
+            }
+            Self::Answer(_) => "is --registry_address an API server, or a proxy to one?",
+        }
+    }
+
     /// Whether the answer will be the same until somebody changes a permission.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Forbidden(_) | Self::Policy(_))

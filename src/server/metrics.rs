@@ -13,7 +13,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
+use crate::registry;
 use crate::target::record::{BUCKETS, Record};
+
+mod registration;
 
 /// The type of the body: the classic text format, which every scraper reads.
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -27,6 +30,8 @@ pub struct Snapshot {
     pub requests: Requests,
     /// This process; `None` where /proc is not mounted.
     pub process: Option<Process>,
+    /// The registration, if there is one.
+    pub registration: Option<registry::status::Status>,
 }
 
 /// One target.
@@ -92,6 +97,9 @@ impl Collector for Snapshot {
         encode_build(&mut to)?;
         self.encode_targets(&mut to)?;
         self.encode_requests(&mut to)?;
+        if let Some(status) = &self.registration {
+            registration::encode(status, &mut to)?;
+        }
         self.process
             .as_ref()
             .map_or(Ok(()), |process| encode_process(process, &mut to))
@@ -273,6 +281,7 @@ mod tests {
             targets: vec![target("greeter"), target("a\"b\n")],
             requests,
             process: Some(process),
+            registration: None,
         }
     }
 

@@ -15,10 +15,11 @@ use tower_service::Service as _;
 use super::grpc::{self, Verdicts};
 use super::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
 use super::options::{Liveness, Options};
-use super::process;
 use super::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
 use super::status_page::{self, CONTENT_SECURITY_POLICY, Status};
+use super::{prestop, process};
 use crate::monitor::Monitor;
+use crate::registry::{self, Handle};
 use crate::target::Target;
 use crate::targets::{self, Targets};
 
@@ -37,6 +38,20 @@ pub struct Prober {
     draining: watch::Sender<bool>,
     grpc: grpc::pb::health_server::HealthServer<Verdicts>,
     requests: Mutex<Requests>,
+    registration: Option<Registration>,
+}
+
+/// The pod's registration, as far as those who probe have to do with it.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The registration itself.
+    pub handle: Handle,
+    /// `--require_registered`.
+    pub is_required: bool,
+    /// The longest that a preStop hook is held up.
+    pub prestop: Duration,
+    /// How much of that is for clients to notice.
+    pub drain: Duration,
 }
 
 /// The body of an answer: ours, or one that tonic makes.
@@ -46,7 +61,12 @@ pub type Body = Either<Full<Bytes>, tonic::body::Body>;
 
 impl Prober {
     /// Ready, as far as the targets are.
-    pub fn new(targets: Targets, monitors: Arc<[Monitor]>, options: &Options) -> Self {
+    pub fn new(
+        targets: Targets,
+        monitors: Arc<[Monitor]>,
+        options: &Options,
+        registration: Option<Registration>,
+    ) -> Self {
         let &Options {
             liveness,
             expose_errors,
@@ -61,6 +81,7 @@ impl Prober {
             draining,
             grpc,
             requests: Mutex::default(),
+            registration,
         }
     }
 
@@ -103,6 +124,7 @@ impl Prober {
         match route {
             Route::Metrics => self.metrics(),
             Route::Statusz => self.status(accepts(accept, JSON)),
+            Route::PreStop => prestop::answer(self.registration.as_ref()).await,
             route => self.probe(route, asked).await,
         }
     }
@@ -122,6 +144,10 @@ impl Prober {
             now: Instant::now(),
             liveness: self.liveness,
             expose_errors: self.expose_errors,
+            unregistered: self
+                .registration
+                .as_ref()
+                .is_some_and(Registration::is_awaited),
         };
         Reply::new(route, asked, &facts)
     }
@@ -153,6 +179,7 @@ impl Prober {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
             process: process::read(),
+            registration: self.registered(),
         };
         Reply::page(PROMETHEUS, metrics::text(snapshot))
     }
@@ -168,6 +195,7 @@ impl Prober {
             targets: self.targets.all().iter().map(target).collect(),
             draining: *self.draining.borrow(),
             expose_errors: self.expose_errors,
+            registration: self.registered(),
             now: SystemTime::now(),
         };
         if as_json {
@@ -175,6 +203,11 @@ impl Prober {
         } else {
             Reply::page(HTML, status.html())
         }
+    }
+
+    fn registered(&self) -> Option<registry::status::Status> {
+        let registration = self.registration.as_ref()?;
+        Some(registration.handle.status())
     }
 
     fn count(&self, head: &Parts, reply: &Reply) {
@@ -189,6 +222,15 @@ impl Prober {
         *requests
             .entry((path, reply.status.as_u16(), client))
             .or_default() += 1;
+    }
+}
+
+// === impl Registration ===
+
+impl Registration {
+    /// Whether `/readyz` waits for it.
+    fn is_awaited(&self) -> bool {
+        self.is_required && !self.handle.status().is_registered
     }
 }
 

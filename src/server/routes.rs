@@ -7,6 +7,7 @@
 //! | `/healthz`     | 200 `OK`          | 503 `NOT_HEALTHY` | the verdict    |
 //! | `/readyz`      | 200 `OK`          | 503 `NOT_HEALTHY` | 503 `DRAINING` |
 //! | `/livez`       | 200, never asks a target                             |||
+//! | `/prestop`     | never asks a target: see `prober`                    |||
 //! | other          | 404                                                  |||
 //!
 //! `NAME` is one target; the others are all targets, healthy if each of them is.
@@ -41,6 +42,8 @@ pub enum Route<'a> {
     Metrics,
     /// The page for a person.
     Statusz,
+    /// A preStop hook: what is registered goes.
+    PreStop,
     /// Anything else.
     NotFound,
 }
@@ -70,6 +73,8 @@ pub struct Facts<'a> {
     pub liveness: Liveness,
     /// Whether the error's own text may leave the pod.
     pub expose_errors: bool,
+    /// Whether `/readyz` waits for a registration that is not there.
+    pub unregistered: bool,
 }
 
 /// An answer.
@@ -114,6 +119,7 @@ impl<'a> Route<'a> {
             "/livez" => Self::Livez,
             "/metrics" => Self::Metrics,
             "/statusz" => Self::Statusz,
+            "/prestop" => Self::PreStop,
             _ => path
                 .strip_prefix("/health/")
                 .map_or(Self::NotFound, Self::HealthOf),
@@ -125,7 +131,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Health | Self::HealthOf(_) | Self::Healthz => true,
             Self::Readyz => !draining,
-            Self::Livez | Self::Metrics | Self::Statusz | Self::NotFound => false,
+            Self::Livez | Self::Metrics | Self::Statusz | Self::PreStop | Self::NotFound => false,
         }
     }
 
@@ -139,6 +145,7 @@ impl<'a> Route<'a> {
             Self::Livez => "/livez",
             Self::Metrics => "/metrics",
             Self::Statusz => "/statusz",
+            Self::PreStop => "/prestop",
             Self::NotFound => "other",
         }
     }
@@ -149,7 +156,7 @@ impl<'a> Route<'a> {
             Self::Health | Self::HealthOf(_) => "health",
             Self::Healthz => "healthz",
             Self::Readyz => "readyz",
-            Self::Livez | Self::Metrics | Self::Statusz | Self::NotFound => "livez",
+            Self::Livez | Self::Metrics | Self::Statusz | Self::PreStop | Self::NotFound => "livez",
         }
     }
 }
@@ -195,7 +202,10 @@ impl Reply {
                 return Self::text(StatusCode::NOT_FOUND, "404 page not found\n");
             }
             (Route::Livez, _) => return Self::livez(asked),
-            (_, []) => Outcome::draining(),
+            (_, []) => Outcome::not_ready("draining", "DRAINING"),
+            (Route::Readyz, checks) if facts.unregistered && all_healthy(checks) => {
+                Outcome::not_ready("not_registered", "NOT_REGISTERED")
+            }
             (_, checks) => Outcome::of(checks, route, asked, facts.liveness),
         };
         if asked.json {
@@ -233,7 +243,8 @@ impl Reply {
         Self::text(StatusCode::OK, LIVE)
     }
 
-    fn text(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
+    /// A line of plain text.
+    pub fn text(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
             content_type: TEXT,
@@ -274,12 +285,12 @@ impl Outcome {
         }
     }
 
-    fn draining() -> Self {
+    fn not_ready(code: &'static str, plain: &'static str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self {
             status,
-            code: "draining",
-            plain: "DRAINING",
+            code,
+            plain,
         }
     }
 
@@ -342,6 +353,10 @@ impl Outcome {
         }
         document.to_string()
     }
+}
+
+fn all_healthy(checks: &[(&str, &Check)]) -> bool {
+    checks.iter().all(|(_, check)| check.verdict.is_ok())
 }
 
 /// Why a check fails a route; `None` if it passes.

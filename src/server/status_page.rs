@@ -8,8 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::registry;
 use crate::target::HEALTHY;
 use crate::target::record::{KEPT, Record, Sample};
+
+mod registration;
 
 /// What the page may load: nothing.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -23,6 +26,8 @@ pub struct Status {
     pub draining: bool,
     /// Whether the error's own text may leave the pod.
     pub expose_errors: bool,
+    /// The registration, if there is one.
+    pub registration: Option<registry::status::Status>,
     /// When the page is made.
     pub now: SystemTime,
 }
@@ -78,7 +83,7 @@ impl Status {
             "status": self.verdict(),
             "draining": self.draining,
             "targets": targets,
-            "registration": Value::Null,
+            "registration": self.registration.as_ref().map(|status| status.json(self.now)),
             "version": crate::VERSION,
         })
         .to_string()
@@ -126,10 +131,10 @@ impl Status {
                 "<p class=dim>and {more} more: ask for application/json"
             )?;
         }
+        registration::write_html(self.registration.as_ref(), self.now, page)?;
         write!(
             page,
-            "<h2>Registration</h2><p class=dim>This sidecar registers nothing.\
-             <footer>health {} · the page shows the latest probes and asks nothing itself</footer></html>",
+            "<footer>health {} · the page shows the latest probes and asks nothing itself</footer></html>",
             Escaped(crate::VERSION)
         )
     }

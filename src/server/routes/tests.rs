@@ -29,6 +29,7 @@ fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool
         now: Instant::now(),
         liveness: Liveness::Serving,
         expose_errors,
+        unregistered: false,
     };
     Reply::new(
         Route::of(path),
@@ -159,6 +160,7 @@ fn several_targets_are_healthy_if_each_is() {
             now: Instant::now(),
             liveness,
             expose_errors: false,
+            unregistered: false,
         };
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         Reply::new(Route::of(path), Asked::read(Some(query), None), &facts)
@@ -193,6 +195,7 @@ fn liveness_may_forgive_a_service_that_answers() {
             now: Instant::now(),
             liveness,
             expose_errors: false,
+            unregistered: false,
         };
         Reply::new(Route::of(path), Asked::default(), &facts)
             .status

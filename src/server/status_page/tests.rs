@@ -34,6 +34,7 @@ fn page(targets: Vec<TargetStatus>) -> String {
         targets,
         draining: false,
         expose_errors: true,
+        registration: None,
         now: at(200),
     }
     .html()
@@ -105,6 +106,7 @@ fn the_twin_has_the_same_facts() {
             targets,
             draining: true,
             expose_errors: true,
+            registration: None,
             now: at(200),
         }
         .json(),

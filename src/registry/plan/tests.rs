@@ -1,0 +1,431 @@
+use super::*;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+const TYPE: &str = "micro.mu/type";
+const SELECTOR: &str = "micro.mu/selector-greeter";
+const RECORD: &str = "micro.mu/service-greeter";
+
+fn node(id: &str, address: &str) -> Node {
+    Node {
+        id: id.into(),
+        address: address.into(),
+        metadata: None,
+    }
+}
+
+fn record(name: &str, nodes: &[Node]) -> Service {
+    Service {
+        name: name.into(),
+        version: "latest".into(),
+        metadata: None,
+        endpoints: Some(Vec::new()),
+        nodes: Some(nodes.to_vec()),
+    }
+}
+
+fn entry(name: &str, port: u16, wanted: Option<bool>) -> Entry {
+    let node = node(&format!("{name}-uid"), &format!("10.1.0.7:{port}"));
+    let keys = vec![(Scheme::MicroMu, Scheme::MicroMu.keys(name).unwrap())];
+    Entry {
+        record: record(name, &[node]),
+        keys,
+        wanted,
+    }
+}
+
+fn greeter(wanted: bool) -> Vec<Entry> {
+    vec![entry("greeter", 9091, Some(wanted))]
+}
+
+/// A pod with these labels and annotations.
+fn pod(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Pod {
+    let map = |pairs: &[(&str, &str)]| {
+        Some(
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect(),
+        )
+    };
+    Pod {
+        metadata: ObjectMeta {
+            labels: map(labels),
+            annotations: map(annotations),
+            ..ObjectMeta::default()
+        },
+        status: None,
+    }
+}
+
+/// The pod as the API server would leave it.
+fn written(pod: &Pod, patch: &Patch) -> Pod {
+    let mut pod = pod.clone();
+    let apply = |to: &mut Option<BTreeMap<String, String>>,
+                 values: &BTreeMap<String, Option<String>>| {
+        let to = to.get_or_insert_default();
+        for (key, value) in values {
+            match value {
+                Some(value) => drop(to.insert(key.clone(), value.clone())),
+                None => drop(to.remove(key)),
+            }
+        }
+    };
+    apply(&mut pod.metadata.labels, &patch.labels);
+    apply(&mut pod.metadata.annotations, &patch.annotations);
+    pod
+}
+
+/// Writes until there is nothing left to write, and names each write.
+fn settle(pod: &mut Pod, entries: &[Entry], on_foreign: OnForeign) -> String {
+    let mut purposes = Vec::new();
+    while let Some(write) = plan(pod, entries, on_foreign).write {
+        purposes.push(write.purpose.name());
+        *pod = written(pod, &write.patch);
+        assert!(purposes.len() < 5, "it does not settle: {purposes:?}");
+    }
+    purposes.join(", ")
+}
+
+fn keys(pod: &Pod) -> Vec<&str> {
+    let metadata = &pod.metadata;
+    metadata
+        .labels
+        .iter()
+        .flatten()
+        .chain(metadata.annotations.iter().flatten())
+        .map(|(key, _)| key.as_str())
+        .collect()
+}
+
+fn adopt(pod: &mut Pod, entries: &[Entry]) -> String {
+    settle(pod, entries, OnForeign::Adopt)
+}
+
+#[test]
+fn a_registration_is_two_writes_and_its_end_is_one() {
+    let mut here = pod(&[("app", "g")], &[]);
+    assert_eq!(adopt(&mut here, &greeter(true)), "register, announce");
+    assert_eq!(keys(&here), ["app", SELECTOR, TYPE, Mark::KEY, RECORD]);
+    assert_eq!(
+        here.annotation(RECORD),
+        Some(&*entry("greeter", 9091, None).record.to_json())
+    );
+    assert_eq!(adopt(&mut here, &greeter(true)), "");
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), ["app"]);
+    assert_eq!(adopt(&mut here, &greeter(false)), "");
+}
+
+#[test]
+fn the_first_write_makes_lookups_work_and_the_second_is_the_mark_alone() {
+    let here = pod(&[], &[]);
+    let first = plan(&here, &greeter(true), OnForeign::Adopt).write.unwrap();
+    assert_eq!(
+        first.patch.keys(),
+        [SELECTOR, RECORD, TYPE, Mark::KEY].into()
+    );
+    let second = plan(
+        &written(&here, &first.patch),
+        &greeter(true),
+        OnForeign::Adopt,
+    )
+    .write
+    .unwrap();
+    assert_eq!(second.patch.keys(), [Mark::KEY].into());
+    let body = String::from_utf8(second.patch.body("uid-1")).unwrap();
+    assert!(
+        body.starts_with(r#"{"metadata":{"annotations":{"micro-health/registration":"{\"v\":1,"#),
+        "{body}"
+    );
+    assert!(
+        body.ends_with(r#""uid":"uid-1"}}"#) && !body.contains("status"),
+        "{body}"
+    );
+}
+
+#[test]
+fn drift_is_one_repair_and_lost_labels_are_announced_again() {
+    let mut registered = pod(&[], &[]);
+    adopt(&mut registered, &greeter(true));
+    let changed = |key: &str, value: Option<&str>| {
+        let change = [(key.to_owned(), value.map(str::to_owned))].into();
+        let is_label = key == TYPE || key == SELECTOR;
+        let (labels, annotations) = if is_label {
+            (change, BTreeMap::new())
+        } else {
+            (BTreeMap::new(), change)
+        };
+        written(
+            &registered,
+            &Patch {
+                labels,
+                annotations,
+            },
+        )
+    };
+    for (key, value, expected) in [
+        (RECORD, None, "register, announce"),
+        (SELECTOR, None, "register, announce"),
+        (TYPE, None, "register, announce"),
+        (SELECTOR, Some(""), "register, announce"),
+        (RECORD, Some("not json"), "repair"),
+        (
+            RECORD,
+            Some(
+                r#"{"name":"greeter","version":"old","nodes":[{"id":"greeter-uid","address":"10.1.0.7:9091"}]}"#,
+            ),
+            "repair",
+        ),
+        (Mark::KEY, None, "announce"),
+        ("kubectl.kubernetes.io/restartedAt", Some("now"), ""),
+    ] {
+        let mut here = changed(key, value);
+        assert_eq!(
+            adopt(&mut here, &greeter(true)),
+            expected,
+            "{key} {value:?}"
+        );
+        assert_eq!(here.annotation(RECORD), registered.annotation(RECORD));
+    }
+    // The labels were there without us once the mark was lost: they stay at the end.
+    let mut here = changed(Mark::KEY, None);
+    adopt(&mut here, &greeter(true));
+    adopt(&mut here, &greeter(false));
+    assert_eq!(keys(&here), [SELECTOR, TYPE]);
+}
+
+#[test]
+fn another_generations_order_is_no_drift() {
+    let mut here = pod(&[], &[]);
+    adopt(&mut here, &greeter(true));
+    let order_c = r#"{"name":"greeter","version":"latest","metadata":null,"endpoints":null,"nodes":[{"metadata":null,"id":"greeter-uid","address":"10.1.0.7:9091"}]}"#;
+    let order_c = [(RECORD.to_owned(), Some(order_c.to_owned()))].into();
+    here = written(
+        &here,
+        &Patch {
+            annotations: order_c,
+            ..Patch::default()
+        },
+    );
+    assert_eq!(adopt(&mut here, &greeter(true)), "");
+}
+
+#[test]
+fn labels_of_the_pods_template_stay() {
+    let mut here = pod(&[(TYPE, "service"), (SELECTOR, "service")], &[]);
+    assert_eq!(adopt(&mut here, &greeter(true)), "register, announce");
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), [SELECTOR, TYPE]);
+}
+
+#[test]
+fn the_selector_label_goes_with_the_last_service() {
+    let both = |a, b| {
+        [
+            entry("greeter", 9091, Some(a)),
+            entry("other", 9092, Some(b)),
+        ]
+    };
+    let mut here = pod(&[], &[]);
+    assert_eq!(adopt(&mut here, &both(true, true)), "register, announce");
+    assert_eq!(adopt(&mut here, &both(false, true)), "deregister");
+    assert_eq!(
+        keys(&here),
+        [
+            SELECTOR,
+            "micro.mu/selector-other",
+            TYPE,
+            Mark::KEY,
+            "micro.mu/service-other"
+        ]
+    );
+    assert_eq!(adopt(&mut here, &both(false, false)), "deregister");
+    assert_eq!(keys(&here), Vec::<&str>::new());
+}
+
+#[test]
+fn somebody_elses_service_on_the_pod_keeps_its_labels() {
+    let other = record("other", &[node("other-go", "10.1.0.7:7070")]).to_json();
+    let labels = [(TYPE, "service"), ("micro.mu/selector-other", "service")];
+    let mut here = pod(&labels, &[("micro.mu/service-other", &other)]);
+    let before = here.clone();
+    assert_eq!(adopt(&mut here, &greeter(true)), "register, announce");
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(
+        keys(&here),
+        [
+            SELECTOR,
+            "micro.mu/selector-other",
+            TYPE,
+            Mark::KEY,
+            "micro.mu/service-other"
+        ]
+    );
+    // Ours goes with it, whenever that is.
+    let gone = [("micro.mu/service-other".to_owned(), None)].into();
+    here = written(
+        &here,
+        &Patch {
+            annotations: gone,
+            ..Patch::default()
+        },
+    );
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), keys(&before)[..2]);
+}
+
+#[test]
+fn before_the_first_verdict_nothing_changes() {
+    let mut here = pod(&[], &[]);
+    assert_eq!(adopt(&mut here, &[entry("greeter", 9091, None)]), "");
+    adopt(&mut here, &greeter(true));
+    assert_eq!(adopt(&mut here, &[entry("greeter", 9091, None)]), "");
+}
+
+/// A Go service that has registered itself at our address.
+fn go_pod(id: &str, address: &str) -> Pod {
+    let record = record("greeter", &[node(id, address)]).to_json();
+    pod(
+        &[(TYPE, "service"), (SELECTOR, "service")],
+        &[(RECORD, &record)],
+    )
+}
+
+#[test]
+fn a_foreign_writer_is_met_as_the_flag_says() {
+    for (on_foreign, address, writes, nodes) in [
+        (OnForeign::Adopt, "10.1.0.7:9091", "", &["greeter-go"][..]),
+        (
+            OnForeign::Adopt,
+            "10.1.0.7:7070",
+            "repair",
+            &["greeter-go", "greeter-uid"],
+        ),
+        (
+            OnForeign::Merge,
+            "10.1.0.7:9091",
+            "repair",
+            &["greeter-uid"],
+        ),
+        (
+            OnForeign::Merge,
+            "10.1.0.7:7070",
+            "repair",
+            &["greeter-go", "greeter-uid"],
+        ),
+        (OnForeign::Take, "10.1.0.7:7070", "repair", &["greeter-uid"]),
+        (OnForeign::Fail, "10.1.0.7:9091", "", &["greeter-go"]),
+        (OnForeign::Fail, "10.1.0.7:7070", "", &["greeter-go"]),
+    ] {
+        let mut here = go_pod("greeter-go", address);
+        assert_eq!(
+            settle(&mut here, &greeter(true), on_foreign),
+            writes,
+            "{on_foreign:?} {address}"
+        );
+        let there = Service::from_json(here.annotation(RECORD).unwrap()).unwrap();
+        let ids: Vec<_> = there.nodes.iter().flatten().map(|node| &*node.id).collect();
+        assert_eq!(ids, nodes, "{on_foreign:?} {address}");
+    }
+}
+
+#[test]
+fn what_was_adopted_goes_as_go_would_take_it_away() {
+    let mut here = go_pod("greeter-go", "10.1.0.7:9091");
+    let Plan { write, standings } = plan(&here, &greeter(false), OnForeign::Adopt);
+    assert!(write.unwrap().is_over_foreign && standings == [Standing::Absent]);
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), [TYPE]);
+    // Only ours goes from among others.
+    let mut here = go_pod("greeter-go", "10.1.0.7:7070");
+    adopt(&mut here, &greeter(true));
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert!(
+        here.annotation(RECORD).unwrap().contains("greeter-go")
+            && !here.annotation(RECORD).unwrap().contains("greeter-uid")
+    );
+}
+
+#[test]
+fn a_writer_that_replaces_us_is_adopted() {
+    let mut here = pod(&[], &[]);
+    adopt(&mut here, &greeter(true));
+    let theirs = record("greeter", &[node("greeter-go", "10.1.0.7:9091")]).to_json();
+    let theirs = [(RECORD.to_owned(), Some(theirs))].into();
+    here = written(
+        &here,
+        &Patch {
+            annotations: theirs,
+            ..Patch::default()
+        },
+    );
+    assert_eq!(adopt(&mut here, &greeter(true)), "announce");
+    let standings = plan(&here, &greeter(true), OnForeign::Adopt).standings;
+    assert_eq!(
+        standings,
+        [Standing::Adopted {
+            node: "greeter-go".into()
+        }]
+    );
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_not_ours_is_refused_by_name() {
+    let ab = record("a:b", &[node("x", "10.1.0.9:1")]).to_json();
+    let colliding = pod(&[], &[("micro.mu/service-a_b", &ab)]);
+    let a_b = [entry("a/b", 9091, Some(true))];
+    let Plan { write, standings } = plan(&colliding, &a_b, OnForeign::Adopt);
+    assert_eq!(write, None);
+    let [Standing::Refused(taken)] = &standings[..] else {
+        panic!("{standings:?}")
+    };
+    assert!(taken.to_string().contains("\"a:b\""), "{taken}");
+    assert!(plan(&colliding, &a_b, OnForeign::Take).write.is_some());
+    assert_eq!(
+        plan(
+            &colliding,
+            &[entry("a/b", 9091, Some(false))],
+            OnForeign::Adopt
+        )
+        .write,
+        None
+    );
+
+    // Deployments of go-micro's own runtime select pods by this label.
+    let go_micro = vec![(Scheme::GoMicro, Scheme::GoMicro.keys("greeter").unwrap())];
+    let entries = [Entry {
+        keys: go_micro,
+        ..entry("greeter", 9091, Some(true))
+    }];
+    let Plan { write, standings } = plan(
+        &pod(&[("micro", "go.micro.srv.auth")], &[]),
+        &entries,
+        OnForeign::Take,
+    );
+    assert_eq!(write, None);
+    assert!(
+        matches!(&standings[..], [Standing::Refused(Taken::Label { key, .. })] if key == "micro")
+    );
+}
+
+#[test]
+fn both_schemes_and_the_litter_of_the_old_one() {
+    let keys_of = |scheme: Scheme| (scheme, scheme.keys("greeter").unwrap());
+    let entries = |wanted| {
+        [Entry {
+            keys: Scheme::ALL.map(keys_of).to_vec(),
+            ..entry("greeter", 9091, Some(wanted))
+        }]
+    };
+    // What go-micro 2.4's own deregistration leaves.
+    let mut here = pod(
+        &[("micro", "service"), ("go.micro/greeter", "")],
+        &[("go.micro/greeter", "")],
+    );
+    assert_eq!(adopt(&mut here, &entries(true)), "register, announce");
+    assert_eq!(here.annotation("go.micro/greeter"), here.annotation(RECORD));
+    assert_eq!(adopt(&mut here, &entries(false)), "deregister");
+    assert_eq!(keys(&here), ["micro"]);
+}

@@ -1,0 +1,157 @@
+//! What the registration tells of itself: `/statusz`, `/metrics`, `/readyz`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+/// The registration, at a moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The pod.
+    pub pod: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// What is going on.
+    pub state: &'static str,
+    /// Since when everything is, or is not, as it should be.
+    pub since: SystemTime,
+    /// Each service.
+    pub services: Vec<Service>,
+    /// Whether all are in the registry.
+    pub is_registered: bool,
+    /// Whether the pod was told to go, or we were.
+    pub is_ending: bool,
+    /// Whether nothing of ours is left, for good.
+    pub is_gone: bool,
+    /// Whether the pod is in sight.
+    pub is_connected: bool,
+    /// When it was last in sight.
+    pub verified: Option<SystemTime>,
+    /// After how long out of sight it is called stale; 0 is never.
+    pub ttl: Duration,
+    /// How often somebody else replaced what we wrote, or took it away.
+    pub foreign_rewrites: u32,
+    /// Writes by purpose and outcome.
+    pub writes: BTreeMap<(&'static str, &'static str), u64>,
+    /// When a write last succeeded.
+    pub written: Option<SystemTime>,
+    /// What the server last refused, until it does not.
+    pub refusal: Option<String>,
+}
+
+/// One service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// `unknown`, `absent`, `registered`, `adopted` or `refused`.
+    pub standing: &'static str,
+    /// Where clients find it, whose node was adopted, or what is in the way.
+    pub detail: Option<String>,
+}
+
+// === impl Status ===
+
+impl Status {
+    /// Whether nobody knows how the registration stands, for longer than the TTL.
+    pub fn is_stale(&self, now: SystemTime) -> bool {
+        let unseen = |at: SystemTime| now.duration_since(at).is_ok_and(|unseen| unseen > self.ttl);
+        !self.ttl.is_zero() && !self.is_connected && self.verified.is_none_or(unseen)
+    }
+
+    /// Whether there is something that clients may have seen.
+    pub fn was_registered(&self) -> bool {
+        self.written.is_some() || self.is_registered
+    }
+
+    /// One word for it.
+    pub fn word(&self, now: SystemTime) -> &'static str {
+        if self.is_gone {
+            "gone"
+        } else if self.is_ending {
+            "ending"
+        } else if self.is_stale(now) {
+            "stale"
+        } else if self
+            .services
+            .iter()
+            .any(|service| service.standing == "refused")
+        {
+            "refused"
+        } else if self.is_registered {
+            "registered"
+        } else if self.refusal.is_some() {
+            "waiting"
+        } else {
+            "not registered"
+        }
+    }
+
+    /// For programs.
+    pub fn json(&self, now: SystemTime) -> Value {
+        let at = |at: SystemTime| humantime::format_rfc3339_millis(at).to_string();
+        let services: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| json!({"name": service.name, "standing": service.standing, "detail": service.detail}))
+            .collect();
+        json!({
+            "state": self.word(now),
+            "doing": self.state,
+            "since": at(self.since),
+            "verified": self.verified.map(at),
+            "connected": self.is_connected,
+            "pod": self.pod,
+            "namespace": self.namespace,
+            "services": services,
+            "foreignRewrites": self.foreign_rewrites,
+            "lastRefusal": self.refusal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            pod: "own-0".into(),
+            namespace: "demo".into(),
+            state: "idle",
+            since: SystemTime::UNIX_EPOCH,
+            services: Vec::new(),
+            is_registered: true,
+            is_ending: false,
+            is_gone: false,
+            is_connected: false,
+            verified: Some(SystemTime::UNIX_EPOCH),
+            ttl: Duration::from_secs(90),
+            foreign_rewrites: 0,
+            writes: BTreeMap::new(),
+            written: None,
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn out_of_sight_for_longer_than_the_ttl_is_stale() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let status = status();
+        assert_eq!(
+            [at(90), at(91)].map(|now| status.word(now)),
+            ["registered", "stale"]
+        );
+        let never = Status {
+            ttl: Duration::ZERO,
+            ..status.clone()
+        };
+        assert_eq!(never.word(at(9_000)), "registered");
+        let seen = Status {
+            is_connected: true,
+            ..status
+        };
+        assert_eq!(seen.word(at(9_000)), "registered");
+    }
+}

@@ -1,0 +1,57 @@
+//! `/prestop`: an httpGet preStop hook of the service's container.
+//!
+//! | the pod                              | answer                 |
+//! |--------------------------------------|------------------------|
+//! | nothing is registered by us          | 200 `NOT_REGISTERED`   |
+//! | has a deletionTimestamp              | 200 `DEREGISTERED`     |
+//! | the same, and it could not be undone | 503 `STILL_REGISTERED` |
+//! | has none: a container restarts       | 409 `NOT_TERMINATING`  |
+//! | cannot be read                       | 503 `UNKNOWN`          |
+//!
+//! The kubelet runs the hook before it stops a container for any reason, and anybody may
+//! ask: only the pod itself is believed. The answer comes when clients have had time to
+//! notice, because the service gets its SIGTERM after it.
+
+use http::StatusCode;
+use tokio::time::{self, Instant};
+
+use super::prober::Registration;
+use super::routes::Reply;
+
+/// Ends the registration, if the pod ends.
+pub async fn answer(registration: Option<&Registration>) -> Reply {
+    let Some(registration) = registration else {
+        return Reply::text(StatusCode::OK, "NOT_REGISTERED");
+    };
+    let end = Instant::now() + registration.prestop;
+    let (status, body) = verdict(registration, end).await;
+    Reply::text(status, body)
+}
+
+#[cfg(feature = "kubernetes")]
+async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'static str) {
+    use crate::registry::PreStop;
+    match registration.handle.prestop(registration.prestop).await {
+        PreStop::Gone => {
+            time::sleep_until(end.min(Instant::now() + registration.drain)).await;
+            (StatusCode::OK, "DEREGISTERED")
+        }
+        PreStop::Late => (StatusCode::SERVICE_UNAVAILABLE, "STILL_REGISTERED"),
+        PreStop::Stays => {
+            tracing::warn!(
+                "A preStop hook, but the pod stays: a container restarts, or somebody else asked; the thresholds decide"
+            );
+            (StatusCode::CONFLICT, "NOT_TERMINATING")
+        }
+        PreStop::Unknown(refusal) => {
+            tracing::warn!("A preStop hook, and nobody says whether the pod goes: {refusal}");
+            (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN")
+        }
+    }
+}
+
+#[cfg(not(feature = "kubernetes"))]
+async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'static str) {
+    time::sleep_until(end).await;
+    match registration.handle {}
+}
