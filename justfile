@@ -45,7 +45,7 @@ demo:
 # grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place).
 # One test at a time: they assert when answers come, which ten thousand probes beside them would delay
 interop:
-    bin="$(tests/rig/build.sh)" && MICRO_HEALTH_RIG_BIN="$bin" \
+    bin="$(tests/rig/build.sh go-micro kubelet)" && MICRO_HEALTH_RIG_BIN="$bin" \
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop -- --test-threads=1
 

@@ -1,21 +1,31 @@
 #!/usr/bin/env bash
-# Builds the Go programs of the rig: tests/rig/build.sh [PROGRAM...], every one by default.
+# Builds the Go programs of the rig: tests/rig/build.sh [PROGRAM or PART...], everything by default.
 #
-# A program is a folder with a go.mod, two levels down, and goes by the folder's name. Each binary lands
-# outside the tree, keyed by the sources it was built from, so that a second run costs milliseconds.
-# The last line of stdout, and the only one, is a directory with a link per program.
+# A program is a folder with a go.mod, and goes by the folder's name; a part is the folder above several of
+# them. Each binary lands outside the tree, keyed by the sources it was built from, so that a second run costs
+# milliseconds. The last line of stdout, and the only one, is a directory with a link per program.
 set -euo pipefail
+shopt -s nullglob
 
 rig="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${MICRO_HEALTH_RIG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/micro-health/rig}"
 
 declare -A sources
-for module in "$rig"/*/*/go.mod; do
+for module in "$rig"/{*,*/*}/go.mod; do
   folder="$(dirname "$module")"
   sources[$(basename "$folder")]="$folder"
 done
+mapfile -t known < <(printf '%s\n' "${!sources[@]}" | sort)
 
 say() { printf '%s\n' "$*" >&2; }
+
+# The programs that an argument names.
+named() {
+  local program
+  for program in "${known[@]}"; do
+    if [[ "$1" == "$program" || "$rig/$1" == "$(dirname "${sources[$program]}")" ]]; then echo "$program"; fi
+  done
+}
 
 # The linker's flags. A file `ldflags` beside the sources sets variables that a release build would.
 ldflags() {
@@ -24,35 +34,36 @@ ldflags() {
   [[ ! -f "$more" ]] || printf ' %s' "$(<"$more")"
 }
 
-# The key of a program: its binary is rebuilt when one of its files changes.
+# The key of a program: its binary is rebuilt when one of its files changes, or one of its part's stubs.
 key() {
   local from="${sources[$1]}"
-  {
-    cat "$from/go.mod" "$from/go.sum" "$from/main.go"
-    [[ ! -f "$from/ldflags" ]] || cat "$from/ldflags"
-  } | sha256sum | cut -c1-16
+  cat "$from"/go.{mod,sum} "$from"/*.go "$from"/ldflag[s] "$from"/../stub/*/* | sha256sum | cut -c1-16
 }
 
 binary() { printf '%s/%s-%s/%s' "$cache" "$1" "$(key "$1")" "$1"; }
 
 build() {
-  local program="$1" out partial started="$SECONDS"
+  local program="$1" out lock partial started="$SECONDS"
   out="$(binary "$program")"
+  mkdir -p "$(dirname "$out")"
+  # Whoever comes second waits for the first instead of doing its work again.
+  exec {lock}>"$out.lock"
+  flock "$lock"
   if [[ -x "$out" ]]; then
     say "$program: already built"
-    return
+  else
+    partial="$(mktemp "$out.XXXXXX")"
+    # No version control stamp: it would ask git about the tree the sources lie in.
+    if ! (cd "${sources[$program]}" && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
+      go build -trimpath -buildvcs=false -ldflags "$(ldflags "$program")" -o "$partial" . >&2); then
+      rm -f "$partial"
+      say "$program: did not build"
+      exit 1
+    fi
+    mv "$partial" "$out"
+    say "$program: built in $((SECONDS - started)) s"
   fi
-  mkdir -p "$(dirname "$out")"
-  partial="$(mktemp "$out.XXXXXX")"
-  # No version control stamp: it would ask git about the tree the sources lie in.
-  if ! (cd "${sources[$program]}" && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
-    go build -trimpath -buildvcs=false -ldflags "$(ldflags "$program")" -o "$partial" . >&2); then
-    rm -f "$partial"
-    say "$program: did not build"
-    exit 1
-  fi
-  mv "$partial" "$out"
-  say "$program: built in $((SECONDS - started)) s"
+  exec {lock}>&-
 }
 
 # Links every program whose binary is up to date, and drops the links of those that are not.
@@ -66,15 +77,15 @@ link() {
   fi
 }
 
-mapfile -t known < <(printf '%s\n' "${!sources[@]}" | sort)
-programs=("$@")
-((${#programs[@]})) || programs=("${known[@]}")
-for program in "${programs[@]}"; do
-  if [[ -z "${sources[$program]:-}" ]]; then
-    say "no program called '$program'; there are: ${known[*]}"
+programs=()
+for argument in "$@"; do
+  mapfile -t -O "${#programs[@]}" programs < <(named "$argument")
+  if [[ -z "$(named "$argument")" ]]; then
+    say "nothing called '$argument'; there are: ${known[*]}"
     exit 1
   fi
 done
+(($#)) || programs=("${known[@]}")
 
 if ! command -v go >/dev/null; then
   say "the rig is made of real Go programs, and 'go' is not on PATH: install Go 1.26 or later"
