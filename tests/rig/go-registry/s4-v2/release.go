@@ -1,0 +1,18 @@
+package main
+
+import (
+	"github.com/micro/go-micro/v2/registry"
+	kubernetes "github.com/micro/go-plugins/registry/kubernetes/v2"
+)
+
+type (
+	Registry = registry.Registry
+	Service  = registry.Service
+	Watcher  = registry.Watcher
+)
+
+var (
+	newRegistry  = kubernetes.NewRegistry
+	addrs        = registry.Addrs
+	watchService = registry.WatchService
+)
