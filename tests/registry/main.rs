@@ -1,0 +1,21 @@
+//! Runs a real API server and the Go registries of every generation.
+//!
+//! ```text
+//!  GoClient ──────────────────▶ ControlPlane ◀────────────────── Namespace
+//!  registers, looks up, watches  etcd, kube-apiserver             makes pods and accounts,
+//!  as a pod would                (built by tests/rig/build.sh)    as kubelet and operator
+//! ```
+//!
+//! [`rig`] is these three. The tests share one API server, each in a namespace of its own, except those
+//! that stop it. `just registry` builds the programs and runs this.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
+)]
+
+mod alive;
+mod lookups;
+mod recorded;
+mod rig;
+mod watches;

@@ -1,0 +1,50 @@
+//! Whom the tests meet: an API server, what lives in it, and the Go registries.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time;
+
+mod accounts;
+mod api_server;
+mod children;
+mod control_plane;
+mod go_client;
+mod go_watch;
+mod identity;
+mod namespace;
+mod pods;
+
+pub use accounts::ROLE;
+pub use api_server::ApiServer;
+pub use control_plane::ControlPlane;
+pub use go_client::{GoClient, RELEASES, S6};
+pub use go_watch::GoWatch;
+pub use identity::Identity;
+pub use namespace::Namespace;
+pub use pods::IP;
+
+/// Bounds every await: many times what anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Time between two looks at something that cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Awaits with a bound.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("still waiting after {PATIENCE:?}: {what}"))
+}
+
+/// A program that tests/rig/build.sh made.
+fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("MICRO_HEALTH_RIG_BIN")
+        .expect("MICRO_HEALTH_RIG_BIN must name the built programs: run `just registry`");
+    let program = PathBuf::from(folder).join(name);
+    assert!(
+        program.exists(),
+        "{name} must be built: run `just registry`"
+    );
+    program
+}

@@ -1,0 +1,78 @@
+//! A Go registry's watcher.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::sleep;
+
+use super::go_client::{Line, Service};
+use super::within;
+
+/// Most generations throw away whatever happens in the first second of a watch.
+const DEAF: Duration = Duration::from_millis(1500);
+
+/// A running watch. It is killed with this value.
+#[derive(Debug)]
+pub struct GoWatch {
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+/// What a watcher says has happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// create, update or delete.
+    pub action: String,
+    pub service: Service,
+}
+
+// === impl GoWatch ===
+
+impl GoWatch {
+    pub async fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("unshare must be installed");
+        let stdout = child.stdout.take().expect("stdout must be piped");
+        let mut watch = Self {
+            lines: BufReader::new(stdout).lines(),
+            _child: child,
+        };
+        let line = watch.line().await;
+        assert_eq!(line.action, "watching", "{line:?}");
+        sleep(DEAF).await;
+        watch
+    }
+
+    /// The next event, or the error that `Next` returned.
+    pub async fn next(&mut self) -> Result<Event, String> {
+        let line = self.line().await;
+        if !line.error.is_empty() {
+            return Err(line.error);
+        }
+        let action = line.action.clone();
+        let service = line.services().next();
+        let service = service.expect("an event must have a service");
+        Ok(Event { action, service })
+    }
+
+    async fn line(&mut self) -> Line {
+        within("a watcher's next line", async {
+            loop {
+                let line = self.lines.next_line().await;
+                let line = line.expect("a pipe must be readable");
+                let line = line.expect("a watcher must say why it ends");
+                // Some generations log to stdout.
+                if line.starts_with('{') {
+                    break line
+                        .parse()
+                        .unwrap_or_else(|error| panic!("{error}: {line}"));
+                }
+            }
+        })
+        .await
+    }
+}

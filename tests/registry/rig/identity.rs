@@ -1,0 +1,80 @@
+//! What a process in a pod is given: its name, its account's folder and where the API server is.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::Namespace;
+
+/// Where every container has its account's folder.
+const MOUNT_POINT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Puts a folder there for one process alone: the machine's own /var/run stays as it is.
+const MOUNT: &str = r#"
+mount -t tmpfs rig /var/run && mkdir -p "$0" && mount --bind "$1" "$0" && shift && exec "$@"
+"#;
+
+/// A place in a pod, for a process to take.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub pod: String,
+    apiserver: SocketAddr,
+    folder: Arc<TempDir>,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    pub fn new(namespace: &Namespace, pod: &str, token: &str) -> Self {
+        let identity = Self {
+            pod: pod.to_owned(),
+            apiserver: namespace.api.address,
+            folder: Arc::new(tempfile::tempdir().expect("a temporary directory must be creatable")),
+        };
+        identity.write("namespace", &namespace.name);
+        identity.write("token", token);
+        fs::copy(namespace.api.authority(), identity.folder().join("ca.crt"))
+            .expect("the authority's file must be readable");
+        identity
+    }
+
+    /// The account's folder: `token`, `ca.crt`, `namespace`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Replaces a file in the account's folder at once, as the kubelet does.
+    pub fn write(&self, name: &str, text: &str) {
+        let next = self.folder().join(format!(".{name}"));
+        fs::write(&next, text)
+            .and_then(|()| fs::rename(next, self.folder().join(name)))
+            .expect("a temporary directory must be writable");
+    }
+
+    /// A program with all of it, and with no other variables.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("unshare");
+        let own = fs::metadata("/proc/self").expect("/proc must be mounted");
+        if own.uid() != 0 {
+            command.arg("--map-root-user");
+        }
+        command
+            .args(["--mount", "sh", "-c", MOUNT, MOUNT_POINT])
+            .args([self.folder().as_os_str(), program.as_ref()])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("HOSTNAME", &self.pod)
+            .env("KUBERNETES_SERVICE_HOST", self.apiserver.ip().to_string())
+            .env("KUBERNETES_SERVICE_PORT", self.apiserver.port().to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}

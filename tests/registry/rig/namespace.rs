@@ -1,0 +1,52 @@
+//! A test's own part of the API server. What lives there: `pods.rs`, `accounts.rs`.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use k8s_openapi::api::core::v1;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+
+use super::{ApiServer, ControlPlane, within};
+
+/// A namespace, spoken for by an administrator.
+#[derive(Clone)]
+pub struct Namespace {
+    pub name: String,
+    pub api: ApiServer,
+    pub admin: Client,
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    /// A new one in the API server that all tests share.
+    pub async fn fresh(prefix: &str) -> Self {
+        Self::fresh_in(ControlPlane::shared().await, prefix).await
+    }
+
+    /// A new one in this API server.
+    pub async fn fresh_in(api: &ApiServer, prefix: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = api.admin();
+        let namespace = v1::Namespace {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                ..ObjectMeta::default()
+            },
+            ..v1::Namespace::default()
+        };
+        let namespaces = Api::all(admin.clone());
+        within(
+            "a namespace",
+            namespaces.create(&PostParams::default(), &namespace),
+        )
+        .await
+        .expect("a namespace must be creatable");
+        Self {
+            name,
+            api: api.clone(),
+            admin,
+        }
+    }
+}
