@@ -84,4 +84,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop browser image soak-ci budgets
+ci: test fmt clippy doc slim demo deny interop registry browser image soak-ci budgets
