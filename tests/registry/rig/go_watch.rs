@@ -13,7 +13,7 @@ use super::within;
 /// Most generations throw away whatever happens in the first second of a watch.
 const DEAF: Duration = Duration::from_millis(1500);
 
-/// A running watch. It is killed with this value.
+/// A running watch. It is killed with this value, or else ends with our end of its standard input.
 #[derive(Debug)]
 pub struct GoWatch {
     lines: Lines<BufReader<ChildStdout>>,
@@ -33,9 +33,10 @@ pub struct Event {
 impl GoWatch {
     pub async fn start(command: &mut Command) -> Self {
         let mut child = command
+            .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("unshare must be installed");
+            .expect("a Go client must start");
         let stdout = child.stdout.take().expect("stdout must be piped");
         let mut watch = Self {
             lines: BufReader::new(stdout).lines(),

@@ -33,10 +33,13 @@ pub struct Identity {
 
 impl Identity {
     pub fn new(namespace: &Namespace, pod: &str, token: &str) -> Self {
+        // Inside of the control plane's, which is removed however a test ends.
+        let folder = tempfile::tempdir_in(namespace.api.folder());
+        let folder = folder.expect("the control plane's folder must be writable");
         let identity = Self {
             pod: pod.to_owned(),
             apiserver: namespace.api.address,
-            folder: Arc::new(tempfile::tempdir().expect("a temporary directory must be creatable")),
+            folder: Arc::new(folder),
         };
         identity.write("namespace", &namespace.name);
         identity.write("token", token);

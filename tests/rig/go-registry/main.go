@@ -2,8 +2,9 @@
 //
 //	register NAME | deregister NAME | get NAME | list | watch [NAME]
 //
-// Prints lines of JSON: what was found, what happened to a service, or the error. This text is every
-// client's; which release it speaks for is in release.go beside its go.mod.
+// Prints lines of JSON: what was found, what happened to a service, or the error. A watch ends when its
+// standard input does, and so with whoever started it. This text is every client's; which release it speaks
+// for is in release.go beside its go.mod.
 //
 // Wants what a pod has: HOSTNAME, KUBERNETES_SERVICE_HOST and _PORT, a service account's folder. REGADDR
 // instead names an API server without TLS; the registry then assumes the namespace `default`. SVC_JSON is
@@ -13,6 +14,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -63,6 +65,10 @@ func follow(watcher Watcher, err error) {
 	if err != nil {
 		end(nil, err)
 	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	say(found{Action: "watching"})
 	for {
 		event, err := watcher.Next()

@@ -1,7 +1,9 @@
 // kuberesolver under the grpc-go of its time as a command:
 //
-//	call TARGET [POLICY]   asks grpc.health.v1 twice a second until it is killed
+//	call TARGET [POLICY]   asks grpc.health.v1 twice a second
 //	serve ADDRESS NAME     a health server that tells its name and the :authority it was asked for
+//
+// Both end when their standard input does, and so with whoever started them.
 //
 // Prints lines of JSON: every list of addresses the resolver pushes, and every answer. This text is both
 // clients'; which release it speaks for is in release.go beside its go.mod.
@@ -14,6 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -35,6 +38,10 @@ const (
 type line map[string]any
 
 func main() {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	switch {
 	case len(os.Args) == 3 && os.Args[1] == "call":
 		call(os.Args[2], "round_robin")
