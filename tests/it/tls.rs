@@ -4,6 +4,7 @@ mod certificate;
 mod files;
 mod pki;
 mod service;
+mod tonic;
 
 use std::fs;
 
