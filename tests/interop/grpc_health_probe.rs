@@ -5,10 +5,8 @@
 //! numbers of milliseconds, and without `--service` it asks for the name `""`, quotes included.
 //! `just interop` installs it and names it in `MICRO_HEALTH_PEER_PROBE`.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -16,14 +14,12 @@ use hyper_util::server::conn::auto;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
-use tokio::time::timeout;
 use tonic_health::ServingStatus::{NotServing, Serving};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower_service::Service as _;
 
-use crate::PATIENCE;
+use crate::one_shot::OneShot;
 
 /// What both are asked, the codes of the crate and of ours, and why they differ.
 const TABLE: &[(Peer, Asked, i32, i32, &str)] = {
@@ -109,21 +105,15 @@ enum Asked {
 
 #[tokio::test]
 async fn exit_codes_are_those_of_grpc_health_probe() {
-    let crates = std::env::var_os("MICRO_HEALTH_PEER_PROBE").filter(|path| !path.is_empty());
-    let crates = crates
-        .map(PathBuf::from)
-        .expect("MICRO_HEALTH_PEER_PROBE must name it: run `just interop`");
-    let folder = tempfile::tempdir().expect("a folder must be creatable");
-    let ours = folder.path().join("grpc-health-probe");
-    symlink(env!("CARGO_BIN_EXE_health"), &ours).expect("the folder must be empty");
+    let (crates, ours) = (OneShot::the_crate(), OneShot::ours());
     let mut text = format!("{:<32}{:>6}{:>6}\n", "", "crate", "ours");
     let mut wrong = Vec::new();
     for (peer, asked, expected_theirs, expected_ours, why) in TABLE {
         let (address, _open) = peer.listen().await;
-        let theirs = code(&crates, &asked.to_the_crate(address)).await;
-        let ours = code(&ours, &asked.to_ours(address)).await;
+        let theirs = crates.run(&asked.to_the_crate(address)).await.code;
+        let ours = ours.run(&asked.to_ours(address)).await.code;
         let row = format!("{:<32}", format!("{peer:?} {asked:?}"));
-        text += &format!("{row}{theirs:>6}{ours:>6}  {why}\n");
+        let _ = writeln!(text, "{row}{theirs:>6}{ours:>6}  {why}");
         if (theirs, ours) != (*expected_theirs, *expected_ours) {
             wrong.push(row);
         }
@@ -135,22 +125,6 @@ async fn exit_codes_are_those_of_grpc_health_probe() {
     }
     crate::report::publish("grpc-health-probe.txt", &text);
     assert!(wrong.is_empty(), "{wrong:?} in\n{text}");
-}
-
-async fn code(program: &Path, args: &[String]) -> i32 {
-    let mut command = Command::new(program);
-    command
-        .args(args)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let status = timeout(PATIENCE, command.status()).await;
-    let status = status.unwrap_or_else(|_| panic!("{program:?} {args:?} must end"));
-    let status = status.unwrap_or_else(|error| panic!("{program:?}: {error}"));
-    let code = status.code();
-    code.unwrap_or_else(|| panic!("{program:?} {args:?}: {status}"))
 }
 
 // === impl Asked ===

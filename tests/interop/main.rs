@@ -14,12 +14,14 @@
 )]
 
 mod expected;
+mod grpc_door;
 mod grpc_health_probe;
 mod hostile;
 mod kubelet;
 mod kubelet_prober;
 mod loopback;
 mod matrix;
+mod one_shot;
 mod prober;
 mod report;
 mod restart;

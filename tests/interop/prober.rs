@@ -30,10 +30,20 @@ pub struct Outcome {
 
 /// Probes as `httpGet` with a path and nothing else.
 pub async fn http_get(address: SocketAddr, path: &str) -> Outcome {
+    probe(&["http", &format!("http://{address}{path}"), TIMEOUT]).await
+}
+
+/// Probes as `grpc` with this `service`; "" is what a probe asks for that does not set it.
+pub async fn grpc(address: SocketAddr, service: &str) -> Outcome {
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    probe(&["grpc", &host, &port, service, TIMEOUT]).await
+}
+
+async fn probe(args: &[&str]) -> Outcome {
     let rig = std::env::var_os("MICRO_HEALTH_RIG_BIN")
         .expect("MICRO_HEALTH_RIG_BIN must name the built programs: run `just interop`");
     let output = Command::new(PathBuf::from(rig).join("prober"))
-        .args(["http", &format!("http://{address}{path}"), TIMEOUT])
+        .args(args)
         .env_clear()
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -64,6 +74,7 @@ impl Outcome {
     /// Whether the kubelet lost patience before the answer came, and with it the answer.
     pub fn gave_up(&self) -> bool {
         self.message.contains("Client.Timeout exceeded")
+            || self.message.contains("did not complete within")
     }
 
     /// For a table: "ok", the status, or else all that is known; with a star at the second try.

@@ -1,0 +1,70 @@
+//! Programs that ask once and exit: the crate `grpc_health_probe`, and this binary under that name.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+
+/// A program to run.
+#[derive(Debug)]
+pub struct OneShot {
+    path: PathBuf,
+    /// Holds the link that gives ours its name.
+    _folder: Option<TempDir>,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    /// Standard output, then standard error.
+    pub said: String,
+}
+
+// === impl OneShot ===
+
+impl OneShot {
+    /// The crate's, as `just interop` has found it.
+    pub fn the_crate() -> Self {
+        let path = std::env::var_os("MICRO_HEALTH_PEER_PROBE").filter(|path| !path.is_empty());
+        let path = path.expect("MICRO_HEALTH_PEER_PROBE must name it: run `just interop`");
+        Self {
+            path: path.into(),
+            _folder: None,
+        }
+    }
+
+    /// Ours, in the Go tool's dialect.
+    pub fn ours() -> Self {
+        let folder = tempfile::tempdir().expect("a folder must be creatable");
+        let path = folder.path().join("grpc-health-probe");
+        symlink(env!("CARGO_BIN_EXE_health"), &path).expect("the folder must be empty");
+        Self {
+            path,
+            _folder: Some(folder),
+        }
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, args: &[String]) -> Ran {
+        let output = Command::new(&self.path)
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, output).await;
+        let output = output.unwrap_or_else(|_| panic!("{self:?} {args:?} must end"));
+        let output = output.unwrap_or_else(|error| panic!("{self:?}: {error}"));
+        let code = output.status.code();
+        let code = code.unwrap_or_else(|| panic!("{self:?} {args:?}: {}", output.status));
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).trim_end().to_owned();
+        Ran { code, said }
+    }
+}
