@@ -3,6 +3,8 @@
 //! Needs Debian's packages chromium and prometheus: `just browser`. The screenshots stay under
 //! target/tmp/statusz, to be looked at.
 
+#![expect(clippy::unwrap_used, reason = "a test binary: a panic is a verdict")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -21,7 +23,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Chromium starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A micro service that answers until the test ends.
 async fn service() -> (SocketAddr, Health) {
@@ -73,9 +75,13 @@ async fn run(command: &mut Command) -> Output {
     let output = command.kill_on_drop(true).output();
     let output = timeout(PATIENCE, output)
         .await
-        .unwrap_or_else(|_| panic!("{name:?} hangs"));
-    output
-        .unwrap_or_else(|error| panic!("{name:?}: {error}; see `just browser` for what to install"))
+        .unwrap_or_else(|_| panic!("{} hangs", name.display()));
+    output.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; see `just browser` for what to install",
+            name.display()
+        )
+    })
 }
 
 fn chromium(sidecar: SocketAddr, profile: &tempfile::TempDir, flags: &[&str]) -> Command {
