@@ -133,6 +133,12 @@ impl Target {
         self.dialer.endpoint()
     }
 
+    /// Until when the service's certificate is valid; `None` without TLS, or before the
+    /// first handshake.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        self.dialer.certificate_expiry()
+    }
+
     /// What its checks have been.
     pub fn record(&self) -> Record {
         lock(&self.record).clone()

@@ -41,6 +41,8 @@ pub struct Target {
     pub name: String,
     /// The protocol that it was found to speak.
     pub protocol: &'static str,
+    /// Until when its certificate is valid, if it has shown one.
+    pub certificate_expiry: Option<SystemTime>,
     /// What its checks have been.
     pub record: Record,
 }
@@ -117,6 +119,7 @@ impl Snapshot {
             name,
             protocol,
             record,
+            ..
         } in &self.targets
         {
             if let Some(latest) = &record.latest {
@@ -153,16 +156,38 @@ impl Snapshot {
                 .encode_family(&[("target", name.as_str())])?
                 .encode_gauge(&record.consecutive_failures)?;
         }
-        let help = "When a check was last healthy";
-        let mut success = gauge(to, "health_sidecar_last_success_timestamp_seconds", help)?;
-        for Target { name, record, .. } in &self.targets {
-            if let Some(at) = record.last_success {
-                success
-                    .encode_family(&[("target", name.as_str())])?
+        self.encode_times(
+            to,
+            "health_sidecar_last_success_timestamp_seconds",
+            "When a check was last healthy",
+            |target| target.record.last_success,
+        )?;
+        self.encode_times(
+            to,
+            "health_sidecar_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate ends that the service showed last",
+            |target| target.certificate_expiry,
+        )?;
+        self.encode_durations(to)
+    }
+
+    /// A moment of each target that has come to it.
+    fn encode_times(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &'static str,
+        help: &str,
+        time: fn(&Target) -> Option<SystemTime>,
+    ) -> fmt::Result {
+        let mut times = gauge(to, name, help)?;
+        for target in &self.targets {
+            if let Some(at) = time(target) {
+                times
+                    .encode_family(&[("target", target.name.as_str())])?
                     .encode_gauge(&unix_seconds(at))?;
             }
         }
-        self.encode_durations(to)
+        Ok(())
     }
 
     fn encode_durations(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -246,89 +271,4 @@ fn unix_seconds(at: SystemTime) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::target::Check;
-    use crate::unhealthy::Unhealthy;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    fn snapshot() -> Snapshot {
-        let mut record = Record::default();
-        for (second, verdict) in [(1, Ok(())), (2, Err(Unhealthy::NoDebug("Debug.Health")))] {
-            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-            record.observe(&Arc::new(Check {
-                verdict,
-                reached: crate::unhealthy::Stage::Waiting,
-                took: Duration::from_millis(3),
-                at,
-                finished: tokio::time::Instant::now(),
-            }));
-        }
-        let target = |name: &str| Target {
-            name: name.into(),
-            protocol: "grpc",
-            record: record.clone(),
-        };
-        let requests = Requests::from([(("/health", 200, Client::Kubelet), 7)]);
-        let process = Process {
-            resident_bytes: 1 << 20,
-            cpu_seconds: 0.5,
-            open_fds: 9,
-            started: SystemTime::UNIX_EPOCH,
-        };
-        Snapshot {
-            targets: vec![target("greeter"), target("a\"b\n")],
-            requests,
-            process: Some(process),
-            registration: None,
-        }
-    }
-
-    #[test]
-    fn tells_every_name_of_the_contract() {
-        let text = text(snapshot());
-        for line in [
-            "health_sidecar_target_healthy{target=\"greeter\",protocol=\"grpc\"} 0",
-            "health_sidecar_checks_total{target=\"greeter\",result=\"ok\"} 1",
-            "health_sidecar_checks_total{target=\"greeter\",result=\"no_debug\"} 1",
-            "health_sidecar_state_transitions_total{target=\"greeter\",to=\"unhealthy\"} 1",
-            "health_sidecar_consecutive_failures{target=\"greeter\"} 1",
-            "health_sidecar_last_success_timestamp_seconds{target=\"greeter\"} 1.0",
-            "health_sidecar_check_duration_seconds_bucket{le=\"0.005\",target=\"greeter\"} 2",
-            "health_sidecar_check_duration_seconds_bucket{le=\"+Inf\",target=\"greeter\"} 2",
-            "health_sidecar_check_duration_seconds_count{target=\"greeter\"} 2",
-            "health_sidecar_http_requests_total{path=\"/health\",code=\"200\",client=\"kubelet\"} 7",
-            "process_resident_memory_bytes 1048576",
-            "process_cpu_seconds_total 0.5",
-            "process_open_fds 9",
-            "process_start_time_seconds 0.0",
-        ] {
-            assert!(
-                text.lines().any(|told| told == line),
-                "{line} is not in\n{text}"
-            );
-        }
-        assert!(
-            text.contains("health_sidecar_build_info{version=\"0.1.0\",commit=\""),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_hostile_name_is_escaped() {
-        assert!(text(snapshot()).contains(r#"{target="a\"b\n","#));
-    }
-
-    #[test]
-    fn clients_are_a_closed_set() {
-        for (agent, expected) in [
-            (Some(&b"kube-probe/1.36"[..]), Client::Kubelet),
-            (Some(b"Prometheus/3.5.0"), Client::Prometheus),
-            (Some(b"curl/8"), Client::Other),
-            (None, Client::Other),
-        ] {
-            assert_eq!(Client::of(agent), expected);
-        }
-    }
-}
+mod tests;

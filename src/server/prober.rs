@@ -169,6 +169,7 @@ impl Prober {
         let target = |target: &Arc<Target>| metrics::Target {
             name: target.name().to_owned(),
             protocol: target.protocol(),
+            certificate_expiry: target.certificate_expiry(),
             record: target.record(),
         };
         let snapshot = Snapshot {
@@ -189,6 +190,7 @@ impl Prober {
             name: target.name().to_owned(),
             address: target.address().to_string(),
             protocol: target.protocol(),
+            certificate_expiry: target.certificate_expiry(),
             record: target.record(),
         };
         let status = Status {

@@ -41,6 +41,8 @@ pub struct TargetStatus {
     pub address: String,
     /// What it was found to speak.
     pub protocol: &'static str,
+    /// Until when its certificate is valid, if it has shown one.
+    pub certificate_expiry: Option<SystemTime>,
     /// What its checks have been.
     pub record: Record,
 }
@@ -198,7 +200,7 @@ impl TargetStatus {
         write_plot(page, self.record.history.iter())?;
         write!(
             page,
-            "<dl><dt>address<dd>{}<dt>protocol<dd>{}<dt>last probe<dd>{} ago, {:.1} ms<dt>healthy last<dd>{}</dl>",
+            "<dl><dt>address<dd>{}<dt>protocol<dd>{}<dt>last probe<dd>{} ago, {:.1} ms<dt>healthy last<dd>{}",
             Escaped(&self.address),
             self.protocol,
             Age(latest.at, now),
@@ -206,7 +208,18 @@ impl TargetStatus {
             self.record
                 .last_success
                 .map_or("never".to_owned(), |at| format!("{} ago", Age(at, now))),
-        )
+        )?;
+        match self.certificate_expiry {
+            None => Ok(()),
+            Some(at) if at < now => write!(
+                page,
+                "<dt>certificate<dd class=bad>expired {} ago",
+                Age(at, now)
+            ),
+            Some(at) => write!(page, "<dt>certificate<dd>expires in {}", Age(now, at)),
+        }?;
+        page.push_str("</dl>");
+        Ok(())
     }
 
     fn json(&self, status: &Status) -> Value {
@@ -227,6 +240,7 @@ impl TargetStatus {
             "lastProbe": time(latest.map(|check| check.at)),
             "ageMs": latest.map(|check| now.duration_since(check.at).unwrap_or_default().as_millis()),
             "lastSuccess": time(self.record.last_success),
+            "certificateExpires": time(self.certificate_expiry),
             "history": self.record.history.iter().map(|Sample { code, took }| {
                 json!({"result": code, "ms": milliseconds(*took)})
             }).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
@@ -82,6 +82,11 @@ impl Dialer {
     /// Where it dials.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Until when the certificate is valid that the service has shown last.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        self.tls.as_ref()?.certificate_expiry()
     }
 
     /// What the latest dial was or is waiting for.

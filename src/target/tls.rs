@@ -5,12 +5,17 @@
 //!                      │                          │
 //!                      ▼                          ▼
 //!                   verifier: whom to trust    refusal (pure): what went wrong, in words
+//!                      │
+//!                      ▼
+//!                   expiry (pure): until when
 //! ```
 
 pub mod options;
 
 #[cfg(feature = "tls")]
 mod client;
+#[cfg(feature = "tls")]
+mod expiry;
 #[cfg(feature = "tls")]
 mod files;
 #[cfg(feature = "tls")]

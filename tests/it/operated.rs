@@ -61,6 +61,15 @@ impl Operated {
         );
     }
 
+    /// The value of a series in `/metrics`, if it is there.
+    #[cfg(feature = "tls")]
+    pub async fn metric(&self, series: &str) -> Option<f64> {
+        let (_, text) = self.probe("/metrics").await;
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map(|value| value.parse().unwrap())
+    }
+
     /// The messages after the start line, when there are at least so many.
     pub async fn has_logged(&mut self, at_least: usize) -> Vec<String> {
         let log = self.0.log(1 + at_least).await;

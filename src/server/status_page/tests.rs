@@ -25,6 +25,7 @@ fn target(name: &str, verdicts: impl IntoIterator<Item = Verdict>) -> TargetStat
         name: name.into(),
         address: "localhost:9091".into(),
         protocol: "grpc",
+        certificate_expiry: None,
         record,
     }
 }
@@ -78,6 +79,20 @@ fn says_the_verdict_in_words() {
 }
 
 #[test]
+fn says_when_a_certificate_ends() {
+    let mut greeter = target("greeter", [Ok(())]);
+    assert!(!page(vec![greeter.clone()]).contains("certificate"));
+    for (ends, text) in [
+        (at(90_000 + 200), "expires in 1 d 1 h"),
+        (at(135), "expired 1 min 5 s ago"),
+    ] {
+        greeter.certificate_expiry = Some(ends);
+        let page = page(vec![greeter.clone()]);
+        assert!(page.contains(text), "{text:?} is not in\n{page}");
+    }
+}
+
+#[test]
 fn a_hostile_name_is_text() {
     let page = page(vec![target("<script>alert('x')</script>\"&", [Ok(())])]);
     assert!(!page.contains("<script"), "{page}");
@@ -90,8 +105,10 @@ fn a_hostile_name_is_text() {
 #[test]
 fn a_full_plot_stays_below_ten_kibibytes() {
     let verdicts = || (0..500).map(|n| if n % 3 == 0 { not_serving() } else { Ok(()) });
-    let targets =
-        ["greeter", "payments", "stock", "mail", "search"].map(|name| target(name, verdicts()));
+    let targets = ["greeter", "payments", "stock", "mail", "search"].map(|name| TargetStatus {
+        certificate_expiry: Some(at(100)),
+        ..target(name, verdicts())
+    });
     let page = page(targets.to_vec());
     assert!(page.contains("and 1 more"), "{page}");
     assert!(page.len() < 10 << 10, "{}", page.len());
@@ -100,7 +117,8 @@ fn a_full_plot_stays_below_ten_kibibytes() {
 
 #[test]
 fn the_twin_has_the_same_facts() {
-    let targets = vec![target("greeter", [Ok(()), not_serving()])];
+    let mut targets = vec![target("greeter", [Ok(()), not_serving()])];
+    targets[0].certificate_expiry = Some(at(9));
     let json: Value = serde_json::from_str(
         &Status {
             targets,
@@ -118,6 +136,7 @@ fn the_twin_has_the_same_facts() {
     assert_eq!(target["reason"], "not_serving");
     assert_eq!(target["since"], "1970-01-01T00:00:02.000Z");
     assert_eq!(target["lastSuccess"], "1970-01-01T00:00:01.000Z");
+    assert_eq!(target["certificateExpires"], "1970-01-01T00:00:09.000Z");
     assert_eq!(
         target["history"][1],
         json!({"result": "not_serving", "ms": 0.4})

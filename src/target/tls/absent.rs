@@ -1,5 +1,7 @@
 //! What a build without the feature `tls` has in its place: nothing can be made of it.
 
+use std::time::SystemTime;
+
 use super::InvalidTls;
 use super::options::Options;
 use crate::target::dial::{Http, NoConnection};
@@ -34,6 +36,11 @@ impl Tls {
 
     /// Cannot be called.
     pub fn has_changed(&self) -> bool {
+        match *self {}
+    }
+
+    /// Cannot be called.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
         match *self {}
     }
 }

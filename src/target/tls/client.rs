@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -106,6 +107,12 @@ impl Tls {
     /// Whether a file has changed since the last handshake began.
     pub fn has_changed(&self) -> bool {
         self.lock().stamps != self.files.stamps()
+    }
+
+    /// Until when the service's certificate is valid, by the latest handshake that came
+    /// to one.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        self.files.shown().until()
     }
 
     /// What the files say, or said when they were last good.

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::InvalidTls;
 use super::options::Options;
-use super::verifier::Verifier;
+use super::verifier::{Shown, Verifier};
 
 /// What a configuration is read from.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Files {
     /// Certificate and key.
     client: Option<(PathBuf, PathBuf)>,
     provider: Arc<CryptoProvider>,
+    shown: Shown,
 }
 
 #[derive(Debug)]
@@ -65,7 +66,13 @@ impl Files {
                 .clone()
                 .zip(options.tls_client_key.clone()),
             provider: Arc::new(ring::default_provider()),
+            shown: Shown::default(),
         })
+    }
+
+    /// What the service has shown to all that was read.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     pub(super) fn has_client_certificate(&self) -> bool {
@@ -135,6 +142,7 @@ impl Files {
                 .map_err(|error| InvalidTls::Setup(error.to_string()))?,
             trusted,
             algorithms: self.provider.signature_verification_algorithms,
+            shown: self.shown.clone(),
         })
     }
 }

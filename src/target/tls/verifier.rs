@@ -1,6 +1,7 @@
 //! Whom to trust: whoever webpki trusts, a self-signed certificate in the CA file, or anyone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -8,6 +9,8 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::expiry;
 
 /// How a service's certificate is judged.
 #[derive(Debug)]
@@ -18,7 +21,13 @@ pub(super) struct Verifier {
     pub(super) trusted: Vec<CertificateDer<'static>>,
     /// For the signature of the handshake, which is checked in every case.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) shown: Shown,
 }
+
+/// Until when the certificate is valid that the service has shown last, accepted or
+/// not. Shared by all verifiers of one service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown(Arc<Mutex<Option<SystemTime>>>);
 
 // === impl Verifier ===
 
@@ -31,6 +40,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        self.shown.note(end_entity);
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
@@ -65,6 +75,18 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+// === impl Shown ===
+
+impl Shown {
+    pub(super) fn until(&self) -> Option<SystemTime> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, certificate: &CertificateDer<'_>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = expiry::not_after(certificate);
     }
 }
 

@@ -6,6 +6,7 @@ use super::pki::{Authority, When, self_signed};
 use super::service::{Serve, Service, Wire};
 use super::{Folder, LOCAL, sidecar};
 use crate::operated::Operated;
+use crate::support::NAME;
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_and_its_refusal_is_told() {
@@ -153,4 +154,40 @@ async fn a_self_signed_certificate_may_be_its_own_authority() {
             Some(text) => sidecar.is_unhealthy(text, "tls", 502, text).await,
         }
     }
+}
+
+#[tokio::test]
+async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
+    let (folder, authority) = (Folder::new(), Authority::new("ca"));
+    let ca = folder.with("tls_ca_cert", &authority.pem());
+    let (expired, renewed) = (
+        authority.issue_for(LOCAL, When::Past),
+        authority.issue(LOCAL),
+    );
+    let series =
+        format!("health_sidecar_tls_certificate_expiry_timestamp_seconds{{target=\"{NAME}\"}}");
+    // What rcgen makes by itself ends in the year 4096.
+    let (past, far) = (Some(1_577_923_200.0), Some(67_090_118_400.0));
+    for wire in Wire::ALL {
+        let service = Service::start(wire, &Serve::new(&expired)).await;
+        let sidecar = sidecar(&service, wire.name(), &["--tls", &ca]).await;
+        assert_eq!(sidecar.metric(&series).await, None, "before any handshake");
+
+        let text = "has expired at 2020-01-02";
+        sidecar.is_unhealthy("expired", "tls", 502, text).await;
+        assert_eq!(sidecar.metric(&series).await, past, "of what was refused");
+
+        service.becomes(&Serve::new(&renewed)).await;
+        sidecar.is_healthy("renewed").await;
+        assert_eq!(sidecar.metric(&series).await, far, "of what was accepted");
+    }
+
+    let service = Service::start(Wire::Grpc, &Serve::new(&expired)).await;
+    let trusting = sidecar(&service, "grpc", &["--tls", "--tls_no_verify"]).await;
+    trusting.is_healthy("not verified").await;
+    assert_eq!(
+        trusting.metric(&series).await,
+        past,
+        "of what is not verified"
+    );
 }
