@@ -111,9 +111,10 @@ impl App {
         let registration = registration(&args, &monitors, &environment).await?;
         #[cfg(feature = "kubernetes")]
         let handle = registration.as_ref().map(Registration::handle);
+        #[cfg(feature = "kubernetes")]
+        let probed = handle.as_ref().map(|handle| args.probed(handle));
         #[cfg(not(feature = "kubernetes"))]
-        let handle: Option<Handle> = None;
-        let probed = handle.clone().map(|handle| args.probed(handle));
+        let (handle, probed) = (None, None);
         let server = Server::bind(&args.server, targets, Arc::clone(&monitors), probed)
             .await
             .with_context(|| {
@@ -176,7 +177,7 @@ impl App {
         let registering = async {
             #[cfg(feature = "kubernetes")]
             if let Some(registration) = registration {
-                registration.run().await;
+                Box::pin(registration.run()).await;
             }
             // A pod that goes is not ready, whoever else still runs in it.
             if let Some(handle) = &handle {

@@ -93,7 +93,7 @@ impl Cluster {
         let server = match (&options.registry_address, &in_cluster) {
             (Some(address), _) => address.0.clone(),
             (None, Some(host)) => in_pod(host, text("KUBERNETES_SERVICE_PORT"))?,
-            (None, None) => return Self::outside(options).await,
+            (None, None) => return Box::pin(Self::outside(options)).await,
         };
         let wants_credentials = server.scheme() == Some(&http::uri::Scheme::HTTPS);
         let credentials = wants_credentials

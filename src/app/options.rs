@@ -3,9 +3,12 @@
 use std::num::NonZeroU8;
 use std::time::Duration;
 
+#[cfg(feature = "kubernetes")]
 use crate::args::Args;
 use crate::args::duration::{self, GoDuration};
+#[cfg(feature = "kubernetes")]
 use crate::registry::Handle;
+#[cfg(feature = "kubernetes")]
 use crate::server::prober;
 
 /// How to stop.
@@ -53,16 +56,13 @@ impl Options {
 
 // === impl Args ===
 
+#[cfg(feature = "kubernetes")]
 impl Args {
     /// What those who probe have to do with a registration.
-    pub fn probed(&self, handle: Handle) -> prober::Registration {
-        #[cfg(feature = "kubernetes")]
-        let is_required = self.registry.require_registered;
-        #[cfg(not(feature = "kubernetes"))]
-        let is_required = false;
+    pub fn probed(&self, handle: &Handle) -> prober::Registration {
         prober::Registration {
-            handle,
-            is_required,
+            handle: handle.clone(),
+            is_required: self.registry.require_registered,
             prestop: self.app.deregister_limit(),
             drain: self.app.drain.0,
         }

@@ -12,7 +12,7 @@ use super::scheme::{Keys, Scheme, UnmappableName};
 /// Everything that is in a record, but the verdict.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    services: Vec<(String, Told, Vec<(Scheme, Keys)>)>,
+    services: Vec<Named>,
     version: String,
     id: Option<String>,
     metadata: BTreeMap<String, String>,
@@ -21,6 +21,14 @@ pub struct Facts {
     given_ip: Option<String>,
     pod_ip: Option<String>,
     uid: Option<String>,
+}
+
+/// What of a service never changes.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    told: Told,
+    keys: Vec<(Scheme, Keys)>,
 }
 
 // === impl Facts ===
@@ -42,7 +50,11 @@ impl Facts {
                 .iter()
                 .map(|scheme| Ok((*scheme, scheme.keys(&name)?)));
             let keys: Result<Vec<_>, UnmappableName> = keys.collect();
-            Ok((name, told, keys?))
+            Ok(Named {
+                name,
+                told,
+                keys: keys?,
+            })
         };
         Ok(Self {
             services: services
@@ -67,7 +79,7 @@ impl Facts {
 
     /// The names of the services.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.services.iter().map(|(name, ..)| name.as_str())
+        self.services.iter().map(|service| service.name.as_str())
     }
 
     /// `--on_foreign`.
@@ -78,7 +90,7 @@ impl Facts {
     /// The entries, given each verdict and what each service was found to speak.
     pub fn entries(&self, wanted: &[Option<bool>], speaks: Option<&[&'static str]>) -> Vec<Entry> {
         let ip = self.given_ip.as_deref().or(self.pod_ip.as_deref());
-        let entry = |(place, (name, told, keys)): (usize, &(String, Told, Vec<(Scheme, Keys)>))| {
+        let entry = |(place, Named { name, told, keys }): (usize, &Named)| {
             let speaks = speaks.and_then(|speaks| speaks.get(place));
             let address = told.with(ip);
             Entry {

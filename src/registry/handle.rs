@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::own_pod::OwnPod;
 use super::state::Event;
-use super::status::Status;
+use super::status::{End, Status};
 use crate::cluster::Refusal;
 
 /// Asks a registration, and tells it to end.
@@ -54,9 +54,7 @@ impl Handle {
     /// Resolves when the pod was told to go, or we were.
     pub async fn ending(&self) {
         let mut status = self.status.clone();
-        let _ = status
-            .wait_for(|status| status.is_ending || status.is_gone)
-            .await;
+        let _ = status.wait_for(|status| status.end > End::None).await;
     }
 
     /// Takes everything away, for good. False if that took longer.
@@ -67,7 +65,7 @@ impl Handle {
 
     async fn gone(&self, within: Duration) -> bool {
         let mut status = self.status.clone();
-        let gone = status.wait_for(|status| status.is_gone);
+        let gone = status.wait_for(|status| status.end == End::Over);
         // Only a registration that is over drops its end, which is as good.
         time::timeout(within, gone).await.is_ok()
     }
@@ -75,7 +73,7 @@ impl Handle {
     /// A preStop hook, or anybody who asks the same: believed if the pod has a
     /// deletionTimestamp, because the hook runs at a container's restart too.
     pub async fn prestop(&self, within: Duration) -> PreStop {
-        let is_ending = self.status.borrow().is_ending;
+        let is_ending = self.status.borrow().end > End::None;
         if !is_ending {
             match time::timeout(LOOK.min(within), self.own.read()).await {
                 Ok(Ok(Some(pod))) if pod.is_terminating() => {

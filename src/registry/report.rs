@@ -11,7 +11,7 @@ use super::plan::{Purpose, Standing, Write};
 use super::pod::Pod;
 use super::rbac;
 use super::state::{Phase, State};
-use super::status::{Service, Status};
+use super::status::{End, Service, Status};
 use crate::cluster::Refusal;
 
 /// What was said last, so that each thing is said once.
@@ -195,11 +195,15 @@ impl Report {
             pod: self.pod.clone(),
             namespace: self.namespace.clone(),
             state: state.phase.name(),
+            pending: state.pending().map(Purpose::name),
             since: self.since,
             services: Vec::new(),
             is_registered: state.is_registered(),
-            is_ending: state.ending,
-            is_gone: state.phase == Phase::Gone,
+            end: match (state.phase, state.ending) {
+                (Phase::Gone, _) => End::Over,
+                (_, true) => End::Begun,
+                (_, false) => End::None,
+            },
             is_connected: self.is_connected,
             verified: self.verified,
             ttl: self.ttl,
@@ -223,7 +227,7 @@ fn say(service: &str, before: &Standing, now: &Standing) {
         }
         Standing::Adopted { node } => info!(service, node, "Registered already, by somebody else"),
         Standing::Unknown | Standing::Absent | Standing::Registered => {
-            debug!(service, ?before, ?now, "The registration changes")
+            debug!(service, ?before, ?now, "The registration changes");
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct State {
     pod: Option<Pod>,
     failures: u32,
     repairs: Bucket,
+    /// What is still to be written, as of the last plan.
+    pending: Option<Purpose>,
     /// Rounds in which somebody registered again what we had taken away.
     rounds: u32,
 }
@@ -137,6 +139,7 @@ impl State {
                 tokens: BURST,
                 filled: Duration::ZERO,
             },
+            pending: None,
             rounds: 0,
         }
     }
@@ -155,12 +158,14 @@ impl State {
         let stands = |standing: &Standing| {
             matches!(standing, Standing::Registered | Standing::Adopted { .. })
         };
-        !self.ending && self.settled() && self.standings.iter().all(stands)
+        // A repair is of what stands there already.
+        let is_there = matches!(self.pending, None | Some(Purpose::Repair));
+        !self.ending && is_there && self.standings.iter().all(stands)
     }
 
-    /// Whether the pod stands as it should.
-    pub fn settled(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Gone)
+    /// What is still to be written.
+    pub fn pending(&self) -> Option<Purpose> {
+        self.pending
     }
 
     /// The pod as it was last seen.
@@ -241,6 +246,7 @@ impl State {
             .count();
         self.foreign_rewrites += u32::try_from(replaced).unwrap_or(u32::MAX);
         self.standings = standings;
+        self.pending = write.as_ref().map(|write| write.purpose);
         // They register what is not well as often as we take it away: that is theirs to mend.
         let write =
             write.filter(|write| self.ending || !write.is_over_foreign || self.rounds < ROUNDS);

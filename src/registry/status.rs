@@ -14,16 +14,16 @@ pub struct Status {
     pub namespace: String,
     /// What is going on.
     pub state: &'static str,
+    /// What is still to be written.
+    pub pending: Option<&'static str>,
     /// Since when everything is, or is not, as it should be.
     pub since: SystemTime,
     /// Each service.
     pub services: Vec<Service>,
     /// Whether all are in the registry.
     pub is_registered: bool,
-    /// Whether the pod was told to go, or we were.
-    pub is_ending: bool,
-    /// Whether nothing of ours is left, for good.
-    pub is_gone: bool,
+    /// How far its end has come.
+    pub end: End,
     /// Whether the pod is in sight.
     pub is_connected: bool,
     /// When it was last in sight.
@@ -38,6 +38,17 @@ pub struct Status {
     pub written: Option<SystemTime>,
     /// What the server last refused, until it does not.
     pub refusal: Option<String>,
+}
+
+/// How far the end of a registration has come.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum End {
+    /// There is no thought of it.
+    None,
+    /// The pod was told to go, or we were.
+    Begun,
+    /// Nothing of ours is left, for good.
+    Over,
 }
 
 /// One service.
@@ -67,9 +78,9 @@ impl Status {
 
     /// One word for it.
     pub fn word(&self, now: SystemTime) -> &'static str {
-        if self.is_gone {
+        if self.end == End::Over {
             "gone"
-        } else if self.is_ending {
+        } else if self.end == End::Begun {
             "ending"
         } else if self.is_stale(now) {
             "stale"
@@ -84,7 +95,11 @@ impl Status {
         } else if self.refusal.is_some() {
             "waiting"
         } else {
-            "not registered"
+            match self.pending {
+                Some("deregister") => "deregistering",
+                Some(_) => "registering",
+                None => "not registered",
+            }
         }
     }
 
@@ -120,11 +135,11 @@ mod tests {
             pod: "own-0".into(),
             namespace: "demo".into(),
             state: "idle",
+            pending: None,
             since: SystemTime::UNIX_EPOCH,
             services: Vec::new(),
             is_registered: true,
-            is_ending: false,
-            is_gone: false,
+            end: End::None,
             is_connected: false,
             verified: Some(SystemTime::UNIX_EPOCH),
             ttl: Duration::from_secs(90),

@@ -128,7 +128,7 @@ async fn an_api_server_hangs_goes_away_and_comes_back_with_what_it_knew() {
     let namespace = Namespace::fresh_in(&plane.api, "outage").await;
     namespace.running_pod("greeter-0", "greeter", IP).await;
 
-    plane.pause();
+    plane.pause().await;
     let hanging = version(namespace.admin.clone());
     let hanging = timeout(Duration::from_millis(300), hanging).await;
     assert!(hanging.is_err(), "{hanging:?}");

@@ -17,5 +17,6 @@
 mod alive;
 mod lookups;
 mod recorded;
+mod registration;
 mod rig;
 mod watches;

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use tokio::time;
 
+#[path = "../../examples/demo/greeter.rs"]
+#[expect(dead_code, reason = "the demo's greeter can do more")]
+mod greeter;
+
 mod accounts;
 mod api_server;
 mod children;
@@ -14,15 +18,18 @@ mod go_watch;
 mod identity;
 mod namespace;
 mod pods;
+mod sidecar;
 
 pub use accounts::ROLE;
 pub use api_server::ApiServer;
 pub use control_plane::ControlPlane;
 pub use go_client::{GoClient, RELEASES, S6};
 pub use go_watch::GoWatch;
+pub(crate) use greeter::Greeter;
 pub use identity::Identity;
 pub use namespace::Namespace;
 pub use pods::IP;
+pub use sidecar::Sidecar;
 
 /// Bounds every await: many times what anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -112,7 +112,7 @@ impl World {
             "terminating" => {
                 self.change(|metadata| {
                     metadata.deletion_timestamp =
-                        Some(Time("2026-11-21T00:00:00Z".parse().unwrap()))
+                        Some(Time("2026-11-21T00:00:00Z".parse().unwrap()));
                 });
                 Event::Seen(Box::new(self.pod.clone()))
             }

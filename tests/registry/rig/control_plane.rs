@@ -8,7 +8,7 @@ use http::Request;
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
-use super::{ApiServer, LOOK_AGAIN, children};
+use super::{ApiServer, LOOK_AGAIN, children, within};
 
 #[path = "../../interop/loopback.rs"]
 mod loopback;
@@ -54,8 +54,17 @@ impl ControlPlane {
     }
 
     /// The API server hangs: its port is open and nobody answers.
-    pub fn pause(&self) {
+    pub async fn pause(&self) {
         signal(&self.apiserver, "STOP");
+        // The signal reaches its threads one by one.
+        let stat = format!("/proc/{}/stat", self.apiserver.id());
+        let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        within("the API server to hang", async {
+            while !stopped() {
+                sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
     }
 
     pub fn resume(&self) {

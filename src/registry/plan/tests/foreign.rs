@@ -1,0 +1,151 @@
+//! What stands on the pod that is not ours.
+
+use super::*;
+
+/// A Go service that has registered itself at our address.
+fn go_pod(id: &str, address: &str) -> Pod {
+    let record = record("greeter", &[node(id, address)]).to_json();
+    pod(
+        &[(TYPE, "service"), (SELECTOR, "service")],
+        &[(RECORD, &record)],
+    )
+}
+
+#[test]
+fn a_foreign_writer_is_met_as_the_flag_says() {
+    for (on_foreign, address, writes, nodes) in [
+        (OnForeign::Adopt, "10.1.0.7:9091", "", &["greeter-go"][..]),
+        (
+            OnForeign::Adopt,
+            "10.1.0.7:7070",
+            "repair",
+            &["greeter-go", "greeter-uid"],
+        ),
+        (
+            OnForeign::Merge,
+            "10.1.0.7:9091",
+            "repair",
+            &["greeter-uid"],
+        ),
+        (
+            OnForeign::Merge,
+            "10.1.0.7:7070",
+            "repair",
+            &["greeter-go", "greeter-uid"],
+        ),
+        (OnForeign::Take, "10.1.0.7:7070", "repair", &["greeter-uid"]),
+        (OnForeign::Fail, "10.1.0.7:9091", "", &["greeter-go"]),
+        (OnForeign::Fail, "10.1.0.7:7070", "", &["greeter-go"]),
+    ] {
+        let mut here = go_pod("greeter-go", address);
+        assert_eq!(
+            settle(&mut here, &greeter(true), on_foreign),
+            writes,
+            "{on_foreign:?} {address}"
+        );
+        let there = Service::from_json(here.annotation(RECORD).unwrap()).unwrap();
+        let ids: Vec<_> = there.nodes.iter().flatten().map(|node| &*node.id).collect();
+        assert_eq!(ids, nodes, "{on_foreign:?} {address}");
+    }
+}
+
+#[test]
+fn what_was_adopted_goes_as_go_would_take_it_away() {
+    let mut here = go_pod("greeter-go", "10.1.0.7:9091");
+    let Plan { write, standings } = plan(&here, &greeter(false), OnForeign::Adopt);
+    assert!(write.unwrap().is_over_foreign && standings == [Standing::Absent]);
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), [TYPE]);
+    // Only ours goes from among others.
+    let mut here = go_pod("greeter-go", "10.1.0.7:7070");
+    adopt(&mut here, &greeter(true));
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert!(
+        here.annotation(RECORD).unwrap().contains("greeter-go")
+            && !here.annotation(RECORD).unwrap().contains("greeter-uid")
+    );
+}
+
+#[test]
+fn a_writer_that_replaces_us_is_adopted() {
+    let mut here = pod(&[], &[]);
+    adopt(&mut here, &greeter(true));
+    let theirs = record("greeter", &[node("greeter-go", "10.1.0.7:9091")]).to_json();
+    let theirs = [(RECORD.to_owned(), Some(theirs))].into();
+    here = written(
+        &here,
+        &Patch {
+            annotations: theirs,
+            ..Patch::default()
+        },
+    );
+    assert_eq!(adopt(&mut here, &greeter(true)), "announce");
+    let standings = plan(&here, &greeter(true), OnForeign::Adopt).standings;
+    assert_eq!(
+        standings,
+        [Standing::Adopted {
+            node: "greeter-go".into()
+        }]
+    );
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_not_ours_is_refused_by_name() {
+    let ab = record("a:b", &[node("x", "10.1.0.9:1")]).to_json();
+    let colliding = pod(&[], &[("micro.mu/service-a_b", &ab)]);
+    let a_b = [entry("a/b", 9091, Some(true))];
+    let Plan { write, standings } = plan(&colliding, &a_b, OnForeign::Adopt);
+    assert_eq!(write, None);
+    let [Standing::Refused(taken)] = &standings[..] else {
+        panic!("{standings:?}")
+    };
+    assert!(taken.to_string().contains("\"a:b\""), "{taken}");
+    assert!(plan(&colliding, &a_b, OnForeign::Take).write.is_some());
+    assert_eq!(
+        plan(
+            &colliding,
+            &[entry("a/b", 9091, Some(false))],
+            OnForeign::Adopt
+        )
+        .write,
+        None
+    );
+
+    // Deployments of go-micro's own runtime select pods by this label.
+    let go_micro = vec![(Scheme::GoMicro, Scheme::GoMicro.keys("greeter").unwrap())];
+    let entries = [Entry {
+        keys: go_micro,
+        ..entry("greeter", 9091, Some(true))
+    }];
+    let Plan { write, standings } = plan(
+        &pod(&[("micro", "go.micro.srv.auth")], &[]),
+        &entries,
+        OnForeign::Take,
+    );
+    assert_eq!(write, None);
+    assert!(
+        matches!(&standings[..], [Standing::Refused(Taken::Label { key, .. })] if key == "micro")
+    );
+}
+
+#[test]
+fn both_schemes_and_the_litter_of_the_old_one() {
+    let keys_of = |scheme: Scheme| (scheme, scheme.keys("greeter").unwrap());
+    let entries = |wanted| {
+        [Entry {
+            keys: Scheme::ALL.map(keys_of).to_vec(),
+            ..entry("greeter", 9091, Some(wanted))
+        }]
+    };
+    // What go-micro 2.4's own deregistration leaves.
+    let mut here = pod(
+        &[("micro", "service"), ("go.micro/greeter", "")],
+        &[("go.micro/greeter", "")],
+    );
+    assert_eq!(adopt(&mut here, &entries(true)), "register, announce");
+    assert_eq!(here.annotation("go.micro/greeter"), here.annotation(RECORD));
+    assert_eq!(adopt(&mut here, &entries(false)), "deregister");
+    assert_eq!(keys(&here), ["micro"]);
+}

@@ -1,0 +1,299 @@
+//! A pod's registration, from the first healthy check to the pod's end, and what Go sees of it.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::rig::{GoClient, Greeter, IP, Identity, Namespace, RELEASES, ROLE, S6, Sidecar, within};
+
+const RECORD: &str = "micro.mu/service-greeter";
+
+/// A namespace with one pod, whose account has a role.
+async fn a_pod(prefix: &str, verbs: &[&str]) -> (Namespace, Identity) {
+    let namespace = Namespace::fresh(prefix).await;
+    namespace.account("greeter", verbs, &[]).await;
+    namespace.running_pod("greeter-0", "greeter", IP).await;
+    let identity = namespace.identity("greeter-0").await;
+    (namespace, identity)
+}
+
+/// Labels, annotations and version of the pod.
+async fn metadata(namespace: &Namespace) -> (Vec<String>, Vec<String>, String) {
+    let metadata = namespace.pod("greeter-0").await.unwrap().metadata;
+    let labels = metadata.labels.unwrap_or_default().into_keys().collect();
+    let annotations = metadata
+        .annotations
+        .unwrap_or_default()
+        .into_keys()
+        .collect();
+    (labels, annotations, metadata.resource_version.unwrap())
+}
+
+#[tokio::test]
+async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_none() {
+    let (namespace, identity) = a_pod("life", &ROLE).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    greeter.say("starting");
+    let flags = ["--register_scheme=both", "--require_registered"];
+    let mut sidecar = Sidecar::start(&identity, greeter.address(), &flags).await;
+    sidecar.is("not registered").await;
+    assert_eq!(metadata(&namespace).await.0, Vec::<String>::new());
+    assert_eq!(sidecar.probe("/readyz").await, 503);
+
+    greeter.say("ok");
+    let registration = sidecar.is("registered").await;
+    let port = greeter.address().port();
+    assert_eq!(
+        registration["services"][0]["detail"],
+        format!("{IP}:{port}")
+    );
+    assert_eq!(
+        (
+            sidecar.probe("/readyz").await,
+            sidecar.probe("/health").await
+        ),
+        (200, 200)
+    );
+    let found = join_all(RELEASES.map(|release| {
+        let client = GoClient::new(release, &identity);
+        async move {
+            (
+                release,
+                client.get("greeter").await.unwrap(),
+                client.list().await.unwrap(),
+            )
+        }
+    }));
+    for (release, found, listed) in found.await {
+        let [service] = &found[..] else {
+            panic!("{release}: {found:?}")
+        };
+        let [node] = service.nodes() else {
+            panic!("{release}: {service:?}")
+        };
+        assert_eq!(
+            (node.address.as_str(), node.port),
+            (&*format!("{IP}:{port}"), 0),
+            "{release}"
+        );
+        assert_eq!(
+            listed
+                .iter()
+                .map(|service| &*service.name)
+                .collect::<Vec<_>>(),
+            ["greeter"],
+            "{release}"
+        );
+    }
+
+    // Steady: many intervals, and not one write.
+    let (.., version) = metadata(&namespace).await;
+    let patches = sidecar.patches().await;
+    assert_eq!(patches, 2.0);
+    for _ in 0..3 {
+        let before = sidecar.registration().await["verified"].clone();
+        within("the next interval", async {
+            while sidecar.registration().await["verified"] == before {}
+        })
+        .await;
+    }
+    assert_eq!(
+        (metadata(&namespace).await.2, sidecar.patches().await),
+        (version, patches)
+    );
+
+    greeter.die();
+    sidecar.is("not registered").await;
+    let (labels, annotations, _) = metadata(&namespace).await;
+    assert_eq!((labels, annotations), (Vec::new(), Vec::new()));
+    assert_eq!(sidecar.probe("/readyz").await, 503);
+    greeter.start();
+    sidecar.is("registered").await;
+
+    assert!(sidecar.terminate().await.success());
+    let (labels, annotations, _) = metadata(&namespace).await;
+    assert_eq!((labels, annotations), (Vec::new(), Vec::new()));
+}
+
+/// Actions and versions, in order.
+async fn heard(release: &'static str) -> [Vec<String>; 2] {
+    let (namespace, identity) = a_pod(&format!("heard-{release}"), &ROLE).await;
+    namespace.running_pod("watcher-0", "greeter", IP).await;
+    let client = GoClient::new(release, &namespace.identity("watcher-0").await);
+    let mut watchers = join_all([None, Some("greeter")].map(|service| client.watch(service))).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let scheme = if release == S6 {
+        "--register_scheme=go.micro"
+    } else {
+        "--register_scheme=micro.mu"
+    };
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[scheme]).await;
+    sidecar.is("registered").await;
+    let key = if release == S6 {
+        "go.micro/greeter"
+    } else {
+        RECORD
+    };
+    // Somebody changes the record: we put it right, and both are heard.
+    namespace.patch_pod("greeter-0", json!({"metadata": {"annotations": {key: r#"{"name":"greeter","version":"changed"}"#}}})).await;
+    within("the repair", async {
+        while sidecar
+            .metric("health_sidecar_registry_patches_total{result=\"ok\",reason=\"repair\"")
+            .await
+            < 1.0
+        {}
+    })
+    .await;
+    greeter.die();
+    sidecar.is("not registered").await;
+    let mut heard = [Vec::new(), Vec::new()];
+    for (watcher, heard) in watchers.iter_mut().zip(&mut heard) {
+        loop {
+            let event = watcher.next().await.unwrap();
+            heard.push(format!("{} {}", event.action, event.service.version));
+            if event.action == "delete" && event.service.version == "latest" {
+                break;
+            }
+        }
+    }
+    heard
+}
+
+#[tokio::test]
+async fn watchers_of_every_generation_hear_our_writes() {
+    let all =
+        join_all(RELEASES.map(|release| async move { (release, heard(release).await) })).await;
+    for (release, heard) in all {
+        let expected: &[&str] = match release {
+            // Unfiltered, and so it hears our second write as a change of its own.
+            "s4-old" => &[
+                "create latest",
+                "update latest",
+                "update changed",
+                "update latest",
+                "delete latest",
+            ],
+            _ => &[
+                "create latest",
+                "update changed",
+                "update latest",
+                "delete latest",
+            ],
+        };
+        for heard in heard {
+            assert_eq!(heard, expected, "{release}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn get_and_patch_alone_suffice() {
+    let (namespace, identity) = a_pod("reads", &["get", "patch"]).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    sidecar.logs("The watch is forbidden").await;
+    namespace
+        .patch_pod(
+            "greeter-0",
+            json!({"metadata": {"annotations": {RECORD: null}}}),
+        )
+        .await;
+    within("the repair", async {
+        while !metadata(&namespace).await.1.contains(&RECORD.to_owned()) {}
+    })
+    .await;
+    assert_eq!(sidecar.log().matches("The watch is forbidden").count(), 1);
+    namespace.terminate_pod("greeter-0").await;
+    assert_eq!(sidecar.get("/prestop", "*/*").await.1, "DEREGISTERED");
+}
+
+#[tokio::test]
+async fn a_role_for_one_named_pod_suffices() {
+    let namespace = Namespace::fresh("named").await;
+    namespace.account("greeter", &ROLE, &["greeter-0"]).await;
+    namespace.running_pod("greeter-0", "greeter", IP).await;
+    let identity = namespace.identity("greeter-0").await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    assert!(!sidecar.log().contains("forbidden"));
+}
+
+#[tokio::test]
+async fn prestop_believes_only_the_pod() {
+    let (namespace, identity) = a_pod("prestop", &ROLE).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let mut sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    // A container restarts, or somebody else asks.
+    let (status, body, _) = sidecar.get("/prestop", "*/*").await;
+    assert_eq!((status, &*body), (409, "NOT_TERMINATING"));
+    sidecar.is("registered").await;
+
+    namespace.terminate_pod("greeter-0").await;
+    let (status, body, _) = sidecar.get("/prestop", "*/*").await;
+    assert_eq!((status, &*body), (200, "DEREGISTERED"));
+    assert_eq!(metadata(&namespace).await.1, Vec::<String>::new());
+    // Before SIGTERM: not ready, and the verdict goes on.
+    assert_eq!(
+        (
+            sidecar.probe("/readyz").await,
+            sidecar.probe("/health").await
+        ),
+        (503, 200)
+    );
+    assert_eq!(sidecar.registration().await["state"], "gone");
+    assert!(sidecar.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_deletion_is_seen_without_any_hook() {
+    let (namespace, identity) = a_pod("deleted", &ROLE).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    namespace.terminate_pod("greeter-0").await;
+    sidecar.is("gone").await;
+    assert_eq!(metadata(&namespace).await.1, Vec::<String>::new());
+    assert_eq!(sidecar.probe("/readyz").await, 503);
+}
+
+#[tokio::test]
+async fn a_restarted_sidecar_changes_nothing() {
+    let (namespace, identity) = a_pod("restart", &ROLE).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    // Killed: nobody takes anything away.
+    drop(sidecar);
+    let (.., version) = metadata(&namespace).await;
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    assert_eq!(
+        (metadata(&namespace).await.2, sidecar.patches().await),
+        (version, 0.0)
+    );
+}
+
+#[tokio::test]
+async fn a_pod_made_again_under_the_same_name_is_not_written_to() {
+    let (namespace, identity) = a_pod("again", &ROLE).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    namespace.remove_pod("greeter-0").await;
+    sidecar.is("gone").await;
+    namespace.running_pod("greeter-0", "greeter", IP).await;
+    let other = Sidecar::start(&identity, greeter.address(), &[]).await;
+    other.is("gone").await;
+    assert_eq!(metadata(&namespace).await.1, Vec::<String>::new());
+    assert_eq!(other.probe("/health").await, 200);
+}

@@ -1,0 +1,207 @@
+//! The sidecar in a pod: the real binary, as the kubelet would start it beside a service.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::{Identity, LOOK_AGAIN, within};
+
+/// A running `health`. It is killed with this value.
+#[derive(Debug)]
+pub struct Sidecar {
+    pub address: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
+    lines: watch::Receiver<usize>,
+}
+
+/// Fast enough for a test, slow enough to see what happens in between.
+const FLAGS: [&str; 10] = [
+    "--health_address=127.0.0.1:0",
+    "--server_name=greeter",
+    "--protocol=grpc",
+    "--registry=kubernetes",
+    "--register_jitter=0",
+    "--register_interval=200ms",
+    "--period=50ms",
+    "--fall=2",
+    "--drain=100ms",
+    "--log_format=json",
+];
+
+// === impl Sidecar ===
+
+impl Sidecar {
+    /// Starts it in this pod, for the service at `target`.
+    pub async fn start(identity: &Identity, target: SocketAddr, flags: &[&str]) -> Self {
+        let mut command = identity.command(env!("CARGO_BIN_EXE_health"));
+        command
+            .args(FLAGS)
+            .arg(format!("--server_address={target}"))
+            .args(flags);
+        Self::spawn(&mut command).await
+    }
+
+    async fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sidecar must start");
+        let stderr = child.stderr.take().expect("stderr must be piped");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (counting, lines) = watch::channel(0);
+        let written = Arc::clone(&log);
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                written.lock().unwrap().push(line);
+                counting.send_modify(|count| *count += 1);
+            }
+        });
+        let mut sidecar = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            child,
+            log,
+            lines,
+        };
+        let line = sidecar.logs("Answering probes").await;
+        let address = line["fields"]["health_address"]
+            .as_str()
+            .unwrap_or_else(|| panic!("an address must be told: {line}"));
+        sidecar.address = address.parse().expect("an address must be told");
+        sidecar
+    }
+
+    /// Waits for a line of the log whose message begins so.
+    pub async fn logs(&self, message: &str) -> Value {
+        let mut lines = self.lines.clone();
+        within(
+            &format!("the log to say {message:?}: {:?}", self.log),
+            async {
+                loop {
+                    let found = self
+                        .log
+                        .lock()
+                        .unwrap()
+                        .iter()
+                        .find(|line| told(line).starts_with(message))
+                        .cloned();
+                    if let Some(line) = found {
+                        return line;
+                    }
+                    lines.changed().await.expect("the sidecar must be alive");
+                }
+            },
+        )
+        .await
+    }
+
+    /// Everything that was logged so far.
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    /// Status and body of a GET, as a kubelet would send it, and how long it took.
+    pub async fn get(&self, path: &str, accept: &str) -> (u16, String, Duration) {
+        let started = Instant::now();
+        let answer = within("an answer", async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: pod\r\nUser-Agent: kube-probe/1.36\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        })
+        .await;
+        let took = started.elapsed();
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .expect("an answer must have a body");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (
+            status.expect("an answer must have a status"),
+            body.to_owned(),
+            took,
+        )
+    }
+
+    /// The status of a GET.
+    pub async fn probe(&self, path: &str) -> u16 {
+        self.get(path, "*/*").await.0
+    }
+
+    /// `registration` of `/statusz`.
+    pub async fn registration(&self) -> Value {
+        let (_, body, _) = self.get("/statusz", "application/json").await;
+        let status: Value = serde_json::from_str(&body).expect("the page must be JSON");
+        status["registration"].clone()
+    }
+
+    /// Waits until the registration is called so.
+    pub async fn is(&self, state: &str) -> Value {
+        within(&format!("the registration to be {state:?}"), async {
+            loop {
+                let registration = self.registration().await;
+                if registration["state"] == state {
+                    return registration;
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await
+    }
+
+    /// A metric's value, by the beginning of its line; 0 where there is none.
+    pub async fn metric(&self, line: &str) -> f64 {
+        let (_, body, _) = self.get("/metrics", "*/*").await;
+        let values = body.lines().filter(|it| it.starts_with(line));
+        values
+            .filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Writes that the server has answered.
+    pub async fn patches(&self) -> f64 {
+        self.metric("health_sidecar_registry_patches_total{").await
+    }
+
+    /// SIGTERM, and what it ends with.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let id = self
+            .child
+            .id()
+            .expect("the sidecar must be running")
+            .to_string();
+        let kill = Command::new("kill").args(["-s", "TERM", &id]).status();
+        assert!(within("kill", kill).await.unwrap().success());
+        within("the sidecar to end", self.child.wait())
+            .await
+            .unwrap()
+    }
+}
+
+fn told(line: &Value) -> &str {
+    let fields = [&line["message"], &line["fields"]["message"], line];
+    fields
+        .into_iter()
+        .find_map(Value::as_str)
+        .unwrap_or_default()
+}
