@@ -36,7 +36,7 @@ FROM source AS build-full
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --locked --release --bin health --target "$(cat /target-triple)" --no-default-features \
-      --features kubernetes,tls && \
+      --features kubernetes,latest,tls && \
     cp "target/$(cat /target-triple)/release/health" /health
 
 FROM scratch AS image

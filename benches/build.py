@@ -14,7 +14,7 @@ MUSL = "x86_64-unknown-linux-musl"
 FLOOR_TARGET = "x86_64-unknown-linux-gnu"
 FLOOR_FLAGS = "-C target-feature=+crt-static"
 
-FEATURES = {"slim": [], "full": ["--features", "kubernetes,tls"]}
+FEATURES = {"slim": [], "full": ["--features", "kubernetes,latest,tls"]}
 
 
 @dataclass(frozen=True)

@@ -175,15 +175,20 @@ impl App {
             let _ = stopped.await;
         });
         let registering = async {
-            #[cfg(feature = "kubernetes")]
-            if let Some(registration) = registration {
-                Box::pin(registration.run()).await;
-            }
+            let run = async {
+                #[cfg(feature = "kubernetes")]
+                if let Some(registration) = registration {
+                    Box::pin(registration.run()).await;
+                }
+            };
             // A pod that goes is not ready, whoever else still runs in it.
-            if let Some(handle) = &handle {
-                handle.ending().await;
-                prober.drain();
-            }
+            let drain = async {
+                if let Some(handle) = &handle {
+                    handle.ending().await;
+                    prober.drain();
+                }
+            };
+            tokio::join!(run, drain);
             pending::<()>().await;
         };
         let serve = async {

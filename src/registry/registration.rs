@@ -196,7 +196,7 @@ impl Registration {
             Sight::Pod(pod) => {
                 let uid = self.identity.uid.as_deref();
                 if uid.is_some() && uid != pod.metadata.uid.as_deref() {
-                    Some(Event::Vanished)
+                    Some(Event::Replaced)
                 } else if self.identity.is_guess && !pod.ips().into_iter().any(is_local) {
                     self.not_ours(&pod);
                     None

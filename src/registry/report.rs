@@ -25,6 +25,7 @@ pub struct Report {
     was_stale: bool,
     standings: Vec<Standing>,
     is_connected: bool,
+    was_absent: bool,
     verified: Option<SystemTime>,
     writing: Option<Purpose>,
     writes: BTreeMap<(&'static str, &'static str), u64>,
@@ -46,6 +47,7 @@ impl Report {
             was_stale: false,
             standings: Vec::new(),
             is_connected: false,
+            was_absent: false,
             verified: None,
             writing: None,
             writes: BTreeMap::new(),
@@ -64,13 +66,15 @@ impl Report {
                 self.is_connected = true;
                 self.refusal = None;
                 self.verified = Some(SystemTime::now());
-                if matches!(sight, Sight::Absent) {
+                let is_absent = matches!(sight, Sight::Absent);
+                if is_absent && !self.was_absent {
                     warn!(
                         pod = self.pod,
                         namespace = self.namespace,
-                        "There is no such pod (any more): nothing is registered from now on"
+                        "There is no such pod: was it deleted, or is --pod_name another's?"
                     );
                 }
+                self.was_absent = is_absent;
             }
             Sight::Blind(refusal) => {
                 self.is_connected = false;

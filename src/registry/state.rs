@@ -15,6 +15,7 @@
 //! | any       | stop, or the pod has a deletionTimestamp | ending  | take all away           |
 //! | ending    | nothing of ours is left                | gone      | nothing, ever           |
 //! | any       | the pod is no more, or another         | gone      | nothing, ever           |
+//! | unseen    | there is no such pod                   | unseen    | nothing: it may come    |
 //!
 //! Events in writing and waiting are remembered, and planned for when it is over.
 
@@ -72,8 +73,10 @@ pub enum Phase {
 pub enum Event {
     /// The pod as it is now.
     Seen(Box<Pod>),
-    /// There is no such pod.
+    /// There is no such pod, or no longer.
     Vanished,
+    /// The pod of our name is another one: ours was deleted.
+    Replaced,
     /// The services as they should stand: a verdict changed, or one of our own facts.
     Entries(Vec<Entry>),
     /// The server's answer to a write or to a read.
@@ -177,7 +180,8 @@ impl State {
     fn absorb(&mut self, event: Event) -> Option<Action> {
         match event {
             Event::Seen(pod) => self.see(*pod),
-            Event::Vanished => self.phase = Phase::Gone,
+            Event::Vanished if self.pod.is_none() => {}
+            Event::Vanished | Event::Replaced => self.phase = Phase::Gone,
             Event::Entries(entries) => {
                 if entries.iter().all(|entry| entry.wanted != Some(false)) {
                     self.rounds = 0;

@@ -132,6 +132,7 @@ impl World {
                 Event::Seen(Box::new(pod))
             }
             "vanished" => Event::Vanished,
+            "replaced" => Event::Replaced,
             "due" => Event::Due,
             "stop" => Event::Stop,
             "done" => {
@@ -362,6 +363,12 @@ fn a_stop_waits_for_nothing() {
 fn another_pod_of_the_name_is_not_ours() {
     registered().rows(&[("another", "gone: -")]);
     registered().rows(&[("vanished", "gone: -")]);
+    registered().rows(&[("replaced", "gone: -")]);
+    World::new().rows(&[
+        ("healthy", "unseen: -"),
+        ("vanished", "unseen: -"),
+        ("seen", "register: register"),
+    ]);
 }
 
 #[test]
