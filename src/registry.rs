@@ -9,26 +9,36 @@
 //!
 //! [`scheme`] is what those keys are called, [`record`] is the JSON, [`mark`] tells what
 //! we added, [`pod`] is as much of a pod as any of this needs.
-
 //!
 //! [`registration`] keeps our own pod's true: [`own_pod`] is what is seen and written,
 //! [`plan`] what should be written, [`state`] when, [`facts`] what our records say.
+//!
+//! [`reader`] looks services up: [`snapshot`] merges what pods say, [`changes`] tells what
+//! happened between two looks. [`rbac`] is for those who are not allowed to.
 
 pub mod address;
+pub mod changes;
+pub mod error;
 pub mod facts;
 pub mod handle;
 pub mod identity;
 pub mod mark;
 pub mod options;
 pub mod own_pod;
+mod pace;
 pub mod plan;
 pub mod pod;
 pub mod rbac;
+pub mod reader;
 pub mod record;
 pub mod registration;
 pub mod report;
 pub mod scheme;
+pub mod snapshot;
 pub mod state;
 pub mod status;
+mod watch;
 
+pub use self::error::Error;
 pub use self::handle::{Handle, PreStop};
+pub use self::reader::Registry;

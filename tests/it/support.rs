@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time;
 
+#[cfg(feature = "kubernetes")]
+pub mod api_server;
 pub mod client;
 pub mod frames;
 pub mod kubelet;

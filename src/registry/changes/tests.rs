@@ -1,0 +1,230 @@
+use kube::runtime::watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+use serde_json::json;
+
+use super::*;
+
+/// `pod`, or `pod!` if it is not Ready, with `service version id@address` of each service.
+fn pod(name: &str, services: &[&str]) -> Pod {
+    let record = |text: &&str| {
+        let words: Vec<_> = text.split(' ').collect();
+        let [service, version, nodes @ ..] = &words[..] else {
+            return ("micro.mu/service-bad".to_owned(), json!(text));
+        };
+        let node = |node: &&str| {
+            let (id, address) = node.split_once('@').expect("must have an address");
+            json!({"id": id, "address": address})
+        };
+        let nodes: Vec<_> = nodes.iter().map(node).collect();
+        let record = json!({"name": service, "version": version, "nodes": nodes});
+        (
+            format!("micro.mu/service-{service}"),
+            json!(record.to_string()),
+        )
+    };
+    let (uid, ready) = match name.strip_suffix('!') {
+        Some(name) => (name, "False"),
+        None => (name, "True"),
+    };
+    let annotations: serde_json::Map<_, _> = services.iter().map(record).collect();
+    serde_json::from_value(json!({
+        "metadata": {"name": uid, "uid": uid, "annotations": annotations},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+    }))
+    .expect("must be a pod")
+}
+
+fn all() -> View {
+    View::new(None, false)
+}
+
+/// Takes in events and tells `action service version nodes`.
+fn told(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>>) -> Vec<String> {
+    let line = |event: Event| {
+        let (action, service) = (event.action, event.service);
+        let mut words = vec![action.name(), &service.name, &service.version];
+        let nodes = service.nodes.iter().flatten();
+        words.extend(nodes.map(|node| &*node.id));
+        words.join(" ")
+    };
+    let changes = events
+        .into_iter()
+        .flat_map(|event| view.take(Scheme::MicroMu, event).events);
+    changes.map(line).collect()
+}
+
+#[test]
+fn whatever_is_there_at_first_is_created() {
+    let started = [
+        Init,
+        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
+        InitApply(pod("b", &["greeter 1 g-b@2:1", "other 1"])),
+        InitApply(pod("c!", &["third 1"])),
+        InitDone,
+    ];
+    assert_eq!(
+        told(&mut all(), started),
+        ["create greeter 1 g-a g-b", "create other 1"]
+    );
+}
+
+#[test]
+fn an_event_comes_out_only_for_a_change_by_value() {
+    let mut view = all();
+    for (event, expected) in [
+        (
+            Apply(pod("a", &["greeter 1 g-a@1:1"])),
+            &["create greeter 1 g-a"][..],
+        ),
+        (Apply(pod("a", &["greeter 1 g-a@1:1"])), &[]),
+        (
+            Apply(pod("b", &["greeter 1 g-b@2:1"])),
+            &["update greeter 1 g-a g-b"],
+        ),
+        (
+            Apply(pod("b!", &["greeter 1 g-b@2:1"])),
+            &["update greeter 1 g-a"],
+        ),
+        (
+            Apply(pod("b", &["greeter 1 g-b@2:1"])),
+            &["update greeter 1 g-a g-b"],
+        ),
+        (
+            Apply(pod("a", &["greeter 1 g-a@1:2"])),
+            &["update greeter 1 g-a g-b"],
+        ),
+        (
+            Apply(pod("a", &["greeter 2 g-a@1:2"])),
+            &["update greeter 1 g-b", "create greeter 2 g-a"],
+        ),
+        (Apply(pod("c", &[])), &[]),
+        (
+            Apply(pod("c", &["other 1", "third 1"])),
+            &["create other 1", "create third 1"],
+        ),
+        (Apply(pod("c", &["third 1"])), &["delete other 1"]),
+        // The object of a label's loss is the old one.
+        (Delete(pod("c", &["third 1"])), &["delete third 1"]),
+        (Delete(pod("c", &["third 1"])), &[]),
+        (
+            Delete(pod("b", &["greeter 1 g-b@2:1"])),
+            &["delete greeter 1 g-b"],
+        ),
+        (Delete(pod("a", &[])), &["delete greeter 2 g-a"]),
+    ] {
+        assert_eq!(told(&mut view, [event.clone()]), expected, "{event:?}");
+    }
+}
+
+#[test]
+fn starting_over_deletes_what_is_no_longer_there() {
+    let mut view = all();
+    let first = [
+        Init,
+        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
+        InitApply(pod("b", &["greeter 1 g-b@2:1"])),
+        InitApply(pod("c", &["other 1 o@3:1"])),
+        InitDone,
+    ];
+    told(&mut view, first);
+    let nothing: [&str; 0] = [];
+    // A list that breaks off says nothing.
+    let broken = [Init, InitApply(pod("d", &["third 1"]))];
+    assert_eq!(told(&mut view, broken), nothing);
+    let again = [
+        Init,
+        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
+        InitApply(pod("e", &["fifth 1"])),
+        InitDone,
+    ];
+    assert_eq!(
+        told(&mut view, again),
+        ["create fifth 1", "update greeter 1 g-a", "delete other 1 o"]
+    );
+    let same = [
+        Init,
+        InitApply(pod("e", &["fifth 1"])),
+        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
+        InitDone,
+    ];
+    assert_eq!(told(&mut view, same), nothing);
+    assert_eq!(
+        told(&mut view, [Init, InitDone]),
+        ["delete fifth 1", "delete greeter 1 g-a"]
+    );
+}
+
+#[test]
+fn one_service_is_watched_without_its_pod_s_others() {
+    let mut view = View::new(Some("greeter".into()), false);
+    let both = pod("a", &["greeter 1", "other 1"]);
+    assert_eq!(told(&mut view, [Apply(both)]), ["create greeter 1"]);
+    assert_eq!(
+        told(&mut view, [Apply(pod("a", &["other 1"]))]),
+        ["delete greeter 1"]
+    );
+}
+
+#[test]
+fn two_schemes_of_one_pod_are_one_service() {
+    let mut view = all();
+    let mut take = |scheme, event| {
+        let events = view.take(scheme, event).events;
+        events
+            .iter()
+            .map(|event| event.action.name())
+            .collect::<Vec<_>>()
+    };
+    let mut both = pod("a", &["greeter 1 g@1:1"]);
+    let annotations = both.metadata.annotations.as_mut().unwrap();
+    let record = annotations["micro.mu/service-greeter"].clone();
+    annotations.insert("go.micro/greeter".into(), record);
+    let nothing: [&str; 0] = [];
+    assert_eq!(take(Scheme::MicroMu, Apply(both.clone())), ["create"]);
+    assert_eq!(take(Scheme::GoMicro, Apply(both.clone())), nothing);
+    assert_eq!(take(Scheme::MicroMu, Delete(both.clone())), nothing);
+    assert_eq!(take(Scheme::MicroMu, Init), nothing);
+    assert_eq!(take(Scheme::MicroMu, InitDone), nothing);
+    assert_eq!(take(Scheme::GoMicro, Delete(both)), ["delete"]);
+}
+
+#[test]
+fn a_bad_annotation_is_told_once_as_long_as_it_stays() {
+    let mut view = all();
+    let mut skipped = |event| view.take(Scheme::MicroMu, event).skipped.len();
+    let bad = || pod("a", &["bad", "greeter 1"]);
+    assert_eq!(skipped(InitApply(bad())), 1);
+    assert_eq!(skipped(InitDone), 0);
+    assert_eq!(skipped(Apply(bad())), 0);
+    assert_eq!(skipped(Apply(pod("a", &["{"]))), 1);
+    assert_eq!(skipped(Apply(pod("a", &["greeter 1"]))), 0);
+    assert_eq!(skipped(Apply(bad())), 1);
+    assert_eq!(skipped(Delete(bad())), 0);
+}
+
+#[test]
+fn a_diff_goes_by_name_and_version() {
+    let service = |name: &str, version: &str| Service {
+        name: name.into(),
+        version: version.into(),
+        ..Service::default()
+    };
+    let (a1, a2, b1) = (service("a", "1"), service("a", "2"), service("b", "1"));
+    let mut b1_now = b1.clone();
+    b1_now.metadata = Some([("x".into(), "y".into())].into());
+    let told = diff(
+        vec![a1.clone(), b1.clone()],
+        vec![a2.clone(), b1_now.clone()],
+    );
+    let event = |action, service| Event { action, service };
+    assert_eq!(
+        told,
+        [
+            event(Action::Delete, a1),
+            event(Action::Create, a2),
+            event(Action::Update, b1_now),
+        ]
+    );
+    let mut empty = b1.clone();
+    empty.nodes = Some(Vec::new());
+    assert_eq!(diff(vec![b1], vec![empty]), []);
+}

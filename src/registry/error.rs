@@ -1,0 +1,74 @@
+//! Why the registry could not be read or written.
+
+use super::rbac::Missing;
+use super::scheme::UnmappableName;
+use crate::cluster::Refusal;
+
+/// Why the registry could not be read or written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No pod has the service.
+    #[error("no service {service:?} in namespace {namespace}{}", hidden(*.not_ready))]
+    NotFound {
+        /// The service.
+        service: String,
+        /// Where it was looked for.
+        namespace: String,
+        /// How many pods have it and are not Ready.
+        not_ready: usize,
+    },
+
+    /// A name that nobody could find.
+    #[error(transparent)]
+    Name(#[from] UnmappableName),
+
+    /// 403: shown with the role that grants what is missing.
+    #[error("{0}")]
+    Forbidden(Box<Missing>),
+
+    /// Another answer of the API server, or none.
+    #[error(transparent)]
+    Refused(Refusal),
+}
+
+fn hidden(not_ready: usize) -> String {
+    match not_ready {
+        0 => String::new(),
+        1 => "; 1 pod that has it is not Ready".to_owned(),
+        several => format!("; {several} pods that have it are not Ready"),
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// What a refusal means in this namespace.
+    pub fn of(refusal: Refusal, namespace: &str) -> Self {
+        match refusal {
+            Refusal::Forbidden(sentence) => {
+                Self::Forbidden(Missing::read(&sentence, namespace).into())
+            }
+            refusal => Self::Refused(refusal),
+        }
+    }
+
+    /// Whether asking again later may help without anybody changing anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::Name(_) | Self::Forbidden(_) => false,
+            Self::Refused(refusal) => match refusal {
+                Refusal::Unauthorized
+                | Refusal::Conflict
+                | Refusal::Unavailable { .. }
+                | Refusal::Unreachable(_)
+                | Refusal::Answer(_) => true,
+                Refusal::Forbidden(_)
+                | Refusal::Policy(_)
+                | Refusal::NotFound(_)
+                | Refusal::Replaced
+                | Refusal::Invalid(_)
+                | Refusal::TooLarge(_) => false,
+            },
+        }
+    }
+}

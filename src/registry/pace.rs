@@ -1,0 +1,67 @@
+//! A client that does not ask for watch after watch.
+//!
+//! kube's watcher asks again at once when a watch ends, which is right after the minutes
+//! that one usually lasts. A proxy that ends them at once would be asked as fast as it
+//! answers: Go's clients of 2016 to 2018 did that, and took a whole processor for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use tokio::time::{self, Instant};
+
+/// The least time between two watches: what anything is late by after a watch of normal
+/// length has ended is nothing.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The same client, with [`PAUSE`] between the starts of its watches.
+pub(super) fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let last = Arc::default();
+    Client::new(Paced { client, last }, namespace)
+}
+
+#[derive(Clone)]
+struct Paced {
+    client: Client,
+    last: Arc<Mutex<Option<Instant>>>,
+}
+
+// === impl Paced ===
+
+impl Paced {
+    /// When the next watch may start, which is then taken.
+    fn turn(&self) -> Instant {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let turn = last.map_or(now, |last| now.max(last + PAUSE));
+        *last = Some(turn);
+        turn
+    }
+}
+
+impl tower_service::Service<Request<Body>> for Paced {
+    type Response = Response<Body>;
+    type Error = kube::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, kube::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), kube::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let paced = self.clone();
+        Box::pin(async move {
+            let query = request.uri().query().unwrap_or_default();
+            if query.split('&').any(|pair| pair == "watch=true") {
+                time::sleep_until(paced.turn()).await;
+            }
+            paced.client.send(request).await
+        })
+    }
+}
