@@ -145,3 +145,6 @@ impl Facts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,13 +24,20 @@ pub struct Report {
     was_registered: bool,
     was_stale: bool,
     standings: Vec<Standing>,
-    is_connected: bool,
-    was_absent: bool,
+    view: View,
     verified: Option<SystemTime>,
     writing: Option<Purpose>,
     writes: BTreeMap<(&'static str, &'static str), u64>,
     written: Option<SystemTime>,
     refusal: Option<Refusal>,
+}
+
+/// What is in sight.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum View {
+    None,
+    Pod,
+    Absence,
 }
 
 // === impl Report ===
@@ -46,8 +53,7 @@ impl Report {
             was_registered: false,
             was_stale: false,
             standings: Vec::new(),
-            is_connected: false,
-            was_absent: false,
+            view: View::None,
             verified: None,
             writing: None,
             writes: BTreeMap::new(),
@@ -59,28 +65,33 @@ impl Report {
     /// The pod, or why it cannot be seen.
     pub fn sighted(&mut self, sight: &Sight) {
         match sight {
-            Sight::Pod(_) | Sight::Absent => {
-                if !self.is_connected && self.refusal.is_some() {
+            Sight::Pod(_) => {
+                if self.view == View::None && self.refusal.is_some() {
                     info!(pod = self.pod, "The pod is in sight again");
                 }
-                self.is_connected = true;
-                self.refusal = None;
-                self.verified = Some(SystemTime::now());
-                let is_absent = matches!(sight, Sight::Absent);
-                if is_absent && !self.was_absent {
+                self.seen(View::Pod);
+            }
+            Sight::Absent => {
+                if self.view != View::Absence {
                     warn!(
                         pod = self.pod,
                         namespace = self.namespace,
                         "There is no such pod: was it deleted, or is --pod_name another's?"
                     );
                 }
-                self.was_absent = is_absent;
+                self.seen(View::Absence);
             }
             Sight::Blind(refusal) => {
-                self.is_connected = false;
+                self.view = View::None;
                 self.refused(refusal);
             }
         }
+    }
+
+    fn seen(&mut self, view: View) {
+        self.view = view;
+        self.refusal = None;
+        self.verified = Some(SystemTime::now());
     }
 
     /// A write that is sent.
@@ -158,7 +169,7 @@ impl Report {
     /// Time has passed.
     pub fn tick(&mut self, state: &State) {
         let now = SystemTime::now();
-        if self.is_connected {
+        if self.view != View::None {
             self.verified = Some(now);
         }
         let is_stale = self.bare(state).is_stale(now);
@@ -208,7 +219,7 @@ impl Report {
                 (_, true) => End::Begun,
                 (_, false) => End::None,
             },
-            is_connected: self.is_connected,
+            is_connected: self.view != View::None,
             verified: self.verified,
             ttl: self.ttl,
             foreign_rewrites: state.foreign_rewrites,

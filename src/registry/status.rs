@@ -126,34 +126,36 @@ impl Status {
     }
 }
 
+/// A registration, out of sight since 1970.
+#[cfg(test)]
+pub(crate) fn example() -> Status {
+    Status {
+        pod: "own-0".into(),
+        namespace: "demo".into(),
+        state: "idle",
+        pending: None,
+        since: SystemTime::UNIX_EPOCH,
+        services: Vec::new(),
+        is_registered: true,
+        end: End::None,
+        is_connected: false,
+        verified: Some(SystemTime::UNIX_EPOCH),
+        ttl: Duration::from_secs(90),
+        foreign_rewrites: 0,
+        writes: [(("register", "ok"), 1)].into(),
+        written: None,
+        refusal: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn status() -> Status {
-        Status {
-            pod: "own-0".into(),
-            namespace: "demo".into(),
-            state: "idle",
-            pending: None,
-            since: SystemTime::UNIX_EPOCH,
-            services: Vec::new(),
-            is_registered: true,
-            end: End::None,
-            is_connected: false,
-            verified: Some(SystemTime::UNIX_EPOCH),
-            ttl: Duration::from_secs(90),
-            foreign_rewrites: 0,
-            writes: BTreeMap::new(),
-            written: None,
-            refusal: None,
-        }
-    }
-
     #[test]
     fn out_of_sight_for_longer_than_the_ttl_is_stale() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let status = status();
+        let status = example();
         assert_eq!(
             [at(90), at(91)].map(|now| status.word(now)),
             ["registered", "stale"]

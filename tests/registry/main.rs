@@ -16,6 +16,7 @@
 
 mod alive;
 mod lookups;
+mod reading;
 mod recorded;
 mod registration;
 mod rig;

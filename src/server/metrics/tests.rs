@@ -37,7 +37,7 @@ fn snapshot() -> Snapshot {
         targets: vec![target("greeter"), target("a\"b\n")],
         requests,
         process: Some(process),
-        registration: None,
+        registration: Some(registry::status::example()),
     }
 }
 
@@ -56,6 +56,12 @@ fn tells_every_name_of_the_contract() {
         "health_sidecar_check_duration_seconds_bucket{le=\"+Inf\",target=\"greeter\"} 2",
         "health_sidecar_check_duration_seconds_count{target=\"greeter\"} 2",
         "health_sidecar_http_requests_total{path=\"/health\",code=\"200\",client=\"kubelet\"} 7",
+        "health_sidecar_registry_registered 1",
+        "health_sidecar_registry_connected 0",
+        "health_sidecar_registry_stale 1",
+        "health_sidecar_registry_patches_total{result=\"ok\",reason=\"register\"} 1",
+        "health_sidecar_registry_foreign_rewrites_total 0",
+        "health_sidecar_registry_last_verified_timestamp_seconds 0.0",
         "process_resident_memory_bytes 1048576",
         "process_cpu_seconds_total 0.5",
         "process_open_fds 9",

@@ -155,3 +155,45 @@ fn ages_have_two_units() {
     }
     assert_eq!(Age(at(9), at(0)).to_string(), "0 s", "clocks may step back");
 }
+
+#[test]
+fn a_registration_is_told_with_what_is_in_its_way() {
+    let services = [
+        ("greeter", "registered", "10.1.0.7:9091"),
+        ("a<b", "refused", "the label is \"taken\""),
+    ];
+    let service =
+        |(name, standing, detail): (&str, &'static str, &str)| registry::status::Service {
+            name: name.into(),
+            standing,
+            detail: Some(detail.into()),
+        };
+    let registration = registry::status::Status {
+        services: services.into_iter().map(service).collect(),
+        is_connected: true,
+        refusal: Some("forbidden: cannot <patch>".into()),
+        ..registry::status::example()
+    };
+    let status = Status {
+        targets: vec![target("greeter", [Ok(())])],
+        draining: false,
+        expose_errors: false,
+        registration: Some(registration),
+        now: at(200),
+    };
+    let page = status.html();
+    for text in [
+        "refused for 3 min 20 s",
+        "demo/own-0",
+        "registered: 10.1.0.7:9091",
+        "a&lt;b",
+        "cannot &lt;patch&gt;",
+        "in sight now",
+    ] {
+        assert!(page.contains(text), "{text:?} is not in\n{page}");
+    }
+    assert!(page.len() < 10 << 10, "{}", page.len());
+    let json: Value = serde_json::from_str(&status.json()).unwrap();
+    assert_eq!(json["registration"]["state"], "refused");
+    assert_eq!(json["registration"]["services"][1]["standing"], "refused");
+}
