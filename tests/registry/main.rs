@@ -20,4 +20,5 @@ mod reading;
 mod recorded;
 mod registration;
 mod rig;
+mod several;
 mod watches;
