@@ -14,7 +14,8 @@
 //! [`plan`] what should be written, [`state`] when, [`facts`] what our records say.
 //!
 //! [`reader`] looks services up: [`snapshot`] merges what pods say, [`changes`] tells what
-//! happened between two looks. [`rbac`] is for those who are not allowed to.
+//! happened between two looks. [`on_behalf`] registers for other pods. [`rbac`] is for
+//! those who are not allowed to.
 
 pub mod address;
 pub mod changes;
@@ -23,6 +24,7 @@ pub mod facts;
 pub mod handle;
 pub mod identity;
 pub mod mark;
+pub mod on_behalf;
 pub mod options;
 pub mod own_pod;
 mod pace;
@@ -38,6 +40,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 mod watch;
+mod writer;
 
 pub use self::error::Error;
 pub use self::handle::{Handle, PreStop};

@@ -1,5 +1,6 @@
 //! Why the registry could not be read or written.
 
+use super::plan::Taken;
 use super::rbac::Missing;
 use super::scheme::UnmappableName;
 use crate::cluster::Refusal;
@@ -17,6 +18,31 @@ pub enum Error {
         /// How many pods have it and are not Ready.
         not_ready: usize,
     },
+
+    /// There is no such pod.
+    #[error("no pod {pod:?} in namespace {namespace}")]
+    NoPod {
+        /// The pod.
+        pod: String,
+        /// Where it was looked for.
+        namespace: String,
+    },
+
+    /// A pod that is about to go: nobody would hear of a service of it.
+    #[error("the pod is being deleted")]
+    Terminating,
+
+    /// A node that nobody could call: its pod has no IP yet, or it listens on a socket.
+    #[error("there is no address to tell clients: the pod has no IP yet, or it is a socket's")]
+    NoAddress,
+
+    /// A registration with another number of nodes than one.
+    #[error("a registration is one node of a service; this one has {0}")]
+    Nodes(usize),
+
+    /// Something on the pod is in the way.
+    #[error(transparent)]
+    Taken(#[from] Taken),
 
     /// A name that nobody could find.
     #[error(transparent)]
@@ -55,7 +81,14 @@ impl Error {
     /// Whether asking again later may help without anybody changing anything.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::NotFound { .. } | Self::Name(_) | Self::Forbidden(_) => false,
+            Self::NotFound { .. }
+            | Self::NoPod { .. }
+            | Self::Terminating
+            | Self::NoAddress
+            | Self::Nodes(_)
+            | Self::Taken(_)
+            | Self::Name(_)
+            | Self::Forbidden(_) => false,
             Self::Refused(refusal) => match refusal {
                 Refusal::Unauthorized
                 | Refusal::Conflict

@@ -157,7 +157,14 @@ impl Registry {
         }
     }
 
-    pub(super) fn api(&self) -> Api<Pod> {
+    /// The keys of a service in every scheme: what is written is written for all clients.
+    pub(super) fn all_keys(&self, name: &str) -> Result<Vec<(Scheme, Keys)>, UnmappableName> {
+        let schemes = self.schemes.schemes().iter();
+        let keys = schemes.map(|scheme| Ok((*scheme, scheme.keys(name)?)));
+        keys.collect()
+    }
+
+    fn api(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -169,7 +176,7 @@ impl Registry {
         self.include_not_ready
     }
 
-    pub(super) fn refused(&self, error: &kube::Error) -> Error {
+    fn refused(&self, error: &kube::Error) -> Error {
         Error::of(Refusal::of_kube(error), &self.namespace)
     }
 

@@ -92,12 +92,13 @@ impl Service {
     }
 
     /// Whether both say the same: for a client, a list or a map that is absent is an
-    /// empty one.
+    /// empty one, and nodes have no order. Two writers that put theirs last would
+    /// otherwise never agree.
     pub fn same_as(&self, other: &Self) -> bool {
-        self == other || self.clone().without_empties() == other.clone().without_empties()
+        self == other || self.clone().canonical() == other.clone().canonical()
     }
 
-    fn without_empties(mut self) -> Self {
+    fn canonical(mut self) -> Self {
         clear(&mut self.metadata);
         for endpoint in self.endpoints.iter_mut().flatten() {
             clear(&mut endpoint.metadata);
@@ -110,6 +111,8 @@ impl Service {
         }
         self.endpoints = self.endpoints.filter(|endpoints| !endpoints.is_empty());
         self.nodes = self.nodes.filter(|nodes| !nodes.is_empty());
+        let nodes = self.nodes.as_deref_mut().unwrap_or_default();
+        nodes.sort_by(|a, b| (&a.id, &a.address).cmp(&(&b.id, &b.address)));
         self
     }
 }

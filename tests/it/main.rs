@@ -2,24 +2,25 @@
 //!
 //! Real sockets on loopback; no Go, no root, no network, and nothing sleeps to wait.
 //!
-//! | file              | what it proves                                                   |
-//! |-------------------|------------------------------------------------------------------|
-//! | `contract`        | what those who probe can rely on                                 |
-//! | `protocol`        | how the service is asked, and found out                          |
-//! | `wire`            | what real go-micro releases said, in tests/wire                  |
-//! | `joining`         | how often the service is asked                                   |
-//! | `hostile_target`  | whatever the service does, there is an answer within the second  |
-//! | `flood`           | also when it never stops talking                                 |
-//! | `tls`, `unix`     | services behind certificates and sockets                         |
-//! | `hostile_client`  | whatever clients do, the kubelet gets its answer                 |
-//! | `targets`         | several services, and how old a verdict may be                   |
-//! | `grpc_door`       | grpc.health.v1 on the same port                                  |
-//! | `pages`           | metrics and the page for a person                                |
-//! | `lifecycle`       | start, log, signals, exit codes: the real binary                 |
-//! | `probe`           | one check under three names: the real binary                     |
-//! | `operated`        | the real binary with its flags, and the text behind a reason     |
-//! | `registry_reader` | what is read of the registry, whatever the API server does       |
-//! | `support`         | the sidecar, those who ask it, and what it asks                  |
+//! | file               | what it proves                                                   |
+//! |--------------------|------------------------------------------------------------------|
+//! | `contract`         | what those who probe can rely on                                 |
+//! | `protocol`         | how the service is asked, and found out                          |
+//! | `wire`             | what real go-micro releases said, in tests/wire                  |
+//! | `joining`          | how often the service is asked                                   |
+//! | `hostile_target`   | whatever the service does, there is an answer within the second  |
+//! | `flood`            | also when it never stops talking                                 |
+//! | `tls`, `unix`      | services behind certificates and sockets                         |
+//! | `hostile_client`   | whatever clients do, the kubelet gets its answer                 |
+//! | `targets`          | several services, and how old a verdict may be                   |
+//! | `grpc_door`        | grpc.health.v1 on the same port                                  |
+//! | `pages`            | metrics and the page for a person                                |
+//! | `lifecycle`        | start, log, signals, exit codes: the real binary                 |
+//! | `probe`            | one check under three names: the real binary                     |
+//! | `operated`         | the real binary with its flags, and the text behind a reason     |
+//! | `registry_reader`  | what is read of the registry, whatever the API server does       |
+//! | `registry_writer`  | registering services of other pods                               |
+//! | `support`          | the sidecar, those who ask it, and what it asks                  |
 
 #![expect(
     unreachable_pub,
@@ -41,6 +42,8 @@ mod probe;
 mod protocol;
 #[cfg(feature = "kubernetes")]
 mod registry_reader;
+#[cfg(feature = "kubernetes")]
+mod registry_writer;
 mod support;
 mod targets;
 #[cfg(feature = "tls")]

@@ -238,7 +238,7 @@ fn a_deep_record_is_refused_and_does_not_overflow() {
 }
 
 #[test]
-fn absent_and_empty_are_the_same() {
+fn absent_and_empty_are_the_same_and_nodes_have_no_order() {
     let empty = |text| Service::from_json(text).unwrap();
     let service = greeter();
     let mut other = service.clone();
@@ -251,6 +251,11 @@ fn absent_and_empty_are_the_same() {
     assert!(empty(r#"{"nodes":[],"endpoints":[]}"#).same_as(&Service::default()));
     assert!(!empty(r#"{"nodes":[{}]}"#).same_as(&Service::default()));
     assert!(!empty(r#"{"endpoints":[{"request":{}}]}"#).same_as(&empty(r#"{"endpoints":[{}]}"#)));
+    other.nodes.as_mut().unwrap().push(Node::default());
+    let mut turned = other.clone();
+    turned.nodes.as_mut().unwrap().reverse();
+    assert!(turned.same_as(&other) && !turned.same_as(&service));
+    let mut other = service.clone();
     other.version = "2".into();
     assert!(!service.same_as(&other));
 }

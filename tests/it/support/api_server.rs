@@ -125,7 +125,21 @@ pub fn pod(name: &str, version: &str, annotations: &Value) -> Value {
     })
 }
 
-/// The same with a node of the service greeter.
+/// A pod that is well and has no part in the registry.
+pub fn bare_pod() -> Value {
+    json!({
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "g-0", "namespace": NAMESPACE, "uid": "uid-g-0", "labels": {"app": "g"}},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.0.0.7",
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    })
+}
+
+/// The first with a node of the service greeter.
 pub fn greeter(name: &str, version: &str, address: &str) -> Value {
     let record = json!({
         "name": "greeter",
@@ -179,6 +193,15 @@ impl Wire {
     pub fn asked(&self) -> Vec<Asked> {
         self.0.lock().unwrap().clone()
     }
+
+    /// The metadata in the bodies of all patches.
+    pub fn patches(&self) -> Vec<Value> {
+        let asked = self.asked().into_iter();
+        let patches = asked.filter(|asked| asked.method == Method::PATCH);
+        patches
+            .map(|asked| asked.body["metadata"].clone())
+            .collect()
+    }
 }
 
 // === impl Script ===
@@ -218,5 +241,55 @@ impl tower_service::Service<Request<Body>> for Script {
             script.wire.0.lock().unwrap().push(asked);
             Ok(reply.response())
         })
+    }
+}
+
+/// One pod of this content, without what is forbidden; what is written stays written.
+pub fn holding(mut held: Value, forbidden: &'static [&'static str]) -> (kube::Client, Wire) {
+    client(move |asked| {
+        let name = held["metadata"]["name"].as_str().unwrap().to_owned();
+        let is_named = asked.path.ends_with(&format!("/pods/{name}"));
+        let verb = match asked.method.as_str() {
+            "GET" if asked.path.ends_with("/pods") => "list",
+            "GET" => "get",
+            _ => "patch",
+        };
+        if forbidden.contains(&verb) {
+            let sentence = format!(
+                "pods \"{name}\" is forbidden: User \"system:serviceaccount:demo:cli\" cannot {verb} resource \"pods\" in API group \"\" in the namespace \"demo\""
+            );
+            return refused(403, &sentence);
+        }
+        if verb == "list" {
+            let is_asked = asked.query("fieldSelector") == format!("metadata.name={name}");
+            return list("7", is_asked.then(|| held.clone()));
+        }
+        if !is_named {
+            return refused(404, "pods not found");
+        }
+        if verb == "patch" {
+            assert_eq!(asked.body["metadata"]["uid"], held["metadata"]["uid"]);
+            merge(&mut held, &asked.body);
+        }
+        Reply::Json(200, held.clone())
+    })
+}
+
+/// JSON merge patch, RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let target = target.as_object_mut().unwrap();
+    for (key, change) in changes {
+        if change.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), change);
+        }
     }
 }

@@ -1,0 +1,131 @@
+//! Registering services of other pods, against an API server that holds one.
+
+use std::collections::BTreeMap;
+
+use micro_health::registry::Registry;
+use micro_health::registry::record::{Node, Service};
+use micro_health::registry::scheme::Schemes;
+use serde_json::json;
+
+use crate::support::api_server::{NAMESPACE, Reply, bare_pod, client, holding};
+
+fn registry(client: kube::Client) -> Registry {
+    Registry::new(client, NAMESPACE, Schemes::MicroMu)
+}
+
+fn service() -> Service {
+    Service {
+        name: "greeter".into(),
+        version: "latest".into(),
+        nodes: Some(vec![Node {
+            id: "greeter-1".into(),
+            address: "10.0.0.7:9091".into(),
+            metadata: Some(BTreeMap::new()),
+        }]),
+        ..Service::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_registered_by_two_writes_and_taken_away_by_one() {
+    let (client, wire) = holding(bare_pod(), &[]);
+    let registry = registry(client);
+    assert_eq!(registry.register("g-0", &service()).await, Ok(true));
+    assert_eq!(registry.register("g-0", &service()).await, Ok(false));
+    assert_eq!(registry.deregister("g-0", &service()).await, Ok(true));
+    assert_eq!(registry.deregister("g-0", &service()).await, Ok(false));
+    let mark = |announced: bool| {
+        format!(
+            "{{\"v\":1,\"nodes\":[\"greeter-1\"],\"keys\":[\"micro.mu/selector-greeter\",\"micro.mu/type\"],\"announced\":{announced}}}"
+        )
+    };
+    let expected = [
+        json!({
+            "uid": "uid-g-0",
+            "labels": {"micro.mu/type": "service", "micro.mu/selector-greeter": "service"},
+            "annotations": {
+                "micro.mu/service-greeter": service().to_json(),
+                "micro-health/registration": mark(false),
+            },
+        }),
+        json!({"uid": "uid-g-0", "annotations": {"micro-health/registration": mark(true)}}),
+        json!({
+            "uid": "uid-g-0",
+            "labels": {"micro.mu/type": null, "micro.mu/selector-greeter": null},
+            "annotations": {"micro.mu/service-greeter": null, "micro-health/registration": null},
+        }),
+    ];
+    assert_eq!(wire.patches(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_may_not_be_got_is_listed() {
+    let (client, wire) = holding(bare_pod(), &["get"]);
+    let registered = registry(client).register("g-0", &service()).await;
+    assert_eq!(registered, Ok(true));
+    assert_eq!(wire.patches().len(), 2);
+    for (forbidden, verb) in [(&["get", "list"][..], "get"), (&["patch"], "patch")] {
+        let (client, wire) = holding(bare_pod(), forbidden);
+        let refusal = registry(client).register("g-0", &service()).await;
+        let text = refusal.unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("missing verb: {verb} on pods")),
+            "{text}"
+        );
+        assert!(text.contains("name: micro-registry-cli\n"), "{text}");
+        assert!(wire.asked().len() <= 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_registered_is_not_tried() {
+    let mut going = bare_pod();
+    going["metadata"]["deletionTimestamp"] = json!("2026-11-21T03:25:00Z");
+    let mut taken = bare_pod();
+    taken["metadata"]["labels"]["micro.mu/type"] = json!("mine");
+    let mut nobody = service();
+    nobody.nodes = Some(Vec::new());
+    let mut unmapped = service();
+    unmapped.name = "topic:".into();
+    for (pod, name, service, expected) in [
+        (going, "g-0", service(), "the pod is being deleted"),
+        (
+            taken,
+            "g-0",
+            service(),
+            "the pod's label micro.mu/type=\"mine\" is not ours to change",
+        ),
+        (
+            bare_pod(),
+            "g-1",
+            service(),
+            "no pod \"g-1\" in namespace demo",
+        ),
+        (
+            bare_pod(),
+            "g-0",
+            nobody,
+            "a registration is one node of a service; this one has 0",
+        ),
+        (
+            bare_pod(),
+            "g-0",
+            unmapped,
+            "the service name \"topic:\" becomes",
+        ),
+    ] {
+        let (client, wire) = holding(pod, &[]);
+        let refusal = registry(client).register(name, &service).await;
+        let text = refusal.unwrap_err().to_string();
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(wire.patches().len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_always_writes_otherwise_is_not_fought() {
+    let (client, wire) = client(|_| Reply::Json(200, bare_pod()));
+    let refusal = registry(client).register("g-0", &service()).await;
+    assert!(refusal.unwrap_err().is_passing());
+    assert_eq!(wire.patches().len(), 4);
+}
