@@ -27,6 +27,8 @@ pub mod registry;
 #[cfg(not(feature = "kubernetes"))]
 #[path = "registry/absent.rs"]
 pub mod registry;
+#[cfg(feature = "kubernetes")]
+pub mod resolver;
 pub mod server;
 pub mod signals;
 pub mod target;

@@ -1,0 +1,202 @@
+//! As much of an `EndpointSlice` as a resolver needs.
+//!
+//! Source: discovery.k8s.io/v1. A Service has one slice or many: at most 100 endpoints
+//! each, one family, one set of ports.
+
+use std::borrow::Cow;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Deserializer};
+
+/// The label that names a slice's Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Some of the endpoints of a Service; all other fields are skipped as it is read.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSlice {
+    /// Its name and version.
+    #[serde(default, deserialize_with = "without_the_rest")]
+    pub metadata: ObjectMeta,
+    /// IPv4, IPv6, or FQDN, which nothing resolves.
+    #[serde(default)]
+    pub address_type: String,
+    /// Who answers.
+    #[serde(default, deserialize_with = "or_none")]
+    pub endpoints: Vec<Endpoint>,
+    /// On which ports, each of them.
+    #[serde(default, deserialize_with = "or_none")]
+    pub ports: Vec<Port>,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Its address: only the first has a meaning.
+    #[serde(default, deserialize_with = "or_none")]
+    pub addresses: Vec<String>,
+    /// Whether it may be asked.
+    #[serde(default)]
+    pub conditions: Conditions,
+    /// Its pod.
+    #[serde(default)]
+    pub target_ref: Option<Reference>,
+    /// Where it runs.
+    #[serde(default)]
+    pub node_name: Option<String>,
+    /// Where that is.
+    #[serde(default)]
+    pub zone: Option<String>,
+}
+
+/// What is known of an endpoint; each may be missing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+pub struct Conditions {
+    /// Missing means yes.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// The same, whether or not it goes; missing means yes.
+    #[serde(default)]
+    pub serving: Option<bool>,
+    /// Whether it goes; missing means no.
+    #[serde(default)]
+    pub terminating: Option<bool>,
+}
+
+/// An object by its name.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+pub struct Reference {
+    /// Pod, as a rule.
+    #[serde(default)]
+    pub kind: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A port of all endpoints of a slice.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+pub struct Port {
+    /// Its name; empty or missing where the Service has only one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its number; missing means every port.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// TCP, UDP or SCTP; missing means TCP.
+    #[serde(default)]
+    pub protocol: Option<String>,
+}
+
+/// The fields of [`ObjectMeta`] that are read at all.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    name: Option<String>,
+    namespace: Option<String>,
+    resource_version: Option<String>,
+}
+
+/// Labels, owners and managedFields are most of a small slice.
+fn without_the_rest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let kept = Kept::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: kept.name,
+        namespace: kept.namespace,
+        resource_version: kept.resource_version,
+        ..ObjectMeta::default()
+    })
+}
+
+/// A list may be `null`, which Go writes for none.
+fn or_none<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+// === impl EndpointSlice ===
+
+impl kube::Resource for EndpointSlice {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "EndpointSlice".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "discovery.k8s.io".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "endpointslices".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+// === impl Port ===
+
+impl Port {
+    /// Whether it is one that we can dial.
+    pub fn is_tcp(&self) -> bool {
+        self.protocol
+            .as_deref()
+            .is_none_or(|protocol| protocol == "TCP")
+    }
+
+    /// Its name, empty where it has none.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Resource as _;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let slice: EndpointSlice = serde_json::from_value(json!({
+            "metadata": { "name": "greeter-a", "managedFields": [{ "manager": "x" }] },
+            "addressType": "IPv4",
+            "endpoints": null,
+            "ports": null,
+        }))
+        .expect("must be a slice");
+        assert_eq!(slice.metadata.managed_fields, None);
+        assert_eq!(slice.metadata.name.as_deref(), Some("greeter-a"));
+        assert!(slice.endpoints.is_empty() && slice.ports.is_empty());
+        let endpoint: Endpoint = serde_json::from_value(json!({
+            "addresses": null, "conditions": {}, "targetRef": null,
+        }))
+        .expect("must be an endpoint");
+        assert_eq!(endpoint, Endpoint::default());
+    }
+
+    #[test]
+    fn is_where_the_api_server_has_it() {
+        assert_eq!(
+            EndpointSlice::url_path(&(), Some("shop")),
+            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+        );
+    }
+}

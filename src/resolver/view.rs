@@ -1,0 +1,241 @@
+//! What is known of a Service's slices, and how well.
+//!
+//! ```text
+//!            listed                    failed
+//!  Pending ─────────▶ Synced ◀──────────────────▶ Stale: as it was, since then
+//!                             begun, or an event
+//! ```
+//!
+//! An API server that is away changes no endpoint: what was seen last is kept, and
+//! called stale. A new list counts when it is whole.
+
+use std::time::SystemTime;
+
+use kube::runtime::watcher::Event;
+
+use super::slice::EndpointSlice;
+use super::slices::{Slices, Union};
+use super::target::Port;
+use crate::cluster::Refusal;
+
+/// The slices of one Service.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    slices: Slices,
+    /// What a list has brought so far.
+    listed: Slices,
+    state: State,
+}
+
+/// How well they are known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Not at all, yet; and why, if that is known.
+    Pending(Option<Refusal>),
+    /// As the API server has them.
+    Synced,
+    /// As it had them.
+    Stale {
+        /// Until when.
+        since: SystemTime,
+        /// Why not now.
+        refusal: Refusal,
+    },
+}
+
+// === impl View ===
+
+impl View {
+    /// Takes in what a watch says, and tells whether that changes anything.
+    pub fn take(&mut self, event: Event<EndpointSlice>) -> bool {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                return false;
+            }
+            Event::InitApply(slice) => {
+                insert(&mut self.listed, slice);
+                return false;
+            }
+            Event::InitDone => self.slices = std::mem::take(&mut self.listed),
+            Event::Apply(slice) => insert(&mut self.slices, slice),
+            Event::Delete(slice) => {
+                let name = slice.metadata.name.unwrap_or_default();
+                self.slices.remove(&name);
+            }
+        }
+        // Changes are told only behind a whole list.
+        self.state = State::Synced;
+        true
+    }
+
+    /// Takes in that nothing more will be heard for now.
+    pub fn fail(&mut self, refusal: Refusal, now: SystemTime) {
+        self.state = match self.state {
+            State::Pending(_) => State::Pending(Some(refusal)),
+            State::Synced => State::Stale {
+                since: now,
+                refusal,
+            },
+            State::Stale { since, .. } => State::Stale { since, refusal },
+        };
+    }
+
+    /// Takes in that a watch has begun where the last one ended, and tells whether that
+    /// changes anything.
+    pub fn resume(&mut self) -> bool {
+        let was_stale = matches!(self.state, State::Stale { .. });
+        if was_stale {
+            self.state = State::Synced;
+        }
+        was_stale
+    }
+
+    /// How well the slices are known.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Their union, at a port.
+    pub fn union(&self, port: &Port) -> Union {
+        Union::of(self.slices.values(), port)
+    }
+}
+
+fn insert(slices: &mut Slices, slice: EndpointSlice) {
+    let name = slice.metadata.name.clone().unwrap_or_default();
+    slices.insert(name, slice);
+}
+
+// === impl State ===
+
+impl State {
+    /// As the JSON has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending(_) => "pending",
+            Self::Synced => "synced",
+            Self::Stale { .. } => "stale",
+        }
+    }
+
+    /// What keeps it from being known.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Pending(refusal) => refusal.as_ref(),
+            Self::Synced => None,
+            Self::Stale { refusal, .. } => Some(refusal),
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Pending(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slices::tests::{endpoints, slice};
+    use super::*;
+
+    const A: &str = "10.0.0.1:50051";
+    const B: &str = "10.0.0.2:50051";
+
+    fn part(name: &str, address: &str) -> EndpointSlice {
+        slice(name, "IPv4", &endpoints(&[address]))
+    }
+
+    fn found(view: &View) -> Vec<String> {
+        let union = view.union(&Port::First);
+        let considered = union.considered(false);
+        considered.map(|it| it.address.to_string()).collect()
+    }
+
+    fn away() -> Refusal {
+        Refusal::Unreachable("connection refused".into())
+    }
+
+    fn synced() -> View {
+        let mut view = View::default();
+        for event in [
+            Event::Init,
+            Event::InitApply(part("greeter-a", "10.0.0.1")),
+            Event::InitApply(part("greeter-b", "10.0.0.2")),
+        ] {
+            assert!(!view.take(event));
+        }
+        assert_eq!((view.state().name(), found(&view).len()), ("pending", 0));
+        assert!(view.take(Event::InitDone));
+        assert_eq!(
+            (view.state(), found(&view)),
+            (&State::Synced, vec![A.into(), B.into()])
+        );
+        view
+    }
+
+    #[test]
+    fn defect_1_an_event_of_one_slice_is_about_one_slice() {
+        let mut view = synced();
+        view.take(Event::Apply(part("greeter-a", "10.0.0.3")));
+        assert_eq!(found(&view), [B, "10.0.0.3:50051"]);
+    }
+
+    #[test]
+    fn defect_2_a_deleted_slice_takes_its_endpoints_along() {
+        let mut view = synced();
+        view.take(Event::Delete(part("greeter-b", "10.0.0.2")));
+        assert_eq!(found(&view), [A]);
+    }
+
+    #[test]
+    fn defect_3_the_last_slice_leaves_nothing_behind() {
+        let mut view = synced();
+        view.take(Event::Delete(part("greeter-b", "10.0.0.2")));
+        assert!(view.take(Event::Delete(part("greeter-a", "10.0.0.1"))));
+        assert_eq!((view.state(), found(&view)), (&State::Synced, vec![]));
+    }
+
+    #[test]
+    fn defect_4_an_error_is_no_empty_slice() {
+        let mut view = synced();
+        let at = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        view.fail(away(), at(1));
+        let gone = Refusal::Invalid("too old resource version".to_owned());
+        view.fail(gone.clone(), at(2));
+        let (since, refusal) = (at(1), gone);
+        assert_eq!(view.state(), &State::Stale { since, refusal });
+        assert_eq!(found(&view), [A, B]);
+        assert!(view.resume() && !view.resume());
+        assert_eq!((view.state(), found(&view).len()), (&State::Synced, 2));
+    }
+
+    #[test]
+    fn a_list_counts_when_it_is_whole() {
+        let mut view = synced();
+        view.fail(away(), SystemTime::UNIX_EPOCH);
+        view.take(Event::Init);
+        view.take(Event::InitApply(part("greeter-b", "10.0.0.2")));
+        assert_eq!(
+            (view.state().name(), found(&view)),
+            ("stale", vec![A.into(), B.into()])
+        );
+        // The list breaks off, and starts again.
+        view.take(Event::Init);
+        view.take(Event::InitApply(part("greeter-a", "10.0.0.1")));
+        view.take(Event::InitDone);
+        assert_eq!(
+            (view.state().name(), found(&view)),
+            ("synced", vec![A.into()])
+        );
+    }
+
+    #[test]
+    fn what_was_never_seen_is_not_stale() {
+        let mut view = View::default();
+        view.fail(away(), SystemTime::UNIX_EPOCH);
+        assert!(!view.resume());
+        assert_eq!(view.state(), &State::Pending(Some(away())));
+    }
+}
