@@ -18,6 +18,8 @@ source "$here/check.sh"
 source "$here/checks.sh"
 # shellcheck source=tests/image/names.sh
 source "$here/names.sh"
+# shellcheck source=tests/image/healthcheck.sh
+source "$here/healthcheck.sh"
 
 start_engine
 trap stop_engine EXIT
@@ -50,6 +52,9 @@ for flavour in slim full; do
   check finds_a_container_by_name
   check finds_a_name_in_a_search_domain
   check finds_the_living_one_of_two_addresses
+  check tells_docker_when_the_service_hangs
+  check tells_docker_when_its_target_is_gone
+  check answers_an_exec
 done
 printf '\n'
 step "done"
