@@ -53,8 +53,8 @@ interop:
 # A real API server and the Go registries of every generation, in its pods' place (needs Go, and root or user
 # namespaces). Its first build takes 10 minutes
 registry:
-    bin="$(tests/rig/build.sh kube go-registry kuberesolver)" && MICRO_HEALTH_RIG_BIN="$bin" \
-    cargo test --locked --test registry
+    bin="$(tests/rig/build.sh kube go-registry kuberesolver)" && cargo build --locked --example greeter && \
+    MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:

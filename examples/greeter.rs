@@ -1,25 +1,112 @@
-//! A Rust program that is a micro service like any other: it answers `Debug.Health`.
+//! A Rust program that is a micro service like any other: it answers `Debug.Health`, and in a pod
+//! it is in go-micro's registry until it stops.
 //!
 //! ```sh
 //! cargo run --example greeter -- 127.0.0.1:9091
 //! cargo run -- --server_name=greeter --server_address=localhost:9091
 //! curl -i http://localhost:8080/health
 //! ```
+//!
+//! In a pod, with a Role that allows get or list, and patch, of pods:
+//!
+//! ```sh
+//! greeter 0.0.0.0:9091 --registry=kubernetes
+//! ```
 
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use clap::Parser as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use micro_health::cluster::Cluster;
+use micro_health::debug::DebugService;
+use micro_health::registry::Registry;
+use micro_health::registry::identity::Identity;
+use micro_health::registry::options::{Kind, Options};
+use micro_health::registry::record::{Node, Service};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+#[derive(clap::Parser)]
+struct Args {
+    #[arg(default_value = "127.0.0.1:9091")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    registry: Options,
+}
+
+/// What was registered, to be taken away again.
+struct Registered {
+    registry: Registry,
+    pod: String,
+    service: Service,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:9091".to_owned());
-    let listener = TcpListener::bind(&address).await?;
+    let args = Args::parse();
+    let listener = TcpListener::bind(args.listen).await?;
     // `health.set("degraded")` is how the program says that it is not well.
     let (_health, service) = micro_health::debug::service();
+    // Only who listens is registered.
+    let registered = match args.registry.registry {
+        Kind::None => None,
+        Kind::Kubernetes => Some(Registered::new(&args.registry, listener.local_addr()?).await?),
+    };
+    tokio::select! {
+        never = serve(listener, service) => never?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    if let Some(Registered {
+        registry,
+        pod,
+        service,
+    }) = registered
+    {
+        registry.deregister(&pod, &service).await?;
+    }
+    Ok(())
+}
+
+impl Registered {
+    async fn new(options: &Options, listens: SocketAddr) -> anyhow::Result<Self> {
+        let variable = |name: &str| std::env::var_os(name);
+        let cluster = Cluster::new(&options.cluster, variable).await?;
+        let token = cluster.credentials().map(|it| it.token()).transpose()?;
+        let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), variable)?;
+        let ip = std::env::var("POD_IP").context("set POD_IP by the downward API")?;
+        let service = Service {
+            name: "greeter".to_owned(),
+            version: options.server_version.clone(),
+            metadata: None,
+            endpoints: Some(Vec::new()),
+            nodes: Some(vec![Node {
+                id: format!(
+                    "greeter-{}",
+                    identity.uid.as_deref().unwrap_or(&identity.pod)
+                ),
+                address: SocketAddr::new(ip.parse()?, listens.port()).to_string(),
+                metadata: Some([("protocol".to_owned(), "grpc".to_owned())].into()),
+            }]),
+        };
+        let registry = Registry::new(
+            cluster.client(),
+            cluster.namespace(),
+            options.register_scheme,
+        );
+        registry.register(&identity.pod, &service).await?;
+        Ok(Self {
+            registry,
+            pod: identity.pod,
+            service,
+        })
+    }
+}
+
+async fn serve(listener: TcpListener, service: DebugService) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await?;

@@ -15,6 +15,7 @@
 )]
 
 mod alive;
+mod example;
 mod lookups;
 mod reading;
 mod recorded;

@@ -35,7 +35,7 @@ pub use sidecar::Sidecar;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Time between two looks at something that cannot be waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Awaits with a bound.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
