@@ -14,20 +14,18 @@ use tokio::sync::oneshot;
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
-#[cfg(feature = "kubernetes")]
-use crate::args::env::Environment;
 use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
-use crate::registry::Handle;
-#[cfg(feature = "kubernetes")]
-use crate::registry::registration::Registration;
 use crate::server::Server;
 use crate::signals;
 use crate::target::Target;
 use crate::target::endpoint::Endpoint;
 use crate::targets::Targets;
 
+use self::registered::Registered;
+
 pub mod options;
+mod registered;
 
 /// The sidecar, holding its port.
 #[derive(Debug)]
@@ -37,9 +35,7 @@ pub struct App {
     address: SocketAddr,
     args: Args,
     in_pod: bool,
-    handle: Option<Handle>,
-    #[cfg(feature = "kubernetes")]
-    registration: Option<Registration>,
+    registered: Registered,
 }
 
 /// Why the sidecar ended.
@@ -107,22 +103,20 @@ impl App {
         let targets = Targets::new(&args.target, &args.targets, hint)?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
-        #[cfg(feature = "kubernetes")]
-        let registration = registration(&args, &monitors, &environment).await?;
-        #[cfg(feature = "kubernetes")]
-        let handle = registration.as_ref().map(Registration::handle);
-        #[cfg(feature = "kubernetes")]
-        let probed = handle.as_ref().map(|handle| args.probed(handle));
-        #[cfg(not(feature = "kubernetes"))]
-        let (handle, probed) = (None, None);
-        let server = Server::bind(&args.server, targets, Arc::clone(&monitors), probed)
-            .await
-            .with_context(|| {
-                format!(
-                    "cannot listen on --health_address={}",
-                    args.server.health_address
-                )
-            })?;
+        let registered = Registered::new(&args, &monitors, &environment).await?;
+        let server = Server::bind(
+            &args.server,
+            targets,
+            Arc::clone(&monitors),
+            registered.probed(),
+        )
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on --health_address={}",
+                args.server.health_address
+            )
+        })?;
         let address = server
             .local_addr()
             .context("cannot tell the address listened on")?;
@@ -132,9 +126,7 @@ impl App {
             address,
             args,
             in_pod: environment.is_pod(),
-            handle,
-            #[cfg(feature = "kubernetes")]
-            registration,
+            registered,
         })
     }
 
@@ -156,41 +148,22 @@ impl App {
             server,
             monitors,
             args,
-            handle,
-            #[cfg(feature = "kubernetes")]
-            registration,
+            mut registered,
             ..
         } = self;
         let options::Options {
             grace_period,
-            drain,
+            drain: _,
             exit_after_failures,
             exit_code,
         } = args.app;
-        let limit = args.app.deregister_limit();
         let grace_period = grace_period.0;
         let (stop, stopped) = oneshot::channel::<()>();
         let prober = server.prober();
         let serve = server.run(async {
             let _ = stopped.await;
         });
-        let registering = async {
-            let run = async {
-                #[cfg(feature = "kubernetes")]
-                if let Some(registration) = registration {
-                    Box::pin(registration.run()).await;
-                }
-            };
-            // A pod that goes is not ready, whoever else still runs in it.
-            let drain = async {
-                if let Some(handle) = &handle {
-                    handle.ending().await;
-                    prober.drain();
-                }
-            };
-            tokio::join!(run, drain);
-            pending::<()>().await;
-        };
+        let registering = registered.run(Arc::clone(&prober));
         let serve = async {
             tokio::select! {
                 () = serve => {}
@@ -212,9 +185,7 @@ impl App {
         };
         let leave = async {
             prober.drain();
-            if let Some(handle) = &handle {
-                deregister(handle, limit, drain.0).await;
-            }
+            registered.leave().await;
             let _ = stop.send(());
         };
         let finish = async { tokio::join!(serve, leave) };
@@ -271,37 +242,6 @@ impl App {
             }
         }
     }
-}
-
-/// Takes the pod out of the registry, and gives clients the time to notice.
-async fn deregister(handle: &Handle, limit: Duration, drain: Duration) {
-    let was_registered = handle.status().was_registered();
-    if !handle.stop(limit).await {
-        warn!(?limit, "Stopping with the pod still registered");
-        return;
-    }
-    if was_registered {
-        let since = handle.status().since.elapsed().unwrap_or_default();
-        time::sleep(drain.saturating_sub(since)).await;
-    }
-}
-
-/// The registration, if the flags ask for one.
-#[cfg(feature = "kubernetes")]
-async fn registration(
-    args: &Args,
-    monitors: &Arc<[Monitor]>,
-    environment: &Environment,
-) -> anyhow::Result<Option<Registration>> {
-    use crate::registry::options::Kind;
-    if args.registry.registry == Kind::None {
-        return Ok(None);
-    }
-    let variable = |name: &str| environment.get(name);
-    let registration = Registration::new(&args.registry, Arc::clone(monitors), variable).await;
-    registration
-        .map(Some)
-        .context("cannot keep --registry=kubernetes")
 }
 
 /// The name of the first service that has failed so many checks in a row. Never, for

@@ -3,13 +3,7 @@
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-#[cfg(feature = "kubernetes")]
-use crate::args::Args;
 use crate::args::duration::{self, GoDuration};
-#[cfg(feature = "kubernetes")]
-use crate::registry::Handle;
-#[cfg(feature = "kubernetes")]
-use crate::server::prober;
 
 /// How to stop.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,20 +45,5 @@ impl Options {
     /// what is in flight.
     pub fn deregister_limit(&self) -> Duration {
         DEREGISTER.min(self.grace_period.0 / 3)
-    }
-}
-
-// === impl Args ===
-
-#[cfg(feature = "kubernetes")]
-impl Args {
-    /// What those who probe have to do with a registration.
-    pub fn probed(&self, handle: &Handle) -> prober::Registration {
-        prober::Registration {
-            handle: handle.clone(),
-            is_required: self.registry.require_registered,
-            prestop: self.app.deregister_limit(),
-            drain: self.app.drain.0,
-        }
     }
 }
