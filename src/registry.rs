@@ -15,10 +15,13 @@
 //!
 //! [`reader`] looks services up: [`snapshot`] merges what pods say, [`changes`] tells what
 //! happened between two looks. [`on_behalf`] registers for other pods. [`rbac`] is for
-//! those who are not allowed to.
+//! those who are not allowed to, and [`access`] asks before. [`command`] is all this from
+//! a terminal.
 
+pub mod access;
 pub mod address;
 pub mod changes;
+pub mod command;
 pub mod error;
 pub mod facts;
 pub mod handle;

@@ -5,6 +5,7 @@
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
+//! | `health registry`                        | the registry's own command, `registry`      |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -31,6 +32,9 @@ pub enum Asked {
     Sidecar(Vec<OsString>),
     /// One check.
     Probe(Tool, Vec<OsString>),
+    /// A look at the registry, or a write to it.
+    #[cfg(feature = "kubernetes")]
+    Registry(Vec<OsString>),
 }
 
 /// The exit code of a healthy verdict, of `--help` and of `--version`.
@@ -58,6 +62,16 @@ pub fn asked(mut argv: Vec<OsString>) -> Asked {
         (Some("help"), Some("probe")) => {
             argv.splice(1..3, ["--help".into()]);
             Asked::Probe(Tool::Health, argv)
+        }
+        #[cfg(feature = "kubernetes")]
+        (Some("registry"), _) => {
+            argv.remove(1);
+            Asked::Registry(argv)
+        }
+        #[cfg(feature = "kubernetes")]
+        (Some("help"), Some("registry")) => {
+            argv.splice(1..3, ["help".into()]);
+            Asked::Registry(argv)
         }
         (Some("help"), None) => {
             argv.splice(1..2, ["--help".into()]);
@@ -132,6 +146,21 @@ mod tests {
             assert_eq!(asked(argv(text)), expected, "{text}");
         }
         assert_eq!(asked(Vec::new()), Asked::Sidecar(Vec::new()));
+    }
+
+    #[cfg(feature = "kubernetes")]
+    #[test]
+    fn the_registry_has_a_command_of_its_own() {
+        for (text, expected) in [
+            ("health registry", "health"),
+            ("health registry list -o json", "health list -o json"),
+            ("health help registry", "health help"),
+            ("health help registry list", "health help list"),
+        ] {
+            assert_eq!(asked(argv(text)), Asked::Registry(argv(expected)), "{text}");
+        }
+        let flag = argv("health --server_name registry");
+        assert_eq!(asked(flag.clone()), Asked::Sidecar(flag));
     }
 
     #[test]

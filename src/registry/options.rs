@@ -141,7 +141,7 @@ fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
     text.parse()
 }
 
-fn pair(text: &str) -> Result<(String, String), &'static str> {
+pub(super) fn pair(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     if key.is_empty() {
         return Err("expected key=value, with a key");

@@ -20,6 +20,7 @@
 //! | `operated`         | the real binary with its flags, and the text behind a reason     |
 //! | `registry_reader`  | what is read of the registry, whatever the API server does       |
 //! | `registry_writer`  | registering services of other pods                               |
+//! | `registry_command` | `health registry`: what it prints and how it exits               |
 //! | `support`          | the sidecar, those who ask it, and what it asks                  |
 
 #![expect(
@@ -40,6 +41,8 @@ mod operated;
 mod pages;
 mod probe;
 mod protocol;
+#[cfg(feature = "kubernetes")]
+mod registry_command;
 #[cfg(feature = "kubernetes")]
 mod registry_reader;
 #[cfg(feature = "kubernetes")]

@@ -15,6 +15,7 @@
 )]
 
 mod alive;
+mod command;
 mod example;
 mod lookups;
 mod reading;

@@ -1,0 +1,174 @@
+//! `health registry`: what it prints and how it exits.
+
+use std::future;
+
+use micro_health::registry::Registry;
+use micro_health::registry::command::{self, options};
+use serde_json::{Value, json};
+
+use crate::support::api_server::{
+    NAMESPACE, Reply, bare_pod, client, event, greeter, holding, in_turn, list, refused,
+};
+use crate::support::process::command as process;
+use crate::support::within;
+
+/// What a command prints, and its exit code: `health registry …`.
+async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
+    let argv = format!("health {text}");
+    let argv = argv.split(' ').map(Into::into).collect();
+    let asked = options::read(argv, |_| None).unwrap();
+    let registry =
+        Registry::new(client, NAMESPACE, asked.schemes).include_not_ready(asked.include_not_ready);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let act = command::act(&asked, &registry, future::pending(), &mut out, &mut err);
+    let code = within(text, act).await;
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (code, text(out), text(err))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_line_registers_and_deregisters() {
+    let (client, wire) = holding(bare_pod(), &[]);
+    let register = "register --pod_name=g-0 --server_name=greeter --server_address=:9091";
+    let (code, out, _) = run(client.clone(), register).await;
+    assert_eq!(
+        (code, &*out),
+        (0, "registered: greeter at 10.0.0.7:9091 in pod g-0\n")
+    );
+    let (code, out, _) = run(client.clone(), register).await;
+    assert_eq!(
+        (code, &*out),
+        (
+            0,
+            "already registered: greeter at 10.0.0.7:9091 in pod g-0\n"
+        )
+    );
+    let record = &wire.patches()[0]["annotations"]["micro.mu/service-greeter"];
+    assert!(
+        record
+            .as_str()
+            .unwrap()
+            .contains("\"id\":\"greeter-uid-g-0\""),
+        "{record}"
+    );
+    let deregister = "deregister --pod_name=g-0 --server_name=greeter";
+    let (code, out, _) = run(client.clone(), deregister).await;
+    assert_eq!((code, &*out), (0, "deregistered: greeter in pod g-0\n"));
+    let (code, out, err) = run(client, deregister).await;
+    assert_eq!((code, &*out), (1, ""));
+    assert_eq!(err, "error: greeter is not registered in pod g-0\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_line_lists_and_gets() {
+    let pods = || {
+        [
+            greeter("a", "1", "10.0.0.1:80"),
+            greeter("b", "2", "10.0.0.2:80"),
+        ]
+    };
+    let answer = || in_turn([list("7", pods())]).0;
+    let (code, out, _) = run(answer(), "list").await;
+    let expected = "NAME      VERSION   NODES   ENDPOINTS\ngreeter   latest    2       0\n";
+    assert_eq!((code, &*out), (0, expected));
+    let (code, out, _) = run(answer(), "get greeter").await;
+    let expected = "\
+NODE        ADDRESS       VERSION   METADATA
+greeter-a   10.0.0.1:80   latest    -
+greeter-b   10.0.0.2:80   latest    -
+";
+    assert_eq!((code, &*out), (0, expected));
+    let (code, out, _) = run(answer(), "get greeter -o json").await;
+    let services: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, services.len()), (0, 1));
+    assert_eq!(services[0]["nodes"][1]["address"], "10.0.0.2:80");
+    let (code, out, err) = run(in_turn([list("7", [])]).0, "get greeter").await;
+    assert_eq!((code, &*out), (1, ""));
+    assert_eq!(err, "error: no service \"greeter\" in namespace demo\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_line_watches_until_it_is_refused() {
+    let sentence = "pods is forbidden: User \"jane\" cannot watch resource \"pods\" in API group \"\" in the namespace \"demo\"";
+    let (client, _) = in_turn([
+        refused(503, "apiserver is shutting down"),
+        list("10", [greeter("a", "1", "10.0.0.1:80")]),
+        Reply::Cut(vec![event("DELETED", &greeter("a", "11", "10.0.0.1:80"))]),
+        refused(403, sentence),
+    ]);
+    let (code, out, err) = run(client, "watch").await;
+    assert_eq!(code, 1);
+    assert_eq!(
+        out,
+        "create greeter latest 10.0.0.1:80\ndelete greeter latest 10.0.0.1:80\n"
+    );
+    let mut lines = err.lines();
+    let warning = "warning: the API server answers 503 Service Unavailable: apiserver is shutting down; trying again";
+    assert_eq!(lines.next(), Some(warning));
+    assert_eq!(lines.next(), Some(&*format!("error: {sentence}")));
+    assert!(err.contains("kind: User\n"), "{err}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_asks_the_api_server_and_shows_what_is_missing() {
+    let answer = |denied: &'static str| {
+        client(move |asked| {
+            assert_eq!(asked.method, "POST");
+            if asked.path.ends_with("/selfsubjectreviews") {
+                let user = json!({"username": "system:serviceaccount:demo:web"});
+                return Reply::Json(201, json!({"status": {"userInfo": user}}));
+            }
+            let resource = &asked.body["spec"]["resourceAttributes"];
+            assert_eq!(resource["namespace"], "demo");
+            assert_eq!(resource["resource"], "pods");
+            let allowed = resource["verb"] != denied;
+            Reply::Json(201, json!({"status": {"allowed": allowed}}))
+        })
+    };
+    let (code, out, _) = run(answer("get").0, "check").await;
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.starts_with("what system:serviceaccount:demo:web may do"),
+        "{out}"
+    );
+    assert!(!out.contains("kind: Role"), "{out}");
+    let (client, wire) = answer("watch");
+    let (code, out, _) = run(client, "check --pod_name=g-0").await;
+    assert_eq!(code, 1);
+    assert!(out.contains("watch   no "), "{out}");
+    assert!(out.contains("kind: RoleBinding"), "{out}");
+    assert_eq!(
+        wire.asked()[0].body["spec"]["resourceAttributes"]["name"],
+        "g-0"
+    );
+}
+
+#[tokio::test]
+async fn the_binary_has_the_command() {
+    let run = async |args: &[&str]| {
+        let output = process().arg("registry").args(args).output();
+        let output = within("health registry", output).await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, out, err) = run(&["--help"]).await;
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert!(out.contains("Usage: health registry <COMMAND>"), "{out}");
+    let (code, out, err) = run(&[]).await;
+    assert_eq!((code, &*out), (Some(2), ""));
+    assert!(err.contains("Usage: health registry <COMMAND>"), "{err}");
+    // A port where nobody listens.
+    let (code, out, err) = run(&["list", "--registry_address=http://127.0.0.1:1"]).await;
+    assert_eq!((code, &*out), (Some(1), ""));
+    assert!(
+        err.starts_with("error: the API server cannot be reached: "),
+        "{err}"
+    );
+    let (code, _, err) = run(&["list", "--registry_address=consul:8500"]).await;
+    assert_eq!(code, Some(2));
+    assert!(err.contains("expected http:// or https://"), "{err}");
+}
