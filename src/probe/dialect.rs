@@ -5,6 +5,7 @@
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
+//! | `health config`                          | the `micro` ConfigMap and the environment   |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -31,6 +32,9 @@ pub enum Asked {
     Sidecar(Vec<OsString>),
     /// One check.
     Probe(Tool, Vec<OsString>),
+    /// `health config`.
+    #[cfg(feature = "kubernetes")]
+    Config(Vec<OsString>),
 }
 
 /// The exit code of a healthy verdict, of `--help` and of `--version`.
@@ -50,20 +54,29 @@ pub fn asked(mut argv: Vec<OsString>) -> Asked {
         _ => {}
     }
     let word = |at: usize| argv.get(at).and_then(|word| word.to_str());
-    match (word(1), word(2)) {
-        (Some("probe"), _) => {
-            argv.remove(1);
-            Asked::Probe(Tool::Health, argv)
-        }
-        (Some("help"), Some("probe")) => {
-            argv.splice(1..3, ["--help".into()]);
-            Asked::Probe(Tool::Health, argv)
-        }
-        (Some("help"), None) => {
-            argv.splice(1..2, ["--help".into()]);
-            Asked::Sidecar(argv)
-        }
-        _ => Asked::Sidecar(argv),
+    let is_help = word(1) == Some("help");
+    if is_help && word(2).is_none() {
+        argv.splice(1..2, ["--help".into()]);
+        return Asked::Sidecar(argv);
+    }
+    let Some(asked) = word(if is_help { 2 } else { 1 }).and_then(subcommand) else {
+        return Asked::Sidecar(argv);
+    };
+    if is_help {
+        argv.splice(1..3, ["--help".into()]);
+    } else {
+        argv.remove(1);
+    }
+    asked(argv)
+}
+
+/// The subcommand of this name.
+fn subcommand(name: &str) -> Option<fn(Vec<OsString>) -> Asked> {
+    match name {
+        "probe" => Some(|argv| Asked::Probe(Tool::Health, argv)),
+        #[cfg(feature = "kubernetes")]
+        "config" => Some(Asked::Config),
+        _ => None,
     }
 }
 
@@ -128,6 +141,10 @@ mod tests {
                 Asked::Sidecar(argv("grpc_health_proxy")),
             ),
             ("", Asked::Sidecar(argv(""))),
+            #[cfg(feature = "kubernetes")]
+            ("health config get a", Asked::Config(argv("health get a"))),
+            #[cfg(feature = "kubernetes")]
+            ("health help config", Asked::Config(argv("health --help"))),
         ] {
             assert_eq!(asked(argv(text)), expected, "{text}");
         }

@@ -15,6 +15,7 @@
 )]
 
 mod alive;
+mod config;
 mod lookups;
 mod recorded;
 mod registration;
