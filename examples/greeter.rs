@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use micro_health::cluster::Cluster;
+use micro_health::cluster::credentials::Credentials;
 use micro_health::debug::DebugService;
 use micro_health::registry::Registry;
 use micro_health::registry::identity::Identity;
@@ -75,7 +76,7 @@ impl Registered {
     async fn new(options: &Options, listens: SocketAddr) -> anyhow::Result<Self> {
         let variable = |name: &str| std::env::var_os(name);
         let cluster = Cluster::new(&options.cluster, variable).await?;
-        let token = cluster.credentials().map(|it| it.token()).transpose()?;
+        let token = cluster.credentials().map(Credentials::token).transpose()?;
         let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), variable)?;
         let ip = std::env::var("POD_IP").context("set POD_IP by the downward API")?;
         let service = Service {

@@ -16,12 +16,14 @@ use http::uri::InvalidUri;
 use self::credentials::Credentials;
 use self::options::Options;
 
+pub mod command;
 pub mod connector;
 pub mod credentials;
 pub mod options;
 pub mod refusal;
 pub mod request;
 pub mod service;
+pub mod watch;
 
 pub use self::refusal::Refusal;
 

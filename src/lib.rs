@@ -10,12 +10,14 @@
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
 //! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
-//! want to be checked.
+//! want to be checked, [`config`] is what a service finds set.
 
 pub mod app;
 pub mod args;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
+#[cfg(feature = "kubernetes")]
+pub mod config;
 pub mod debug;
 mod fair;
 pub mod health;
@@ -31,6 +33,7 @@ pub mod registry;
 pub mod resolver;
 pub mod server;
 pub mod signals;
+pub mod subcommand;
 pub mod target;
 pub mod targets;
 pub mod unhealthy;

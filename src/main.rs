@@ -4,10 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{env, io};
 
-use micro_health::probe::{self, dialect};
-#[cfg(feature = "kubernetes")]
-use micro_health::registry::command;
-use micro_health::{app, args};
+use micro_health::probe::dialect::{self, Asked};
+use micro_health::{app, args, probe};
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -15,15 +13,13 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     let variable = |name: &str| env::var_os(name);
+    let (out, err) = (&mut io::stdout(), &mut io::stderr());
     match dialect::asked(env::args_os().collect()) {
-        dialect::Asked::Sidecar(argv) => sidecar(argv, variable),
-        dialect::Asked::Probe(tool, argv) => {
-            probe::run(tool, argv, variable, &mut io::stdout(), &mut io::stderr()).into()
-        }
-        #[cfg(feature = "kubernetes")]
-        dialect::Asked::Registry(argv) => {
-            command::run(argv, variable, &mut io::stdout(), &mut io::stderr()).into()
-        }
+        Asked::Sidecar(argv) => sidecar(argv, variable),
+        Asked::Probe(tool, argv) => probe::run(tool, argv, variable, out, err).into(),
+        Asked::Subcommand(subcommand, argv) => subcommand
+            .run(argv, env::vars_os().collect(), out, err)
+            .into(),
     }
 }
 

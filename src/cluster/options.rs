@@ -56,7 +56,11 @@ impl FromStr for ApiServer {
 }
 
 /// A DNS label. Source: Kubernetes' RFC 1123 label rule.
-fn namespace(text: &str) -> Result<String, &'static str> {
+///
+/// # Errors
+///
+/// What was expected.
+pub fn namespace(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
     let bytes = text.as_bytes();

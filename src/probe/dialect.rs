@@ -5,12 +5,13 @@
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
-//! | `health registry`                        | the registry's own command, `registry`      |
+//! | `health config`, `health registry`      | a command of that name: [`Subcommand`]      |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::subcommand::Subcommand;
 use crate::target::Check;
 use crate::unhealthy::Failed;
 
@@ -32,9 +33,8 @@ pub enum Asked {
     Sidecar(Vec<OsString>),
     /// One check.
     Probe(Tool, Vec<OsString>),
-    /// A look at the registry, or a write to it.
-    #[cfg(feature = "kubernetes")]
-    Registry(Vec<OsString>),
+    /// Something to ask the API server.
+    Subcommand(Subcommand, Vec<OsString>),
 }
 
 /// The exit code of a healthy verdict, of `--help` and of `--version`.
@@ -54,29 +54,24 @@ pub fn asked(mut argv: Vec<OsString>) -> Asked {
         _ => {}
     }
     let word = |at: usize| argv.get(at).and_then(|word| word.to_str());
-    match (word(1), word(2)) {
-        (Some("probe"), _) => {
-            argv.remove(1);
-            Asked::Probe(Tool::Health, argv)
-        }
-        (Some("help"), Some("probe")) => {
-            argv.splice(1..3, ["--help".into()]);
-            Asked::Probe(Tool::Health, argv)
-        }
-        #[cfg(feature = "kubernetes")]
-        (Some("registry"), _) => {
-            argv.remove(1);
-            Asked::Registry(argv)
-        }
-        #[cfg(feature = "kubernetes")]
-        (Some("help"), Some("registry")) => {
-            argv.splice(1..3, ["help".into()]);
-            Asked::Registry(argv)
-        }
-        (Some("help"), None) => {
-            argv.splice(1..2, ["--help".into()]);
-            Asked::Sidecar(argv)
-        }
+    let is_help = word(1) == Some("help");
+    let name = word(if is_help { 2 } else { 1 });
+    if is_help && name.is_none() {
+        argv.splice(1..2, ["--help".into()]);
+        return Asked::Sidecar(argv);
+    }
+    let tool = (name == Some("probe")).then_some(Tool::Health);
+    let subcommand = name.and_then(Subcommand::named);
+    if tool.is_some() || subcommand.is_some() {
+        argv.remove(1);
+    }
+    if is_help && (tool.is_some() || subcommand.is_some()) {
+        argv.remove(1);
+        argv.push("--help".into());
+    }
+    match (tool, subcommand) {
+        (Some(tool), _) => Asked::Probe(tool, argv),
+        (_, Some(subcommand)) => Asked::Subcommand(subcommand, argv),
         _ => Asked::Sidecar(argv),
     }
 }
@@ -150,14 +145,24 @@ mod tests {
 
     #[cfg(feature = "kubernetes")]
     #[test]
-    fn the_registry_has_a_command_of_its_own() {
-        for (text, expected) in [
-            ("health registry", "health"),
-            ("health registry list -o json", "health list -o json"),
-            ("health help registry", "health help"),
-            ("health help registry list", "health help list"),
+    fn what_asks_the_api_server_is_a_command_of_its_own() {
+        use Subcommand::{Config, Registry};
+        for (text, subcommand, expected) in [
+            ("health registry", Registry, "health"),
+            (
+                "health registry list -o json",
+                Registry,
+                "health list -o json",
+            ),
+            ("health help registry", Registry, "health --help"),
+            ("health help registry list", Registry, "health list --help"),
+            ("health config get a", Config, "health get a"),
         ] {
-            assert_eq!(asked(argv(text)), Asked::Registry(argv(expected)), "{text}");
+            assert_eq!(
+                asked(argv(text)),
+                Asked::Subcommand(subcommand, argv(expected)),
+                "{text}"
+            );
         }
         let flag = argv("health --server_name registry");
         assert_eq!(asked(flag.clone()), Asked::Sidecar(flag));

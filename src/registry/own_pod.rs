@@ -18,6 +18,7 @@ use tokio::time;
 use tracing::info;
 
 use super::pod::Pod;
+use crate::cluster::watch::{jittered, refusal};
 use crate::cluster::{Refusal, request};
 
 /// One pod.
@@ -273,22 +274,4 @@ impl Watching {
         let times = self.failures.saturating_sub(1);
         first.saturating_mul(2_u32.saturating_pow(times)).min(last)
     }
-}
-
-fn refusal(error: &watcher::Error) -> Refusal {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => Refusal::of_kube(error),
-        watcher::Error::WatchError(status) => Refusal::of_kube(&kube::Error::Api(status.clone())),
-        watcher::Error::NoResourceVersion => {
-            Refusal::Answer("a list without resourceVersion".to_owned())
-        }
-    }
-}
-
-/// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
-/// happen again at once.
-pub(super) fn jittered(time: Duration) -> Duration {
-    time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -17,12 +17,13 @@ use super::facts::Facts;
 use super::handle::Handle;
 use super::identity::{Identity, NoIdentity, is_local};
 use super::options::Options;
-use super::own_pod::{OwnPod, Sight, jittered};
+use super::own_pod::{OwnPod, Sight};
 use super::pod::Pod;
 use super::report::Report;
 use super::scheme::UnmappableName;
 use super::state::{Action, Event, Phase, State};
 use super::status::Status;
+use crate::cluster::watch::jittered;
 use crate::cluster::{Cluster, Refusal, Unusable};
 use crate::monitor::Monitor;
 

@@ -16,6 +16,7 @@
 
 mod alive;
 mod command;
+mod config;
 mod example;
 mod lookups;
 mod reading;

@@ -22,8 +22,7 @@ pub const ROLE: [&str; 3] = ["list", "patch", "watch"];
 impl Namespace {
     /// Makes an account that may do `verbs` with pods: with every pod here, or only with those named.
     pub async fn account(&self, name: &str, verbs: &[&str], only: &[&str]) {
-        let metadata = json!({ "name": name });
-        self.create::<ServiceAccount>(json!({ "metadata": metadata }))
+        self.create::<ServiceAccount>(json!({ "metadata": { "name": name } }))
             .await;
         let mut rule = json!({ "apiGroups": [""], "resources": ["pods"], "verbs": verbs });
         if !only.is_empty() {
@@ -32,7 +31,22 @@ impl Namespace {
         if verbs.is_empty() {
             return;
         }
-        self.create::<Role>(json!({ "metadata": metadata, "rules": [rule] }))
+        self.grant(name, json!([rule])).await;
+    }
+
+    /// Makes an account that may do what a manifest's Role says, here.
+    pub async fn account_of(&self, name: &str, manifest: &str) {
+        let role: Value = serde_saphyr::from_str(manifest).expect("a manifest must be YAML");
+        assert_eq!(role["kind"], "Role");
+        self.create::<ServiceAccount>(json!({ "metadata": { "name": name } }))
+            .await;
+        self.grant(name, role["rules"].clone()).await;
+    }
+
+    /// Lets an account do this.
+    pub async fn grant(&self, name: &str, rules: Value) {
+        let metadata = json!({ "name": name });
+        self.create::<Role>(json!({ "metadata": metadata, "rules": rules }))
             .await;
         self.create::<RoleBinding>(json!({
             "metadata": metadata,
@@ -42,8 +56,10 @@ impl Namespace {
         .await;
         // The API server decides by a copy of the roles that a watch of its own keeps.
         within("the role to count", async {
-            while !self.may(name, verbs[0], only.first()).await {
-                sleep(LOOK_AGAIN).await;
+            for rule in rules.as_array().into_iter().flatten() {
+                while !self.may(name, rule).await {
+                    sleep(LOOK_AGAIN).await;
+                }
             }
         })
         .await;
@@ -78,13 +94,17 @@ impl Namespace {
         Identity::new(self, pod, &self.token(pod).await)
     }
 
-    async fn may(&self, account: &str, verb: &str, pod: Option<&&str>) -> bool {
+    async fn may(&self, account: &str, rule: &Value) -> bool {
         let review: SubjectAccessReview = parse(json!({
             "metadata": {},
             "spec": {
                 "user": format!("system:serviceaccount:{}:{account}", self.name),
                 "resourceAttributes": {
-                    "namespace": self.name, "resource": "pods", "verb": verb, "name": pod,
+                    "namespace": self.name,
+                    "group": rule["apiGroups"][0],
+                    "resource": rule["resources"][0],
+                    "verb": rule["verbs"][0],
+                    "name": rule["resourceNames"][0],
                 },
             },
         }));
@@ -94,7 +114,8 @@ impl Namespace {
         review.status.is_some_and(|status| status.allowed)
     }
 
-    async fn create<K>(&self, object: Value)
+    /// Makes an object.
+    pub async fn create<K>(&self, object: Value)
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
         K: Serialize + DeserializeOwned,
@@ -111,6 +132,6 @@ impl Namespace {
     }
 }
 
-fn parse<T: DeserializeOwned>(object: Value) -> T {
+pub fn parse<T: DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object in the source must be valid")
 }

@@ -1,0 +1,128 @@
+//! A watch for as long as anybody listens: with a wait after each failure, and starting over.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::{self, Instant};
+
+use super::Refusal;
+
+/// The first wait after a failure, and the last.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+
+/// The same where a permission is missing, which somebody has to give first.
+const DENIED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
+
+/// A watch that lasted this long was no failure of the kind before it.
+const LASTED: Duration = Duration::from_mins(1);
+
+/// Everything that happens to these objects, from a list of them on. Never ends: after a
+/// failure it waits, and lists them anew.
+pub fn watch<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> BoxStream<'static, Result<Event<K>, Refusal>>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let watching = Watching {
+        events: watcher(api.clone(), config.clone()).boxed(),
+        api,
+        config,
+        started: Instant::now(),
+        failures: 0,
+        wait: Duration::ZERO,
+    };
+    stream::unfold(watching, |mut watching| async move {
+        let next = watching.next().await;
+        Some((next, watching))
+    })
+    .boxed()
+}
+
+struct Watching<K: 'static> {
+    api: Api<K>,
+    config: watcher::Config,
+    events: BoxStream<'static, watcher::Result<Event<K>>>,
+    started: Instant,
+    failures: u32,
+    wait: Duration,
+}
+
+// === impl Watching ===
+
+impl<K> Watching<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    async fn next(&mut self) -> Result<Event<K>, Refusal> {
+        if !self.wait.is_zero() {
+            time::sleep(jittered(self.wait)).await;
+            self.wait = Duration::ZERO;
+            self.started = Instant::now();
+        }
+        let event = self.events.next().await;
+        let error = match event.unwrap_or(Err(watcher::Error::NoResourceVersion)) {
+            Ok(event) => return Ok(event),
+            Err(error) => refusal(&error),
+        };
+        if self.started.elapsed() >= LASTED {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let bounds = if error.is_denied() { DENIED } else { BACKOFF };
+        self.wait = delay(self.failures, bounds);
+        // kube's watcher would go on with the version it has, also where the answer's own
+        // status says that this one is gone.
+        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
+        Err(error)
+    }
+}
+
+/// What a watch's failure means.
+pub fn refusal(error: &watcher::Error) -> Refusal {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => Refusal::of_kube(error),
+        watcher::Error::WatchError(status) => Refusal::of_kube(&kube::Error::Api(status.clone())),
+        watcher::Error::NoResourceVersion => {
+            Refusal::Answer("a list without resourceVersion".to_owned())
+        }
+    }
+}
+
+/// Twice as long each time.
+fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
+    let times = failures.saturating_sub(1);
+    first.saturating_mul(2_u32.saturating_pow(times)).min(last)
+}
+
+/// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
+/// happen again at once.
+pub fn jittered(time: Duration) -> Duration {
+    time.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_is_followed_by_a_longer_wait_up_to_a_bound() {
+        let waits = |bounds| [1, 2, 3, 7, 40, u32::MAX].map(|failures| delay(failures, bounds));
+        assert_eq!(
+            waits(BACKOFF),
+            [500, 1_000, 2_000, 30_000, 30_000, 30_000].map(Duration::from_millis)
+        );
+        assert_eq!(
+            waits(DENIED),
+            [60, 120, 240, 300, 300, 300].map(Duration::from_secs)
+        );
+    }
+}

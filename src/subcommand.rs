@@ -1,0 +1,72 @@
+//! The commands beside the sidecar and the probe: those that ask the API server.
+//!
+//! | `argv[1]`  | what                                               |
+//! |------------|----------------------------------------------------|
+//! | `config`   | the `micro` `ConfigMap` and the environment        |
+//! | `registry` | go-micro's registry, read and written              |
+//!
+//! All of them end with 0, with 1 when something was refused or not found, with 2 when
+//! the command line is not understood.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+#[cfg(feature = "kubernetes")]
+use crate::{config, registry};
+
+/// One of them. A build without the feature `kubernetes` has none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subcommand {
+    /// `health config`.
+    #[cfg(feature = "kubernetes")]
+    Config,
+    /// `health registry`.
+    #[cfg(feature = "kubernetes")]
+    Registry,
+}
+
+// === impl Subcommand ===
+
+impl Subcommand {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            #[cfg(feature = "kubernetes")]
+            "config" => Some(Self::Config),
+            #[cfg(feature = "kubernetes")]
+            "registry" => Some(Self::Registry),
+            _ => None,
+        }
+    }
+
+    /// Runs it with the environment, and tells the exit code.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(
+            unused_variables,
+            clippy::needless_pass_by_value,
+            reason = "there is none to run"
+        )
+    )]
+    pub fn run(
+        self,
+        argv: Vec<OsString>,
+        variables: Vec<(OsString, OsString)>,
+        out: &mut impl Write,
+        err: &mut impl Write,
+    ) -> u8 {
+        #[cfg(feature = "kubernetes")]
+        let known = variables.clone();
+        #[cfg(feature = "kubernetes")]
+        let variable = |name: &str| {
+            let found = known.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        };
+        match self {
+            #[cfg(feature = "kubernetes")]
+            Self::Config => config::command::run(argv, variable, variables, out, err),
+            #[cfg(feature = "kubernetes")]
+            Self::Registry => registry::command::run(argv, variable, out, err),
+        }
+    }
+}
