@@ -63,11 +63,7 @@ impl Registered {
 
     /// None, whatever the flags say: they cannot ask for one.
     #[cfg(not(feature = "kubernetes"))]
-    #[expect(
-        clippy::unused_async,
-        clippy::unnecessary_wraps,
-        reason = "as the other one"
-    )]
+    #[expect(clippy::unused_async, reason = "as the other one")]
     pub(super) async fn new(
         args: &Args,
         _: &Arc<[Monitor]>,

@@ -8,7 +8,7 @@ use self::status::Status;
 pub mod status;
 
 /// Of nothing: never made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Handle {}
 
 /// What a preStop hook came to.
