@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::{env, io};
 
 use micro_health::probe::{self, dialect};
+#[cfg(feature = "kubernetes")]
+use micro_health::resolver;
 use micro_health::{app, args};
 
 #[cfg(target_env = "musl")]
@@ -17,6 +19,10 @@ fn main() -> ExitCode {
         dialect::Asked::Sidecar(argv) => sidecar(argv, variable),
         dialect::Asked::Probe(tool, argv) => {
             probe::run(tool, argv, variable, &mut io::stdout(), &mut io::stderr()).into()
+        }
+        #[cfg(feature = "kubernetes")]
+        dialect::Asked::Resolve(argv) => {
+            resolver::command::run(argv, variable, &mut io::stdout(), &mut io::stderr()).into()
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
+//! | `health resolve`                         | the endpoints of a Service, `resolver`      |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -31,6 +32,9 @@ pub enum Asked {
     Sidecar(Vec<OsString>),
     /// One check.
     Probe(Tool, Vec<OsString>),
+    /// A look at a Service's endpoints.
+    #[cfg(feature = "kubernetes")]
+    Resolve(Vec<OsString>),
 }
 
 /// The exit code of a healthy verdict, of `--help` and of `--version`.
@@ -58,6 +62,16 @@ pub fn asked(mut argv: Vec<OsString>) -> Asked {
         (Some("help"), Some("probe")) => {
             argv.splice(1..3, ["--help".into()]);
             Asked::Probe(Tool::Health, argv)
+        }
+        #[cfg(feature = "kubernetes")]
+        (Some("resolve"), _) => {
+            argv.remove(1);
+            Asked::Resolve(argv)
+        }
+        #[cfg(feature = "kubernetes")]
+        (Some("help"), Some("resolve")) => {
+            argv.splice(1..3, ["--help".into()]);
+            Asked::Resolve(argv)
         }
         (Some("help"), None) => {
             argv.splice(1..2, ["--help".into()]);
@@ -132,6 +146,20 @@ mod tests {
             assert_eq!(asked(argv(text)), expected, "{text}");
         }
         assert_eq!(asked(Vec::new()), Asked::Sidecar(Vec::new()));
+    }
+
+    #[cfg(feature = "kubernetes")]
+    #[test]
+    fn resolving_has_a_command_of_its_own() {
+        for (text, expected) in [
+            ("health resolve", "health"),
+            ("health resolve greeter -o json", "health greeter -o json"),
+            ("health help resolve", "health --help"),
+        ] {
+            assert_eq!(asked(argv(text)), Asked::Resolve(argv(expected)), "{text}");
+        }
+        let flag = argv("health --server_name resolve");
+        assert_eq!(asked(flag.clone()), Asked::Sidecar(flag));
     }
 
     #[test]
