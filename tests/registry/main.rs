@@ -18,5 +18,6 @@ mod alive;
 mod lookups;
 mod recorded;
 mod registration;
+mod resolver;
 mod rig;
 mod watches;

@@ -18,7 +18,9 @@ mod go_watch;
 mod identity;
 mod namespace;
 mod pods;
+mod resolving;
 mod sidecar;
+mod slices;
 
 pub use accounts::ROLE;
 pub use api_server::ApiServer;
@@ -29,6 +31,7 @@ pub(crate) use greeter::Greeter;
 pub use identity::Identity;
 pub use namespace::Namespace;
 pub use pods::IP;
+pub use resolving::{Resolving, resolve};
 pub use sidecar::Sidecar;
 
 /// Bounds every await: many times what anything here takes on a busy machine.
