@@ -29,6 +29,7 @@ pub mod registry;
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod resolver;
+pub mod selector;
 pub mod server;
 pub mod signals;
 pub mod target;
