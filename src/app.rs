@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
+use crate::selector::Selector;
 use crate::server::Server;
 use crate::signals;
 use crate::target::Target;
@@ -228,6 +229,15 @@ impl App {
         }
         if target.tls.tls_no_verify {
             warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
+        }
+        if target.selector == Selector::Static
+            && let Endpoint::Tcp(address) = &target.server_address
+            && address.dialled().is_none()
+        {
+            warn!(
+                "--selector=static asks any replica of {}: as a gate for what depends on it, that is what to ask; as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts it",
+                target.server_address
+            );
         }
         if let Endpoint::Tcp(address) = &target.server_address
             && address.port == self.address.port()

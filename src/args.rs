@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use self::env::{Environment, FromEnv};
 use crate::target::options::Protocol;
-use crate::{app, log, monitor, server, target, targets};
+use crate::{app, log, monitor, selector, server, target, targets};
 
 pub mod duration;
 pub mod env;
@@ -84,6 +84,8 @@ pub enum Notice {
         /// Its value and why it is not used.
         why: String,
     },
+    /// The static selector's address of a service whose name has dots.
+    DottedName(String),
 }
 
 const AFTER_HELP: &str = "\
@@ -176,15 +178,28 @@ impl Reading {
         } else {
             FromEnv::default()
         };
-        let argv = [&argv[..1], &from_env.argv, &argv[1..]].concat();
+        let mut argv = [&argv[..1], &from_env.argv, &argv[1..]].concat();
+        let mut names = from_env.names;
         notices.extend(from_env.notices);
+        if self.is_go_micro
+            && let Some(selected) = selector::select(&argv, &variable)
+        {
+            argv.insert(1, format!("--server_address={}", selected.address).into());
+            let variable = selected.variables.join(" or ");
+            if !variable.is_empty() {
+                names.push(("server_address".to_owned(), variable));
+            }
+            if selected.has_dots {
+                notices.push(Notice::DottedName(selected.address));
+            }
+        }
         if self.is_go_micro {
             notices.extend(go_micro::ignored_variables(&variable));
         }
         let args = command
             .try_get_matches_from_mut(argv)
             .and_then(|matches| A::from_arg_matches(&matches))
-            .map_err(|error| self.explain::<A>(error, &from_env.names))?;
+            .map_err(|error| self.explain::<A>(error, &names))?;
         Ok(Read { args, notices })
     }
 
@@ -233,7 +248,7 @@ impl Notice {
     /// Logs it: only what an operator may want to change is a warning.
     pub fn log(&self) {
         match self {
-            Self::BadVariable { .. } => tracing::warn!("{self}"),
+            Self::BadVariable { .. } | Self::DottedName(_) => tracing::warn!("{self}"),
             Self::IgnoredFlag(_) | Self::IgnoredVariable(_) => tracing::debug!("{self}"),
         }
     }
@@ -249,6 +264,10 @@ impl fmt::Display for Notice {
                 write!(f, "Ignoring {name}: it means nothing to a sidecar")
             }
             Self::BadVariable { name, why } => write!(f, "Ignoring {name}: {why}"),
+            Self::DottedName(address) => write!(
+                f,
+                "--selector=static makes {address:?} of the service's name, and no Service has dots in its name: give --server_address"
+            ),
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod registry;
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod resolver;
+pub mod selector;
 pub mod server;
 pub mod signals;
 pub mod subcommand;

@@ -1,16 +1,151 @@
 //! `kubernetes://` targets: the endpoints of a Service, as the API server knows them.
 //!
 //! ```text
-//! text ──▶ target ─┐
-//!                  ├─▶ slices: the union ──▶ addresses, each with its conditions
-//! EndpointSlices ──┘
+//! text ──▶ target ──▶ Resolver: one watch a Service ──▶ Endpoints, for each who asks
+//!                       │                                 slices: the union, at a port
+//!                       └─▶ view: the slices, and how well they are known
 //! ```
 //!
-//! What kuberesolver does for Go, from the slices alone and from all of them.
+//! What kuberesolver does for Go, from the slices alone and from all of them. An API
+//! server that is away changes no endpoint: what was known is kept, and called stale.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::watch::Receiver;
+
+use self::slices::Union;
+use self::view::{State, View};
+use self::watch::Watch;
+use crate::cluster::{Cluster, Refusal};
+
+pub mod absence;
+pub mod command;
+mod connection;
+pub mod service;
 pub mod slice;
 pub mod slices;
 pub mod target;
 pub mod view;
+mod watch;
 
 pub use self::target::Target;
+
+/// Knows the endpoints of Services by watching each once, however many ask.
+#[derive(Clone)]
+pub struct Resolver {
+    client: kube::Client,
+    namespace: Arc<str>,
+    watches: Arc<Mutex<HashMap<Name, Weak<Watch>>>>,
+}
+
+/// A namespace and a Service in it.
+type Name = (String, String);
+
+/// The endpoints of one target, for as long as this is kept.
+#[derive(Clone)]
+pub struct Endpoints {
+    target: Target,
+    seen: Receiver<View>,
+    _watch: Arc<Watch>,
+}
+
+// === impl Resolver ===
+
+impl Resolver {
+    /// Asks nothing. Targets without a namespace are in this one.
+    pub fn new(client: kube::Client, namespace: impl Into<Arc<str>>) -> Self {
+        Self {
+            client,
+            namespace: namespace.into(),
+            watches: Arc::default(),
+        }
+    }
+
+    /// The same, in a cluster and the namespace it is worked in.
+    pub fn of(cluster: &Cluster) -> Self {
+        Self::new(cluster.client(), cluster.namespace())
+    }
+
+    /// The client that asks.
+    pub fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
+    /// Watches a target's Service, unless somebody does already. Wants a runtime.
+    pub fn endpoints(&self, target: Target) -> Endpoints {
+        let target = target.or_in(&self.namespace);
+        let namespace = target.namespace.clone().unwrap_or_default();
+        let name = (namespace, target.service.clone());
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = watches.get(&name).and_then(Weak::upgrade);
+        let watch = known.unwrap_or_else(|| {
+            watches.retain(|_, watch| watch.strong_count() > 0);
+            let watch = Arc::new(Watch::new(self.client.clone(), &name.0, &name.1));
+            watches.insert(name, Arc::downgrade(&watch));
+            watch
+        });
+        Endpoints {
+            target,
+            seen: watch.subscribe(),
+            _watch: watch,
+        }
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resolver({})", self.namespace)
+    }
+}
+
+// === impl Endpoints ===
+
+impl Endpoints {
+    /// Whose they are, namespace included.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// All that is known of them now.
+    pub fn union(&self) -> Union {
+        self.seen.borrow().union(&self.target.port)
+    }
+
+    /// How well it is known.
+    pub fn state(&self) -> State {
+        self.seen.borrow().state().clone()
+    }
+
+    /// Resolves when something has changed since this was last called; at first, at once.
+    pub async fn changed(&mut self) {
+        let changed = self.seen.changed().await;
+        changed.expect("the sender must live as long as the watch");
+        self.seen.mark_unchanged();
+    }
+
+    /// Resolves when they are known, and later at once.
+    ///
+    /// # Errors
+    ///
+    /// Why they are not known, as soon as a request has failed.
+    pub async fn known(&self) -> Result<Union, Refusal> {
+        let mut seen = self.seen.clone();
+        let view = seen.wait_for(|view| *view.state() != State::Pending(None));
+        let view = view.await;
+        let view = view.expect("the sender must live as long as the watch");
+        match view.state() {
+            State::Pending(Some(refusal)) => Err(refusal.clone()),
+            State::Pending(None) | State::Synced | State::Stale { .. } => {
+                Ok(view.union(&self.target.port))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoints({}, {})", self.target, self.state().name())
+    }
+}

@@ -4,6 +4,7 @@
 //! |------------|----------------------------------------------------|
 //! | `config`   | the `micro` `ConfigMap` and the environment        |
 //! | `registry` | go-micro's registry, read and written              |
+//! | `resolve`  | the endpoints of a `kubernetes://` target          |
 //!
 //! All of them end with 0, with 1 when something was refused or not found, with 2 when
 //! the command line is not understood.
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 #[cfg(feature = "kubernetes")]
-use crate::{config, registry};
+use crate::{config, registry, resolver};
 
 /// One of them. A build without the feature `kubernetes` has none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +24,9 @@ pub enum Subcommand {
     /// `health registry`.
     #[cfg(feature = "kubernetes")]
     Registry,
+    /// `health resolve`.
+    #[cfg(feature = "kubernetes")]
+    Resolve,
 }
 
 // === impl Subcommand ===
@@ -35,6 +39,8 @@ impl Subcommand {
             "config" => Some(Self::Config),
             #[cfg(feature = "kubernetes")]
             "registry" => Some(Self::Registry),
+            #[cfg(feature = "kubernetes")]
+            "resolve" => Some(Self::Resolve),
             _ => None,
         }
     }
@@ -67,6 +73,8 @@ impl Subcommand {
             Self::Config => config::command::run(argv, variable, variables, out, err),
             #[cfg(feature = "kubernetes")]
             Self::Registry => registry::command::run(argv, variable, out, err),
+            #[cfg(feature = "kubernetes")]
+            Self::Resolve => resolver::command::run(argv, variable, out, err),
         }
     }
 }

@@ -337,3 +337,44 @@ fn help_and_version_survive_the_trimmed_features() {
         }
     }
 }
+
+#[test]
+fn the_static_selector_says_where_a_named_service_is() {
+    let argv = ["--server_name=greeter", "-selector", "static"];
+    let at = |environment: &[(&str, &str)]| target(&argv, environment).1;
+    let (domain, port) = ("STATIC_SELECTOR_DOMAIN_NAME", "STATIC_SELECTOR_PORT_NUMBER");
+    assert_eq!(at(&[]), "greeter:8080");
+    assert_eq!(at(&[(port, "3333")]), "greeter:3333");
+    assert_eq!(at(&[(domain, "micro.mu")]), "greeter.micro.mu:8080");
+    assert_eq!(
+        at(&[(domain, "micro.mu"), (port, "3333")]),
+        "greeter.micro.mu:3333"
+    );
+    // An address that is given stands, whoever gives it.
+    assert_eq!(
+        at(&[("MICRO_SERVER_ADDRESS", "localhost:9091")]),
+        "localhost:9091"
+    );
+    assert_eq!(
+        target(&[&NAMED[..], &["--selector=static"]].concat(), &[]).1,
+        "localhost:9091"
+    );
+    let refusal = refusal(&argv, &[(port, "http")]);
+    assert!(refusal.contains("STATIC_SELECTOR_PORT_NUMBER"), "{refusal}");
+}
+
+#[test]
+fn a_selector_is_chosen_by_its_flag_alone() {
+    let shared = [
+        ("MICRO_SELECTOR", "static"),
+        ("MICRO_HEALTH_SELECTOR", "static"),
+    ];
+    refusal(&["--server_name=greeter"], &shared);
+    for selector in ["--selector=dns", "--selector=anything"] {
+        understood(&[&NAMED[..], &[selector]].concat(), &[]);
+        refusal(&["--server_name=greeter", selector], &[]);
+    }
+    let dotted = understood(&["--server_name=go.micro.srv.x", "--selector=static"], &[]);
+    let expected = Notice::DottedName("go.micro.srv.x:8080".to_owned());
+    assert!(dotted.notices.contains(&expected), "{:?}", dotted.notices);
+}

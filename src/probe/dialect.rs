@@ -5,7 +5,7 @@
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
-//! | `health config`, `health registry`      | a command of that name: [`Subcommand`]      |
+//! | `health config` and others               | a command of that name: [`Subcommand`]      |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -146,7 +146,7 @@ mod tests {
     #[cfg(feature = "kubernetes")]
     #[test]
     fn what_asks_the_api_server_is_a_command_of_its_own() {
-        use Subcommand::{Config, Registry};
+        use Subcommand::{Config, Registry, Resolve};
         for (text, subcommand, expected) in [
             ("health registry", Registry, "health"),
             (
@@ -157,6 +157,11 @@ mod tests {
             ("health help registry", Registry, "health --help"),
             ("health help registry list", Registry, "health list --help"),
             ("health config get a", Config, "health get a"),
+            (
+                "health resolve greeter -o json",
+                Resolve,
+                "health greeter -o json",
+            ),
         ] {
             assert_eq!(
                 asked(argv(text)),

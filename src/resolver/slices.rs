@@ -32,6 +32,8 @@ pub struct Union {
     pub ports: BTreeSet<SlicePort>,
     /// How many slices there are.
     pub slices: usize,
+    /// Whether there is an endpoint in one of them, on whichever port.
+    pub is_filled: bool,
 }
 
 /// One endpoint of a Service.
@@ -90,6 +92,7 @@ impl Union {
     }
 
     fn take(&mut self, slice: &EndpointSlice, port: &Port) {
+        self.is_filled |= !slice.endpoints.is_empty();
         let tcp = || slice.ports.iter().filter(|port| port.is_tcp());
         self.ports.extend(tcp().filter_map(|port| {
             let name = port.name().to_owned();
@@ -153,6 +156,16 @@ impl Endpoint {
 }
 
 // === impl SlicePort ===
+
+impl SlicePort {
+    /// As a target asks for it.
+    pub fn port(&self) -> Port {
+        match &*self.name {
+            "" => Port::Number(self.number),
+            name => Port::Name(name.to_owned()),
+        }
+    }
+}
 
 impl std::fmt::Display for SlicePort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 use super::head::{self, Metadata};
 use super::tls;
 use crate::args::duration::{self, GoDuration};
+use crate::selector::Selector;
 
 /// Whom to check and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +25,17 @@ pub struct Options {
     /// socket; wildcards dial loopback
     #[arg(long = "server_address", value_name = "HOST:PORT")]
     pub server_address: Endpoint,
+
+    /// static dials the service's name where no address is given: with the domain of
+    /// `STATIC_SELECTOR_DOMAIN_NAME` and the port of `STATIC_SELECTOR_PORT_NUMBER`, or 8080;
+    /// go-micro's other selectors change nothing
+    #[arg(
+        long = "selector",
+        value_name = "SELECTOR",
+        default_value = "none",
+        hide_default_value = true
+    )]
+    pub selector: Selector,
 
     /// What the service speaks; auto finds out and remembers
     #[arg(
@@ -119,6 +131,7 @@ impl Options {
         Self {
             server_name,
             server_address,
+            selector: Selector::None,
             protocol: Protocol::Auto,
             check_timeout: CHECK_TIMEOUT,
             without_debug: WithoutDebug::Unhealthy,

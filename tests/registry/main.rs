@@ -22,6 +22,7 @@ mod lookups;
 mod reading;
 mod recorded;
 mod registration;
+mod resolver;
 mod rig;
 mod several;
 mod watches;

@@ -19,7 +19,9 @@ mod health;
 mod identity;
 mod namespace;
 mod pods;
+mod resolving;
 mod sidecar;
+mod slices;
 
 pub use accounts::ROLE;
 pub use api_server::ApiServer;
@@ -31,6 +33,7 @@ pub use health::{Health, health};
 pub use identity::Identity;
 pub use namespace::Namespace;
 pub use pods::IP;
+pub use resolving::{Resolving, resolve};
 pub use sidecar::Sidecar;
 
 /// Bounds every await: many times what anything here takes on a busy machine.

@@ -1,0 +1,123 @@
+//! Resolvers side by side: `health resolve --watch`, and kuberesolver under the grpc-go of its time.
+
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+
+use super::{Identity, program, within};
+
+/// A running resolver, and every list of addresses it has told so far, none twice in a row. It is
+/// killed with this value.
+#[derive(Debug)]
+pub struct Resolving {
+    who: &'static str,
+    pub told: Vec<Vec<String>>,
+    /// `state` of ours.
+    pub state: String,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+/// `health resolve`, once.
+pub async fn resolve(identity: &Identity, args: &[&str]) -> (i32, String, String) {
+    let mut command = identity.command(env!("CARGO_BIN_EXE_health"));
+    let output = command.arg("resolve").args(args).output();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = within("health resolve to end", output)
+        .await
+        .expect("health must start");
+    let text = |bytes| String::from_utf8(bytes).expect("it must write text");
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+// === impl Resolving ===
+
+impl Resolving {
+    pub fn ours(identity: &Identity, target: &str) -> Self {
+        let program = env!("CARGO_BIN_EXE_health");
+        Self::start(
+            "ours",
+            identity,
+            program,
+            &["resolve", target, "--watch", "-o", "json"],
+        )
+    }
+
+    /// kr3 or kr6.
+    pub fn go(release: &'static str, identity: &Identity, target: &str) -> Self {
+        let program = program(release);
+        let program = program.to_str().expect("a path of ours must be text");
+        Self::start(release, identity, program, &["call", target])
+    }
+
+    fn start(who: &'static str, identity: &Identity, program: &str, args: &[&str]) -> Self {
+        let mut child = identity
+            .command(program)
+            .args(args)
+            // A Go resolver ends with its standard input.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a resolver must start");
+        let stdout = child.stdout.take().expect("stdout must be piped");
+        Self {
+            who,
+            told: Vec::new(),
+            state: String::new(),
+            lines: BufReader::new(stdout).lines(),
+            _child: child,
+        }
+    }
+
+    /// Waits until these addresses are what was told last.
+    pub async fn tells(&mut self, addresses: &[&str]) {
+        let what = format!("{} to tell {addresses:?}: {:?}", self.who, self.told);
+        let told = async {
+            while self.told.last().is_none_or(|told| told != addresses) {
+                self.line().await;
+            }
+        };
+        within(&what, told).await;
+    }
+
+    /// Waits until ours calls what it tells this.
+    pub async fn is(&mut self, state: &str) {
+        let reached = async {
+            while self.state != state {
+                self.line().await;
+            }
+        };
+        within(state, reached).await;
+    }
+
+    async fn line(&mut self) {
+        let line = self.lines.next_line().await;
+        let line = line.expect("a pipe must be readable");
+        let line = line.expect("a resolver that watches must not end");
+        let Ok(line) = serde_json::from_str::<Value>(&line) else {
+            return;
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut addresses: Vec<String> = match (line["op"].as_str(), line["endpoints"].as_array()) {
+            (None, Some(endpoints)) => endpoints.iter().map(|it| text(&it["address"])).collect(),
+            (Some("push"), _) => line["addresses"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(text)
+                .collect(),
+            _ => return,
+        };
+        self.state = text(&line["state"]);
+        addresses.sort_unstable();
+        if self.told.last() != Some(&addresses) {
+            self.told.push(addresses);
+        }
+    }
+}
