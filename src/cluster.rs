@@ -22,6 +22,7 @@ pub mod options;
 pub mod refusal;
 pub mod request;
 pub mod service;
+pub mod watch;
 
 pub use self::refusal::Refusal;
 
