@@ -16,7 +16,9 @@
 
 mod alive;
 mod lookups;
+mod manifests;
 mod recorded;
 mod registration;
 mod rig;
+mod trouble;
 mod watches;

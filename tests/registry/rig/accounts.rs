@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::PostParams;
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource};
 use serde::Serialize;
@@ -40,10 +40,21 @@ impl Namespace {
             "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": self.name }],
         }))
         .await;
-        // The API server decides by a copy of the roles that a watch of its own keeps.
+        self.may_do(name, verbs, only.first()).await;
+    }
+
+    /// Waits until a role counts that was given another way.
+    pub async fn counts(&self, account: &str, verbs: &[&str]) {
+        self.may_do(account, verbs, None).await;
+    }
+
+    /// The API server decides by a copy of the roles that a watch of its own keeps.
+    async fn may_do(&self, account: &str, verbs: &[&str], pod: Option<&&str>) {
         within("the role to count", async {
-            while !self.may(name, verbs[0], only.first()).await {
-                sleep(LOOK_AGAIN).await;
+            for verb in verbs {
+                while !self.may(account, verb, pod).await {
+                    sleep(LOOK_AGAIN).await;
+                }
             }
         })
         .await;
@@ -51,12 +62,43 @@ impl Namespace {
 
     /// A token of the pod's account that says which pod it is for, as the kubelet would ask for.
     pub async fn token(&self, pod: &str) -> String {
+        self.token_while(pod, "Pod", pod).await
+    }
+
+    /// A token of the pod's account that says nothing of a pod, and is good until [`Self::revoke`].
+    pub async fn revocable_token(&self, pod: &str, secret: &str) -> String {
+        self.create::<Secret>(json!({ "metadata": { "name": secret } }))
+            .await;
+        self.token_while(pod, "Secret", secret).await
+    }
+
+    /// The token is not taken any more, seconds later.
+    pub async fn revoke(&self, secret: &str, token: &str) {
+        let secrets = Api::<Secret>::namespaced(self.admin.clone(), &self.name);
+        within(
+            "a deletion",
+            secrets.delete(secret, &DeleteParams::default()),
+        )
+        .await
+        .expect("a secret must be deletable");
+        let pods: Api<Pod> = Api::namespaced(self.api.client(token), &self.name);
+        within("the token to be refused", async {
+            while !matches!(pods.list(&ListParams::default()).await, Err(kube::Error::Api(status)) if status.code == 401)
+            {
+                sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
+    }
+
+    /// A token of the pod's account that is good while this object exists.
+    async fn token_while(&self, pod: &str, kind: &str, name: &str) -> String {
         let request: TokenRequest = parse(json!({
             "metadata": {},
             "spec": {
                 "audiences": [],
                 "expirationSeconds": 3607,
-                "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": pod },
+                "boundObjectRef": { "apiVersion": "v1", "kind": kind, "name": name },
             },
         }));
         let pod = self.pod(pod).await.expect("the pod must exist");
