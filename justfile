@@ -15,7 +15,7 @@ fmt:
 # Lints, on everything that compiles; --all-targets leaves out what plain `cargo test` does
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
-    cargo clippy --locked --test interop --test browser -- -D warnings
+    cargo clippy --locked --test interop --test browser --test registry -- -D warnings
 
 # The documentation builds, and no link in it is broken
 doc:

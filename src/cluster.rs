@@ -19,6 +19,7 @@ use self::options::Options;
 pub mod command;
 pub mod connector;
 pub mod credentials;
+pub mod events;
 pub mod options;
 pub mod refusal;
 pub mod request;

@@ -1,8 +1,15 @@
 //! The log: stderr, one line an event, text or JSON.
+//!
+//! Only our own: kube logs an answer that it cannot read, which is a pod with everything in
+//! it, and h2 every header.
 
 use std::io;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How to log.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,14 +39,17 @@ pub enum Format {
 impl Options {
     /// Logs to stderr from now on. A second call changes nothing.
     pub fn init(&self) {
-        let builder = tracing_subscriber::fmt()
-            .with_max_level(self.log_level)
+        let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.log_level);
+        let layer = tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_writer(io::stderr);
-        let _ = match self.log_format {
-            Format::Text => builder.try_init(),
-            Format::Json => builder.json().try_init(),
+        let layer = match self.log_format {
+            Format::Text => layer.boxed(),
+            Format::Json => layer.json().boxed(),
         };
+        let _ = tracing_subscriber::registry()
+            .with(layer.with_filter(ours))
+            .try_init();
     }
 }
 

@@ -4,16 +4,18 @@
 //! |----------|-----------------------------------------------------------------------|
 //! | 401      | the token is no longer taken: rotated, or its pod is gone              |
 //! | 403      | RBAC; so is a 422 without a field, which is an admission policy        |
-//! | 404      | no such object                                                        |
+//! | 404      | no such object, if a `Status` says so: proxies have a 404 of their own |
 //! | 409      | somebody wrote in between                                             |
 //! | 413      | the request is too large                                              |
 //! | 422      | `metadata.uid`: another object of this name; else the named fields    |
 //! | 429, 5xx | later, after `Retry-After` if it says                                 |
 //!
 //! Matched by status, reason and field: the texts change between versions. A 422 on the
-//! field `patch` repeats the whole object, so its text is never kept.
+//! field `patch` repeats the whole object, and one on `spec` what differs in it, which may be
+//! a secret: only of what we write, the labels and annotations, is the text kept.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -70,6 +72,7 @@ pub enum Refusal {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Status {
+    kind: String,
     message: String,
     details: Option<Details>,
 }
@@ -85,11 +88,15 @@ struct Details {
 #[serde(default)]
 struct Cause {
     field: String,
+    reason: String,
     message: String,
 }
 
 /// The field of a cause that repeats the whole object.
 const WHOLE_OBJECT: &str = "patch";
+
+/// The field that holds everything we write.
+const OURS: &str = "metadata";
 
 // === impl Refusal ===
 
@@ -101,11 +108,13 @@ impl Refusal {
         let message = told
             .as_ref()
             .map_or_else(plain, |told| told.message.clone());
+        let is_status = told.as_ref().is_some_and(|told| told.kind == "Status");
         let details = told.and_then(|told| told.details).unwrap_or_default();
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Forbidden(one_line(&message)),
-            404 => Self::NotFound(one_line(&message)),
+            404 if is_status => Self::NotFound(one_line(&message)),
+            404 => Self::Answer(format!("404 {}", Excerpt::from(message))),
             409 => Self::Conflict,
             413 => Self::TooLarge(one_line(&message)),
             422 => Self::invalid(&message, details.causes.unwrap_or_default()),
@@ -125,17 +134,33 @@ impl Refusal {
         while let Some(source) = cause.source() {
             cause = source;
         }
+        let cut = |error: &std::io::Error| error.kind() == ErrorKind::UnexpectedEof;
+        if cause.downcast_ref().is_some_and(cut) {
+            // rustls says it with a link.
+            return Self::Unreachable("the connection was cut".into());
+        }
         Self::Unreachable(cause.to_string().into())
+    }
+
+    /// An answer that is not what was asked for. The error may repeat a value of it.
+    pub fn answer(error: &serde_json::Error) -> Self {
+        Self::Answer(Excerpt::from(error.to_string()).to_string())
     }
 
     /// What kube made of an answer, for requests that are kube's.
     pub fn of_kube(error: &kube::Error) -> Self {
-        let kube::Error::Api(status) = error else {
-            return Self::unreachable(error);
+        let status = match error {
+            kube::Error::Api(status) => status,
+            kube::Error::SerdeError(error) => return Self::answer(error),
+            error => return Self::unreachable(error),
         };
         let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(status).unwrap_or_default();
-        Self::of(code, None, &body)
+        let mut body = serde_json::to_value(status).unwrap_or_default();
+        // kube's own word for a body that is no Status.
+        if status.reason != "Failed to parse error data" {
+            body["kind"] = "Status".into();
+        }
+        Self::of(code, None, body.to_string().as_bytes())
     }
 
     /// As metrics label it: a closed set.
@@ -199,7 +224,13 @@ impl Refusal {
         causes.dedup_by(|a, b| a.field == b.field && a.message == b.message);
         let mut told: Vec<String> = Vec::new();
         for cause in &causes {
-            let cause = one_line(&format!("{}: {}", cause.field, cause.message));
+            let is_ours = cause.field.starts_with(OURS);
+            let why = if is_ours {
+                &cause.message
+            } else {
+                &cause.reason
+            };
+            let cause = one_line(&format!("{}: {why}", cause.field));
             if !told.contains(&cause) {
                 told.push(cause);
             }
@@ -216,88 +247,4 @@ fn one_line(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn of(status: u16, body: &serde_json::Value) -> Refusal {
-        Refusal::of(
-            StatusCode::from_u16(status).unwrap(),
-            None,
-            body.to_string().as_bytes(),
-        )
-    }
-
-    fn causes(fields: &[(&str, &str)]) -> serde_json::Value {
-        let causes: Vec<_> = fields
-            .iter()
-            .map(|(field, message)| json!({"field": field, "message": message}))
-            .collect();
-        json!({"message": "Pod \"g-0\" is invalid", "details": {"causes": causes}})
-    }
-
-    #[test]
-    fn a_422_means_four_things() {
-        let immutable = "Invalid value: \"0\": field is immutable";
-        assert_eq!(
-            of(
-                422,
-                &causes(&[("metadata.uid", immutable), ("metadata.uid", immutable)])
-            ),
-            Refusal::Replaced
-        );
-        let long = ("metadata.labels", "name part must be no more than 63 bytes");
-        assert_eq!(
-            of(422, &causes(&[long, long, ("metadata.annotations", "Too long"), long])),
-            Refusal::Invalid("metadata.labels: name part must be no more than 63 bytes; metadata.annotations: Too long".into())
-        );
-        let policy = json!({"message": "ValidatingAdmissionPolicy 'own-pod' denied request", "details": {"causes": [{"message": "denied"}]}});
-        assert_eq!(
-            of(422, &policy),
-            Refusal::Policy("ValidatingAdmissionPolicy 'own-pod' denied request".into())
-        );
-        let whole = json!({"message": "\"\" is invalid: patch: {\"spec\": SECRET", "details": {"causes": [{"field": "patch", "message": "{\"spec\": SECRET"}]}});
-        assert!(!of(422, &whole).to_string().contains("SECRET"));
-    }
-
-    #[test]
-    fn a_server_that_is_busy_says_when_to_come_back() {
-        // API Priority and Fairness answers in plain text, with the header alone.
-        let after = Some(Duration::from_secs(1));
-        let busy = Refusal::of(
-            StatusCode::TOO_MANY_REQUESTS,
-            after,
-            b"Too many requests, please try again later.\n",
-        );
-        let Refusal::Unavailable { retry_after, .. } = busy else {
-            panic!("{busy}")
-        };
-        assert_eq!(retry_after, after);
-        let told = of(
-            503,
-            &json!({"message": "shutting down", "details": {"retryAfterSeconds": 7}}),
-        );
-        let Refusal::Unavailable { retry_after, .. } = told else {
-            panic!("{told}")
-        };
-        assert_eq!(retry_after, Some(Duration::from_secs(7)));
-    }
-
-    #[test]
-    fn a_forbidden_request_keeps_the_servers_own_sentence() {
-        let message = "pods \"own-0\" is forbidden: User \"system:serviceaccount:demo:greeter\" cannot patch resource \"pods\" in API group \"\" in the namespace \"demo\"";
-        let refusal = of(
-            403,
-            &json!({"kind": "Status", "message": message, "code": 403}),
-        );
-        assert_eq!(refusal.to_string(), format!("forbidden: {message}"));
-        assert!(refusal.is_denied());
-        for (status, expected) in [
-            (401, Refusal::Unauthorized),
-            (409, Refusal::Conflict),
-            (404, Refusal::NotFound(message.into())),
-        ] {
-            assert_eq!(of(status, &json!({"message": message})), expected);
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
 use serde::de::DeserializeOwned;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Refusal;
 
 /// Largest answer: an object is at most 1.5 MB in etcd, and a list of one pod little more.
-const ANSWER: usize = 4 << 20;
+pub(super) const ANSWER: usize = 4 << 20;
 
 /// Sends a request whose answer is one object.
 ///
@@ -22,17 +22,41 @@ pub async fn send<T: DeserializeOwned>(
     client: &kube::Client,
     request: Request<Vec<u8>>,
 ) -> Result<T, Refusal> {
-    let response = client.send(request.map(Body::from)).await;
-    let response = response.map_err(|error| Refusal::unreachable(&error))?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, ANSWER).collect().await;
-    let body = body
-        .map_err(|error| Refusal::unreachable(&*error))?
-        .to_bytes();
-    if head.status.is_success() {
-        return serde_json::from_slice(&body).map_err(|error| Refusal::Answer(error.to_string()));
+    let response = begin(client, request).await?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
     }
-    Err(Refusal::of(head.status, retry_after(&head.headers), &body))
+    serde_json::from_slice(&whole(response.into_body()).await?)
+        .map_err(|error| Refusal::answer(&error))
+}
+
+/// Sends a request and brings the head of its answer, whatever the status.
+///
+/// # Errors
+///
+/// No answer.
+pub async fn begin(
+    client: &kube::Client,
+    request: Request<Vec<u8>>,
+) -> Result<Response<Body>, Refusal> {
+    let response = client.send(request.map(Body::from)).await;
+    response.map_err(|error| Refusal::unreachable(&error))
+}
+
+/// What an answer means that is not a success.
+pub async fn refusal(response: Response<Body>) -> Refusal {
+    let (head, body) = response.into_parts();
+    match whole(body).await {
+        Ok(body) => Refusal::of(head.status, retry_after(&head.headers), &body),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
+    let body = Limited::new(body, ANSWER).collect().await;
+    Ok(body
+        .map_err(|error| Refusal::unreachable(&*error))?
+        .to_bytes())
 }
 
 /// The seconds of `Retry-After`: the API server sends no dates.

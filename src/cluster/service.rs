@@ -26,8 +26,9 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Time for the rest of an answer.
 const REST: Duration = Duration::from_secs(20);
 
-/// The same of a watch, which the server ends after the 290 s that kube asks for.
-const WATCH: Duration = Duration::from_secs(330);
+/// The same of a watch, which the server ends when the time it was asked for is over: that
+/// time is shorter.
+const WATCH: Duration = Duration::from_mins(10);
 
 /// Between two questions on a silent HTTP/2 connection whether the server is there, and
 /// for the answer: a watch may say nothing for minutes, and hang as quietly.

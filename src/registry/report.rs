@@ -118,11 +118,12 @@ impl Report {
 
     /// Said when it is new: the server's own words, and what to do.
     fn refused(&mut self, refusal: &Refusal) {
-        if self
-            .refusal
-            .as_ref()
-            .is_some_and(|last| last.code() == refusal.code())
-        {
+        let is_known = self.refusal.as_ref().is_some_and(|last| match refusal {
+            // Another verb, once somebody has given the first.
+            Refusal::Forbidden(_) => last == refusal,
+            refusal => last.code() == refusal.code(),
+        });
+        if is_known {
             return;
         }
         match refusal {

@@ -6,7 +6,7 @@
 //! | idle      | verdict, pod, answer                   | writing   | write, if the plan says |
 //! | writing   | done, with the pod as it is now        | idle      | the plan's next         |
 //! | writing   | 401, once                              | waiting   | again at once           |
-//! | writing   | 403, a policy                          | waiting   | again in 1 to 5 min     |
+//! | writing   | 403, a policy                          | waiting   | again in 5 s to 5 min   |
 //! | writing   | 409                                    | waiting   | read, in 10 to 100 ms   |
 //! | writing   | 413, 422 on a field                    | waiting   | again in 5 min          |
 //! | writing   | 429, 5xx, no answer                    | waiting   | again in up to 30 s     |
@@ -118,7 +118,8 @@ const ROUNDS: u32 = 3;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
-const FIRST_DENIED: Duration = Duration::from_mins(1);
+/// Somebody who gives the permission looks whether it helps.
+const FIRST_DENIED: Duration = Duration::from_secs(5);
 const LAST_DENIED: Duration = Duration::from_mins(5);
 
 // === impl State ===

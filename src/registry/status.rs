@@ -68,7 +68,7 @@ impl Status {
     /// Whether nobody knows how the registration stands, for longer than the TTL.
     pub fn is_stale(&self, now: SystemTime) -> bool {
         let unseen = |at: SystemTime| now.duration_since(at).is_ok_and(|unseen| unseen > self.ttl);
-        !self.ttl.is_zero() && !self.is_connected && self.verified.is_none_or(unseen)
+        !self.ttl.is_zero() && !self.is_connected && unseen(self.verified.unwrap_or(self.since))
     }
 
     /// Whether there is something that clients may have seen.

@@ -89,7 +89,7 @@ async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_
     // Steady: many intervals, and not one write.
     let (.., version) = metadata(&namespace).await;
     let patches = sidecar.patches().await;
-    assert_eq!(patches, 2.0);
+    assert_eq!(patches, 2);
     for _ in 0..3 {
         let before = sidecar.registration().await["verified"].clone();
         within("the next interval", async {
@@ -141,7 +141,7 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
         while sidecar
             .metric("health_sidecar_registry_patches_total{result=\"ok\",reason=\"repair\"")
             .await
-            < 1.0
+            < 1
         {}
     })
     .await;
@@ -278,7 +278,7 @@ async fn a_restarted_sidecar_changes_nothing() {
     sidecar.is("registered").await;
     assert_eq!(
         (metadata(&namespace).await.2, sidecar.patches().await),
-        (version, 0.0)
+        (version, 0)
     );
 }
 

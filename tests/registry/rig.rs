@@ -9,6 +9,9 @@ use tokio::time;
 #[expect(dead_code, reason = "the demo's greeter can do more")]
 mod greeter;
 
+#[path = "../it/support/probes.rs"]
+mod probes;
+
 mod accounts;
 mod api_server;
 mod children;
@@ -17,6 +20,7 @@ mod go_client;
 mod go_watch;
 mod health;
 mod identity;
+mod manifests;
 mod namespace;
 mod pods;
 mod resolving;
@@ -33,6 +37,7 @@ pub use health::{Health, health};
 pub use identity::Identity;
 pub use namespace::Namespace;
 pub use pods::IP;
+pub use probes::Probes;
 pub use resolving::{Resolving, resolve};
 pub use sidecar::Sidecar;
 
@@ -47,6 +52,12 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("still waiting after {PATIENCE:?}: {what}"))
+}
+
+/// Shows a line of a table past the harness, which would keep it to itself when all is well.
+pub fn show(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A program that tests/rig/build.sh made.

@@ -272,8 +272,8 @@ fn an_unhealthy_service_is_taken_away_and_comes_back() {
 fn every_answer_has_its_wait() {
     for (answer, expected) in [
         ("401", "waiting: 0 to 0 ms"),
-        ("403", "waiting: 60000 to 66000 ms"),
-        ("422 policy", "waiting: 60000 to 66000 ms"),
+        ("403", "waiting: 5000 to 5500 ms"),
+        ("422 policy", "waiting: 5000 to 5500 ms"),
         ("422 labels", "waiting: 300000 to 330000 ms"),
         ("409", "waiting: 10 to 100 ms"),
         ("429 after 7", "waiting: 7000 to 7500 ms"),
@@ -302,7 +302,7 @@ fn waits_grow_to_a_limit_and_start_again() {
         ("503", "waiting: 100 to 1000 ms"),
         ("401", "waiting: 200 to 2000 ms"),
         ("away", "waiting: 400 to 4000 ms"),
-        ("403", "waiting: 300000 to 330000 ms"),
+        ("403", "waiting: 80000 to 88000 ms"),
     ] {
         world.now += Duration::from_mins(1);
         world.rows(&[("due", "register: register"), (answer, wait)]);
@@ -347,7 +347,7 @@ fn a_stop_waits_for_nothing() {
     World::new().rows(&[
         ("seen", "idle: -"),
         ("healthy", "register: register"),
-        ("403", "waiting: 60000 to 66000 ms"),
+        ("403", "waiting: 5000 to 5500 ms"),
         ("stop", "gone: -"),
     ]);
     let mut world = registered();

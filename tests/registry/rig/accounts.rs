@@ -54,12 +54,22 @@ impl Namespace {
             "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": self.name }],
         }))
         .await;
-        // The API server decides by a copy of the roles that a watch of its own keeps.
+        for rule in rules.as_array().into_iter().flatten() {
+            self.rule_counts(name, rule).await;
+        }
+    }
+
+    /// Waits until a role counts that was given another way: these verbs on pods.
+    pub async fn counts(&self, account: &str, verbs: &[&str]) {
+        let rule = json!({ "apiGroups": [""], "resources": ["pods"], "verbs": verbs });
+        self.rule_counts(account, &rule).await;
+    }
+
+    /// The API server decides by a copy of the roles that a watch of its own keeps.
+    async fn rule_counts(&self, account: &str, rule: &Value) {
         within("the role to count", async {
-            for rule in rules.as_array().into_iter().flatten() {
-                while !self.may(name, rule).await {
-                    sleep(LOOK_AGAIN).await;
-                }
+            while !self.may(account, rule).await {
+                sleep(LOOK_AGAIN).await;
             }
         })
         .await;

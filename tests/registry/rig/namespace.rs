@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use k8s_openapi::api::core::v1;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde_json::json;
 
 use super::{ApiServer, ControlPlane, within};
 
@@ -48,5 +49,15 @@ impl Namespace {
             api: api.clone(),
             admin,
         }
+    }
+
+    /// Sets a label of the namespace, or removes it.
+    pub async fn label(&self, key: &str, value: Option<&str>) {
+        let namespaces = Api::<v1::Namespace>::all(self.admin.clone());
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { key: value } } }));
+        let params = PatchParams::default();
+        within("a label", namespaces.patch(&self.name, &params, &patch))
+            .await
+            .expect("a namespace must be patchable");
     }
 }

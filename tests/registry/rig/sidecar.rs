@@ -10,9 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Identity, LOOK_AGAIN, within};
+use super::{Identity, LOOK_AGAIN, PATIENCE, within};
 
 /// A running `health`. It is killed with this value.
 #[derive(Debug)]
@@ -85,35 +85,18 @@ impl Sidecar {
     /// Waits for a line of the log whose message begins so.
     pub async fn logs(&self, message: &str) -> Value {
         let mut lines = self.lines.clone();
-        within(
-            &format!("the log to say {message:?}: {:?}", self.log),
-            async {
-                loop {
-                    let found = self
-                        .log
-                        .lock()
-                        .unwrap()
-                        .iter()
-                        .find(|line| told(line).starts_with(message))
-                        .cloned();
-                    if let Some(line) = found {
-                        return line;
-                    }
-                    lines.changed().await.expect("the sidecar must be alive");
-                }
-            },
-        )
-        .await
+        let is_it = |line: &&Value| told(line).starts_with(message);
+        let found = || self.log.lock().unwrap().iter().find(is_it).cloned();
+        let said = timeout(PATIENCE, lines.wait_for(|_| found().is_some())).await;
+        assert!(said.is_ok(), "not said {message:?}:\n{}", self.log());
+        found().unwrap_or_else(|| panic!("ended without {message:?}:\n{}", self.log()))
     }
 
     /// Everything that was logged so far.
     pub fn log(&self) -> String {
-        self.log
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect()
+        let log = self.log.lock().unwrap();
+        let lines: Vec<_> = log.iter().map(Value::to_string).collect();
+        lines.join("\n")
     }
 
     /// Status and body of a GET, as a kubelet would send it, and how long it took.
@@ -157,7 +140,7 @@ impl Sidecar {
 
     /// Waits until the registration is called so.
     pub async fn is(&self, state: &str) -> Value {
-        within(&format!("the registration to be {state:?}"), async {
+        let called = timeout(PATIENCE, async {
             loop {
                 let registration = self.registration().await;
                 if registration["state"] == state {
@@ -165,21 +148,25 @@ impl Sidecar {
                 }
                 sleep(LOOK_AGAIN).await;
             }
-        })
-        .await
+        });
+        if let Ok(registration) = called.await {
+            return registration;
+        }
+        let registration = self.registration().await;
+        panic!("not {state:?}: {registration}\n{}", self.log())
     }
 
-    /// A metric's value, by the beginning of its line; 0 where there is none.
-    pub async fn metric(&self, line: &str) -> f64 {
+    /// A counter's value, by the beginning of its line; 0 where there is none.
+    pub async fn metric(&self, line: &str) -> u64 {
         let (_, body, _) = self.get("/metrics", "*/*").await;
         let values = body.lines().filter(|it| it.starts_with(line));
         values
-            .filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok())
+            .filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     }
 
     /// Writes that the server has answered.
-    pub async fn patches(&self) -> f64 {
+    pub async fn patches(&self) -> u64 {
         self.metric("health_sidecar_registry_patches_total{").await
     }
 

@@ -1,0 +1,175 @@
+//! The API server's troubles: probes flow meanwhile, and afterwards the registration is as it should be.
+
+use serde_json::{Value, json};
+use tokio::time::{Duration, sleep};
+
+use self::world::{RECORD, World, a_pod};
+use crate::manifests::{OWN_POD_ONLY, own_pods_only};
+use crate::rig::{ControlPlane, Greeter, IP, ROLE, within};
+
+mod world;
+
+/// Longer than an answer may take, shorter than anybody would call it an outage.
+const HUNG: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn a_server_that_hangs() {
+    let control_plane = ControlPlane::start().await;
+    let mut other = Greeter::reserve().await.unwrap();
+    other.start();
+    let target = format!("--target=other={}", other.address());
+    let pod = a_pod(&control_plane.api, &ROLE).await;
+    let world = World::start("hung for 3 s", pod, &[&target]).await;
+    world.sidecar.is("registered").await;
+
+    control_plane.pause().await;
+    // A write that nobody takes.
+    other.die();
+    world.sidecar.is("deregistering").await;
+    sleep(HUNG).await;
+    control_plane.resume();
+
+    within("the other to be taken away", async {
+        while world.annotation("micro.mu/service-other").await.is_some() {}
+    })
+    .await;
+    other.start();
+    world.sidecar.is("registered").await;
+    world.drift().await;
+    world.is_repaired().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_and_comes_back() {
+    let mut control_plane = ControlPlane::start().await;
+    let pod = a_pod(&control_plane.api, &ROLE).await;
+    let world = World::start("down and back", pod, &[]).await;
+    world.sidecar.is("registered").await;
+
+    control_plane.stop_apiserver();
+    world
+        .sidecar
+        .logs("The registry: the API server cannot be reached")
+        .await;
+    // What was written is still there, as far as anybody knows.
+    let registration = world.sidecar.registration().await;
+    assert_eq!(
+        (&registration["state"], &registration["connected"]),
+        (&json!("registered"), &json!(false))
+    );
+    control_plane.start_apiserver().await;
+
+    // Also if nothing ever happens to the pod again.
+    world.sidecar.logs("The pod is in sight again").await;
+    let registration = world.sidecar.is("registered").await;
+    assert_eq!(
+        (&registration["connected"], &registration["lastRefusal"]),
+        (&json!(true), &Value::Null)
+    );
+    world.drift().await;
+    world.is_repaired().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_longer_taken() {
+    let (namespace, identity) = a_pod(ControlPlane::shared().await, &ROLE).await;
+    let revocable = namespace.revocable_token("greeter-0", "lease").await;
+    identity.write("token", &revocable);
+    let pod = (namespace.clone(), identity.clone());
+    let world = World::start("401", pod, &["--pod_name=greeter-0"]).await;
+    world.sidecar.is("registered").await;
+
+    identity.write("token", "garbage");
+    namespace.revoke("lease", &revocable).await;
+    world.drift().await;
+    world
+        .sidecar
+        .logs("The registry: the API server does not take our token")
+        .await;
+    identity.write("token", &namespace.token("greeter-0").await);
+
+    world.is_repaired().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_account_without_a_role() {
+    let pod = a_pod(ControlPlane::shared().await, &[]).await;
+    let world = World::start("403 without a role", pod, &[]).await;
+
+    let line = world.sidecar.logs("The registry: forbidden: pods").await;
+    let message = line["fields"]["message"].as_str().unwrap();
+    let sentence = format!(
+        "User \"system:serviceaccount:{0}:greeter\" cannot list resource \"pods\" in API group \"\" in the namespace \"{0}\"",
+        world.namespace.name
+    );
+    assert!(message.contains(&sentence), "{message}");
+    assert!(message.contains("missing verb: list on pods"), "{message}");
+    assert_eq!(world.sidecar.registration().await["state"], "waiting");
+
+    // An operator takes it from the log.
+    let yaml = &message[message.find("apiVersion:").unwrap()..];
+    world.namespace.apply(yaml, None).await;
+
+    world.sidecar.is("registered").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pod_that_was_replaced() {
+    let (namespace, identity) = a_pod(ControlPlane::shared().await, &["get", "patch"]).await;
+    // Its own token would be refused a moment after the pod is gone.
+    let token = namespace.revocable_token("greeter-0", "lease").await;
+    identity.write("token", &token);
+    let mut other = Greeter::reserve().await.unwrap();
+    other.start();
+    let target = format!("--target=other={}", other.address());
+    // Nobody looks before the write does.
+    let flags = ["--pod_name=greeter-0", "--register_interval=1h", &target];
+    let world = World::start("422 of another uid", (namespace, identity), &flags).await;
+    world.sidecar.is("registered").await;
+
+    world.namespace.remove_pod("greeter-0").await;
+    world
+        .namespace
+        .running_pod("greeter-0", "greeter", IP)
+        .await;
+    other.die();
+
+    world
+        .sidecar
+        .logs("The registry: the object of this name is another one now")
+        .await;
+    world.sidecar.is("gone").await;
+    assert_eq!(world.annotation(RECORD).await, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_denies() {
+    let (namespace, identity) = a_pod(ControlPlane::shared().await, &ROLE).await;
+    namespace.running_pod("other-0", "greeter", IP).await;
+    let token = namespace.revocable_token("greeter-0", "lease").await;
+    identity.write("token", &token);
+    own_pods_only(&namespace, &token).await;
+    let pod = (namespace, identity);
+    let world = World::start("422 of a policy", pod, &["--pod_name=greeter-0"]).await;
+
+    let line = world
+        .sidecar
+        .logs("The registry: denied by an admission policy")
+        .await;
+    let message = line["fields"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("only the pod that its token was made for"),
+        "{message}"
+    );
+    assert_eq!(world.sidecar.registration().await["state"], "waiting");
+    assert_eq!(world.annotation(RECORD).await, None);
+    world.namespace.label(OWN_POD_ONLY, None).await;
+
+    world.sidecar.is("registered").await;
+    world.end().await;
+}

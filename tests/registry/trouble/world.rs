@@ -1,0 +1,85 @@
+//! A pod whose service is healthy and probed all the time.
+
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::rig::{ApiServer, Greeter, IP, Identity, Namespace, Probes, Sidecar, show, within};
+
+/// One at a time: they measure how long a probe takes.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub const RECORD: &str = "micro.mu/service-greeter";
+
+/// A healthy service in a pod, its sidecar, and somebody who probes.
+pub struct World {
+    name: &'static str,
+    pub namespace: Namespace,
+    pub sidecar: Sidecar,
+    probes: Probes,
+    _identity: Identity,
+    _greeter: Greeter,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// A namespace with one pod, whose account has a role.
+pub async fn a_pod(api: &ApiServer, verbs: &[&str]) -> (Namespace, Identity) {
+    let namespace = Namespace::fresh_in(api, "trouble").await;
+    namespace.account("greeter", verbs, &[]).await;
+    namespace.running_pod("greeter-0", "greeter", IP).await;
+    let identity = namespace.identity("greeter-0").await;
+    (namespace, identity)
+}
+
+// === impl World ===
+
+impl World {
+    pub async fn start(
+        name: &'static str,
+        (namespace, identity): (Namespace, Identity),
+        flags: &[&str],
+    ) -> Self {
+        let turn = TURN.lock().await;
+        let mut greeter = Greeter::reserve().await.unwrap();
+        greeter.start();
+        let sidecar = Sidecar::start(&identity, greeter.address(), flags).await;
+        within("the first healthy probe", async {
+            while sidecar.probe("/health/greeter").await != 200 {}
+        })
+        .await;
+        let probes = Probes::start(sidecar.address, "/health/greeter");
+        Self {
+            name,
+            namespace,
+            sidecar,
+            probes,
+            _identity: identity,
+            _greeter: greeter,
+            _turn: turn,
+        }
+    }
+
+    /// Somebody takes the record away.
+    pub async fn drift(&self) {
+        let patch = json!({ "metadata": { "annotations": { RECORD: null } } });
+        self.namespace.patch_pod("greeter-0", patch).await;
+    }
+
+    pub async fn annotation(&self, key: &str) -> Option<String> {
+        let pod = self.namespace.pod("greeter-0").await?;
+        pod.metadata.annotations?.remove(key)
+    }
+
+    pub async fn is_repaired(&self) {
+        within("the repair", async {
+            while self.annotation(RECORD).await.is_none() {}
+        })
+        .await;
+        self.sidecar.is("registered").await;
+    }
+
+    /// The line of the table.
+    pub async fn end(self) {
+        let took = self.probes.end().await;
+        show(&format!("trouble: {:<28} {took}", self.name));
+    }
+}
