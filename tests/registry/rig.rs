@@ -26,6 +26,7 @@ mod pods;
 mod resolving;
 mod sidecar;
 mod slices;
+mod tokens;
 
 pub use accounts::ROLE;
 pub use api_server::ApiServer;

@@ -111,7 +111,7 @@ async fn an_account_without_a_role() {
 
     // An operator takes it from the log.
     let yaml = &message[message.find("apiVersion:").unwrap()..];
-    world.namespace.apply(yaml, None).await;
+    world.namespace.apply_manifest(yaml, None).await;
 
     world.sidecar.is("registered").await;
     world.end().await;

@@ -1,6 +1,5 @@
-//! Service accounts, what they may do, and their tokens.
+//! Service accounts and what they may do.
 
-use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -68,35 +67,13 @@ impl Namespace {
     /// The API server decides by a copy of the roles that a watch of its own keeps.
     async fn rule_counts(&self, account: &str, rule: &Value) {
         within("the role to count", async {
-            while !self.may(account, rule).await {
-                sleep(LOOK_AGAIN).await;
+            for verb in rule["verbs"].as_array().into_iter().flatten() {
+                while !self.may(account, rule, verb).await {
+                    sleep(LOOK_AGAIN).await;
+                }
             }
         })
         .await;
-    }
-
-    /// A token of the pod's account that says which pod it is for, as the kubelet would ask for.
-    pub async fn token(&self, pod: &str) -> String {
-        let request: TokenRequest = parse(json!({
-            "metadata": {},
-            "spec": {
-                "audiences": [],
-                "expirationSeconds": 3607,
-                "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": pod },
-            },
-        }));
-        let pod = self.pod(pod).await.expect("the pod must exist");
-        let account = pod.spec.and_then(|spec| spec.service_account_name);
-        let account = account.expect("the pod must have an account");
-        let accounts = Api::<ServiceAccount>::namespaced(self.admin.clone(), &self.name);
-        let params = PostParams::default();
-        let answer = accounts.create_token_request(&account, &params, &request);
-        let answer = within("a token", answer).await;
-        let status = answer
-            .expect("an account's token must be obtainable")
-            .status;
-        let token = status.and_then(|status| status.token);
-        token.expect("an answered request must hold a token")
     }
 
     /// What a process in the pod is given.
@@ -104,7 +81,7 @@ impl Namespace {
         Identity::new(self, pod, &self.token(pod).await)
     }
 
-    async fn may(&self, account: &str, rule: &Value) -> bool {
+    async fn may(&self, account: &str, rule: &Value, verb: &Value) -> bool {
         let review: SubjectAccessReview = parse(json!({
             "metadata": {},
             "spec": {
@@ -113,7 +90,7 @@ impl Namespace {
                     "namespace": self.name,
                     "group": rule["apiGroups"][0],
                     "resource": rule["resources"][0],
-                    "verb": rule["verbs"][0],
+                    "verb": verb,
                     "name": rule["resourceNames"][0],
                 },
             },

@@ -21,11 +21,11 @@ impl Namespace {
     pub async fn apply_file(&self, path: &str, account: &str) {
         let path = format!("{}/k8s/{path}", env!("CARGO_MANIFEST_DIR"));
         let yaml = std::fs::read_to_string(&path).expect("a manifest must be readable");
-        self.apply(&yaml, Some(account)).await;
+        self.apply_manifest(&yaml, Some(account)).await;
     }
 
     /// Applies documents, bound to another account if one is named.
-    pub async fn apply(&self, yaml: &str, account: Option<&str>) {
+    pub async fn apply_manifest(&self, yaml: &str, account: Option<&str>) {
         let documents: Vec<Value> = serde_saphyr::from_multiple(yaml)
             .unwrap_or_else(|error| panic!("not YAML: {error}\n{yaml}"));
         assert!(!documents.is_empty(), "{yaml}");
