@@ -24,7 +24,7 @@ const READING: Reading = Reading {
 
 /// Checks a service once over grpc.health.v1.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "grpc_health_probe", bin_name = "grpc_health_probe", version = crate::VERSION, about, after_help = CODES, args_override_self = true)]
+#[command(name = "grpc_health_probe", bin_name = "grpc_health_probe", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "they are that tool's flags")]
 struct Flags {
     /// Where the service listens

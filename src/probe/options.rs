@@ -18,7 +18,7 @@ pub const MICRO: Reading = Reading {
 
 /// Checks a go-micro service once: for HEALTHCHECK, exec probes and people.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, about, after_help = HEALTH_CODES, args_override_self = true)]
+#[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, after_help = HEALTH_CODES, args_override_self = true)]
 pub struct Health {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
@@ -27,7 +27,7 @@ pub struct Health {
 
 /// Checks a go-micro service once, as the exec probe of micro/kubernetes did.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "probe", bin_name = "probe", version = crate::VERSION, about, after_help = MICRO_CODES, args_override_self = true)]
+#[command(name = "probe", bin_name = "probe", version = crate::VERSION, after_help = MICRO_CODES, args_override_self = true)]
 pub struct Micro {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]

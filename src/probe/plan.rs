@@ -64,8 +64,7 @@ impl Plan {
             }
             Tool::GrpcHealth => return grpc_health_probe::read(argv),
         };
-        let conflict =
-            |why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("error: {why}\n"));
+        let conflict = |why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"));
         ours.target.tls.validate().map_err(conflict)?;
         let mut plan = Self {
             tool,

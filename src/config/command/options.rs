@@ -29,7 +29,7 @@ pub struct Asked {
 
 /// Shows what is set at one path
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "health config get", bin_name = "health config get", version = crate::VERSION, about, after_help = GET, args_override_self = true)]
+#[command(name = "health config get", bin_name = "health config get", version = crate::VERSION, after_help = GET, args_override_self = true)]
 struct GetArgs {
     /// The path, one word an element: the `ConfigMap`'s key, then the name in its lines
     #[arg(value_name = "PATH", required = true)]
@@ -41,7 +41,7 @@ struct GetArgs {
 
 /// Shows everything that is set
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "health config dump", bin_name = "health config dump", version = crate::VERSION, about, after_help = DUMP, args_override_self = true)]
+#[command(name = "health config dump", bin_name = "health config dump", version = crate::VERSION, after_help = DUMP, args_override_self = true)]
 struct DumpArgs {
     #[command(flatten)]
     common: Common,
@@ -126,19 +126,6 @@ Example: health config dump -o json --without_env
 Shows passwords, if any are set. Exit codes: 0 shown, 1 the ConfigMap is missing or
 forbidden (what the environment says is shown all the same), 2 usage.";
 
-const OVERVIEW: &str = "\
-Shows what micro/kubernetes would give a service as its config: the environment, and
-over it the ConfigMap micro.
-
-Usage: health config <COMMAND> [OPTIONS]
-
-Commands:
-  get PATH...  Shows what is set at one path, such as: health config get mongodb host
-  dump         Shows everything that is set
-
-Each has --help and --watch. Exit codes: 0 shown, 1 refused or not found, 2 usage.
-";
-
 // === impl Asked ===
 
 impl From<Common> for Asked {
@@ -202,12 +189,31 @@ pub fn read(
                 reading("health config dump").read(argv, variable)?;
             Ok(args.common.into())
         }
-        Some("--help" | "-h" | "help") => Err(Error::raw(ErrorKind::DisplayHelp, OVERVIEW)),
+        Some("--help" | "-h" | "help") => {
+            // clap's own, which knows how to print it.
+            let help = overview().try_get_matches_from(["health config", "--help"]);
+            Err(help.expect_err("help must be asked for"))
+        }
         _ => Err(DumpArgs::command().error(
             ErrorKind::InvalidSubcommand,
             "expected get PATH or dump: see health config --help",
         )),
     }
+}
+
+/// What `health config --help` shows.
+fn overview() -> clap::Command {
+    let command = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
+    clap::Command::new("health config")
+        .bin_name("health config")
+        .about("Shows what micro/kubernetes gives a service as its config: the environment, and over it the ConfigMap micro")
+        .disable_help_subcommand(true)
+        .subcommand(command(
+            "get",
+            "Shows what is set at one path, such as: health config get mongodb host",
+        ))
+        .subcommand(command("dump", "Shows everything that is set"))
+        .after_help("Each has --help and --watch. Exit codes: 0 shown, 1 refused or not found, 2 usage.")
 }
 
 fn reading(example: &'static str) -> Reading {

@@ -12,7 +12,7 @@ pub const RESOLVE: Reading = Reading {
 
 /// Shows the endpoints of a Service, as a client with a kubernetes:// resolver finds them
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "health resolve", bin_name = "health resolve", version = crate::VERSION, about, after_help = AFTER_HELP, args_override_self = true)]
+#[command(name = "health resolve", bin_name = "health resolve", version = crate::VERSION, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Asked {
     /// `kubernetes:///SERVICE[.NAMESPACE][:PORT]`, or any other form that kuberesolver
     /// takes; PORT is a name, or a number of the endpoints and not of the Service
