@@ -34,8 +34,8 @@ def main():
 
 
 def show_table(_):
-    hbench, slim, full, floor = subjects()
-    gate = budgets.gate(hbench, slim, full, floor, probes=1_000_000)
+    hbench, slim, full, floor, tls = subjects()
+    gate = budgets.gate(hbench, slim, full, floor, tls, probes=1_000_000)
     rest = budgets.rest(hbench, slim, full, floor, build.health("mucp", slim.binary, "mucp"))
     table.show(itertools.chain(gate, rest))
 
@@ -57,8 +57,8 @@ def soak(arguments):
 
 
 def subjects():
-    slim, full = (build.health(name, build.build_health(name, f"health-{name}")) for name in build.FEATURES)
-    return Hbench(build.build_hbench()), slim, full, build.floor(build.build_floor())
+    slim, full, tls = (build.health(name, build.build_health(name, f"health-{name}")) for name in build.FEATURES)
+    return Hbench(build.build_hbench()), slim, full, build.floor(build.build_floor()), build.secured(tls)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,19 +14,26 @@ MUSL = "x86_64-unknown-linux-musl"
 FLOOR_TARGET = "x86_64-unknown-linux-gnu"
 FLOOR_FLAGS = "-C target-feature=+crt-static"
 
-FEATURES = {"slim": [], "full": ["--features", "kubernetes,latest,tls"]}
+FEATURES = {"slim": [], "full": ["--features", "kubernetes,latest,tls"], "tls": ["--features", "tls"]}
+
+# Who else asks once: the crate, and the Go tool. Where each is, and what it is asked.
+PEERS = {
+    "grpc_health_probe": ("MICRO_HEALTH_PEER_PROBE", "--addr=http://{backend}", "--service=greeter"),
+    "grpc-health-probe": ("MICRO_HEALTH_GO_PROBE", "-addr={backend}", "-service=greeter"),
+}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that answers `GET /health` by asking `{backend}`."""
+    """Something that answers `GET /health` by asking `{backend}`, which may speak TLS by `{certificate}`."""
 
     name: str
     binary: Path
     arguments: tuple
+    tls: bool = False
 
-    def command(self, listen, backend):
-        fill = {"{listen}": listen, "{backend}": backend}
+    def command(self, listen, backend, certificate=""):
+        fill = {"{listen}": listen, "{backend}": backend, "{certificate}": certificate}
         return [str(self.binary), *(fill_in(argument, fill) for argument in self.arguments)]
 
 
@@ -43,18 +50,25 @@ def health(name, binary, protocol="grpc", check_timeout="10s"):
     return Subject(name, binary, (*flags, f"--protocol={protocol}", f"--check_timeout={check_timeout}"))
 
 
+def secured(subject):
+    """The same, asking over TLS."""
+    flags = ("--tls", "--tls_ca_cert={certificate}")
+    return replace(subject, arguments=(*subject.arguments, *flags), tls=True)
+
+
 def floor(binary):
     return Subject("floor", binary, ("{listen}", "{backend}"))
 
 
 def one_shots(health, floor):
-    """`health probe`, the floor's one-shot, and the peer where it is installed, all asking gRPC."""
+    """`health probe`, the floor's one-shot, and the peers that are installed, all asking gRPC."""
     flags = ("--server_name=greeter", "--server_address={backend}", "--protocol=grpc", "--check_timeout=10s")
     yield Subject("health probe", health.binary, ("probe", *flags))
     yield Subject("floor", floor.binary, ("{backend}",))
-    peer = os.environ.get("MICRO_HEALTH_PEER_PROBE") or shutil.which("grpc_health_probe")
-    if peer:
-        yield Subject("grpc_health_probe", Path(peer), ("--addr", "http://{backend}", "--service", "greeter"))
+    for name, (variable, *arguments) in PEERS.items():
+        found = os.environ.get(variable) or shutil.which(name)
+        if found:
+            yield Subject(name, Path(found), tuple(arguments))
 
 
 def target_directory():

@@ -36,7 +36,7 @@ class Memory:
 
 def memory(hbench, subject, probes):
     """Both halves of the probes are alike: kept connections, then one connection each."""
-    with Backend(hbench) as backend, Sidecar(subject, backend) as sidecar:
+    with Backend(hbench, tls=subject.tls) as backend, Sidecar(subject, backend) as sidecar:
         time.sleep(0.5)
         start, halves = sidecar.rss(), []
         for _ in range(2):
@@ -71,7 +71,7 @@ def instructions(hbench, subject, *close):
 
 
 def callgrind(hbench, subject, probes, *close):
-    with Backend(hbench) as backend:
+    with Backend(hbench, tls=subject.tls) as backend:
         with Sidecar(subject, backend, under=CALLGRIND, stderr=subprocess.PIPE) as sidecar:
             hbench.probe(sidecar, "-n", probes, "-timeout", "30s", *close)
             sidecar.child.terminate()

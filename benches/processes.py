@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 # Longer than any wait in a run, and short enough to notice.
@@ -53,11 +54,15 @@ class Process:
 
 
 class Backend(Process):
-    """A healthy service, or a black hole."""
+    """A healthy service, with TLS or without, or a black hole."""
 
-    def __init__(self, hbench, wire="grpc"):
-        self.address = free_address()
+    def __init__(self, hbench, wire="grpc", tls=False):
+        self.address, self.certificate = free_address(), ""
         kind = ["blackhole"] if wire == "blackhole" else ["backend", "-wire", wire]
+        if tls:
+            self.folder = tempfile.TemporaryDirectory()
+            self.certificate = f"{self.folder.name}/certificate.pem"
+            kind += ["-certificate", self.certificate]
         super().__init__([hbench.binary, *kind, "-listen", self.address], stdout=subprocess.PIPE, text=True)
         if self.child.stdout.readline() != "ready\n":
             raise RuntimeError("the backend did not start")
@@ -73,7 +78,7 @@ class Sidecar(Process):
     def __init__(self, subject, backend, under=(), stderr=subprocess.DEVNULL):
         self.name, address = subject.name, free_address()
         self.url = f"http://{address}/health"
-        super().__init__([*under, *subject.command(address, backend.address)], stderr=stderr)
+        super().__init__([*under, *subject.command(address, backend.address, backend.certificate)], stderr=stderr)
         self.wait_until_it_accepts(address)
 
     def wait_until_it_accepts(self, address):

@@ -30,7 +30,12 @@ func backend(args []string) {
 	flags := flag.NewFlagSet("backend", flag.ExitOnError)
 	wire := flags.String("wire", "grpc", "grpc or mucp")
 	address := flags.String("listen", "", "loopback host:port")
+	certificate := flags.String("certificate", "", "speak TLS, and leave the certificate in this file (grpc)")
 	flags.Parse(args)
+	var options []grpc.ServerOption
+	if *certificate != "" {
+		options = append(options, secured(*certificate))
+	}
 	listener := counted{listen(*address)}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -42,7 +47,7 @@ func backend(args []string) {
 	fmt.Println("ready")
 	switch *wire {
 	case "grpc":
-		die("%v", grpcServer().Serve(listener))
+		die("%v", grpcServer(options...).Serve(listener))
 	case "mucp":
 		for {
 			go mucp(accept(listener))
@@ -88,10 +93,10 @@ func (listener counted) Accept() (net.Conn, error) {
 
 // === gRPC ===
 
-func grpcServer() *grpc.Server {
+func grpcServer(options ...grpc.ServerOption) *grpc.Server {
 	// HealthResponse{status: "ok"} and HealthCheckResponse{status: SERVING}
 	healthy, serving := message("\x0a\x02ok"), message("\x08\x01")
-	return grpc.NewServer(
+	return grpc.NewServer(append(options,
 		grpc.ForceServerCodecV2(raw{}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			calls.Add(1)
@@ -107,7 +112,7 @@ func grpcServer() *grpc.Server {
 				return stream.SendMsg(&serving)
 			}
 			return status.Errorf(codes.Unimplemented, "unknown method %s", method)
-		}))
+		}))...)
 }
 
 // message is protobuf as bytes; raw is the codec that leaves it so.

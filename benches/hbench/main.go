@@ -1,7 +1,7 @@
 // hbench: the Go half of the benches. It asks the sidecar as the kubelet does, and is
 // the service that the sidecar asks. Loopback only.
 //
-//	hbench backend -wire grpc|mucp -listen A       a healthy service
+//	hbench backend -wire grpc|mucp -listen A       a healthy service; -certificate FILE: with TLS
 //	hbench blackhole -listen A                     accepts, and never answers
 //	hbench direct -wire grpc|mucp -addr A -n N     N checks without a sidecar
 //	hbench load -url U -n N|-d D -c C [-close]     N probes
