@@ -4,6 +4,7 @@ Times of this machine mean nothing by themselves. Whatever takes time is measure
 turns, subject after subject and round after round, and compared within a round.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,6 +37,7 @@ class Memory:
 
 def memory(hbench, subject, probes):
     """Both halves of the probes are alike: kept connections, then one connection each."""
+    forget(subject.binary)
     with Backend(hbench, tls=subject.tls) as backend, Sidecar(subject, backend) as sidecar:
         time.sleep(0.5)
         start, halves = sidecar.rss(), []
@@ -44,6 +46,14 @@ def memory(hbench, subject, probes):
             hbench.probe(sidecar, "-n", probes // 4, "-c", MANY, "-close")
             halves.append(sidecar.rss())
         return Memory(start, *halves)
+
+
+def forget(file):
+    """Leaves it to be read anew, as after a pull. Pages of the file are resident by what the page cache
+    holds together in one piece, which depends on who wrote it: 200 kB more or less for the same bytes."""
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def traffic(hbench, subject, probes=200):
