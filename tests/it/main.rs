@@ -18,6 +18,7 @@
 //! | `lifecycle`      | start, log, signals, exit codes: the real binary                 |
 //! | `probe`          | one check under three names: the real binary                     |
 //! | `operated`       | the real binary with its flags, and the text behind a reason     |
+//! | `registry_trouble` | whatever the API server does, probes flow                      |
 //! | `support`        | the sidecar, those who ask it, and what it asks                  |
 
 #![expect(
@@ -38,6 +39,8 @@ mod operated;
 mod pages;
 mod probe;
 mod protocol;
+#[cfg(feature = "kubernetes")]
+mod registry_trouble;
 mod support;
 mod targets;
 #[cfg(feature = "tls")]

@@ -7,6 +7,10 @@ use tokio::time;
 pub mod client;
 pub mod frames;
 pub mod kubelet;
+#[cfg(feature = "kubernetes")]
+pub mod one_pod;
+#[cfg(feature = "kubernetes")]
+pub mod probes;
 pub mod process;
 pub mod scripts;
 pub mod service;
