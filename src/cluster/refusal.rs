@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use crate::unhealthy::Excerpt;
 
@@ -142,9 +143,13 @@ impl Refusal {
         Self::Unreachable(cause.to_string().into())
     }
 
-    /// An answer that is not what was asked for. The error may repeat a value of it.
+    /// An answer that is not what was asked for. Without its values, which the error may repeat.
     pub fn answer(error: &serde_json::Error) -> Self {
-        Self::Answer(Excerpt::from(error.to_string()).to_string())
+        let (line, column) = (error.line(), error.column());
+        Self::Answer(match error.classify() {
+            Category::Data => format!("something else at line {line} column {column} of the JSON"),
+            Category::Io | Category::Syntax | Category::Eof => error.to_string(),
+        })
     }
 
     /// What kube made of an answer, for requests that are kube's.

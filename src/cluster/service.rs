@@ -157,3 +157,6 @@ impl http_body::Body for Bounded {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -283,6 +283,8 @@ impl State {
     fn refused(&mut self, refusal: Refusal) -> Action {
         let failures = self.failures;
         self.failures = failures.saturating_add(1);
+        // What was not written fights with nobody.
+        self.repairs.give_back();
         self.phase = Phase::Waiting;
         let action = match &refusal {
             Refusal::NotFound(_) | Refusal::Replaced => {
@@ -353,6 +355,10 @@ impl Bucket {
         }
         self.tokens -= 1;
         Ok(())
+    }
+
+    fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1).min(BURST);
     }
 }
 

@@ -2,26 +2,27 @@
 //!
 //! Real sockets on loopback; no Go, no root, no network, and nothing sleeps to wait.
 //!
-//! | file               | what it proves                                                   |
-//! |--------------------|------------------------------------------------------------------|
-//! | `contract`         | what those who probe can rely on                                 |
-//! | `protocol`         | how the service is asked, and found out                          |
-//! | `wire`             | what real go-micro releases said, in tests/wire                  |
-//! | `joining`          | how often the service is asked                                   |
-//! | `hostile_target`   | whatever the service does, there is an answer within the second  |
-//! | `flood`            | also when it never stops talking                                 |
-//! | `tls`, `unix`      | services behind certificates and sockets                         |
-//! | `hostile_client`   | whatever clients do, the kubelet gets its answer                 |
-//! | `targets`          | several services, and how old a verdict may be                   |
-//! | `grpc_door`        | grpc.health.v1 on the same port                                  |
-//! | `pages`            | metrics and the page for a person                                |
-//! | `lifecycle`        | start, log, signals, exit codes: the real binary                 |
-//! | `probe`            | one check under three names: the real binary                     |
-//! | `operated`         | the real binary with its flags, and the text behind a reason     |
-//! | `registry_reader`  | what is read of the registry, whatever the API server does       |
-//! | `registry_writer`  | registering services of other pods                               |
-//! | `registry_command` | `health registry`: what it prints and how it exits               |
-//! | `support`          | the sidecar, those who ask it, and what it asks                  |
+//! | file               | what it proves                                                  |
+//! |--------------------|-----------------------------------------------------------------|
+//! | `contract`         | what those who probe can rely on                                |
+//! | `protocol`         | how the service is asked, and found out                         |
+//! | `wire`             | what real go-micro releases said, in tests/wire                 |
+//! | `joining`          | how often the service is asked                                  |
+//! | `hostile_target`   | whatever the service does, there is an answer within the second |
+//! | `flood`            | also when it never stops talking                                |
+//! | `tls`, `unix`      | services behind certificates and sockets                        |
+//! | `hostile_client`   | whatever clients do, the kubelet gets its answer                |
+//! | `targets`          | several services, and how old a verdict may be                  |
+//! | `grpc_door`        | grpc.health.v1 on the same port                                 |
+//! | `pages`            | metrics and the page for a person                               |
+//! | `lifecycle`        | start, log, signals, exit codes: the real binary                |
+//! | `probe`            | one check under three names: the real binary                    |
+//! | `operated`         | the real binary with its flags, and the text behind a reason    |
+//! | `registry_reader`  | what is read of the registry, whatever the API server does      |
+//! | `registry_writer`  | registering services of other pods                              |
+//! | `registry_command` | `health registry`: what it prints and how it exits              |
+//! | `support`          | the sidecar, those who ask it, and what it asks                 |
+//! | `registry_trouble` | whatever the API server does, probes flow                       |
 
 #![expect(
     unreachable_pub,
@@ -45,6 +46,7 @@ mod protocol;
 mod registry_command;
 #[cfg(feature = "kubernetes")]
 mod registry_reader;
+mod registry_trouble;
 #[cfg(feature = "kubernetes")]
 mod registry_writer;
 mod support;

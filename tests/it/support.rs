@@ -9,6 +9,10 @@ pub mod api_server;
 pub mod client;
 pub mod frames;
 pub mod kubelet;
+#[cfg(feature = "kubernetes")]
+pub mod one_pod;
+#[cfg(feature = "kubernetes")]
+pub mod probes;
 pub mod process;
 pub mod scripts;
 pub mod service;

@@ -316,6 +316,20 @@ fn waits_grow_to_a_limit_and_start_again() {
 }
 
 #[test]
+fn a_write_that_failed_is_none_of_the_repairs_allowed() {
+    let mut world = World::new();
+    world.rows(&[("seen", "idle: -"), ("healthy", "register: register")]);
+    for wait in [
+        "waiting: 50 to 500 ms",
+        "waiting: 100 to 1000 ms",
+        "waiting: 200 to 2000 ms",
+        "waiting: 400 to 4000 ms",
+    ] {
+        world.rows(&[("503", wait), ("due", "register: register")]);
+    }
+}
+
+#[test]
 fn a_conflict_is_read_before_it_is_tried_again() {
     World::new().rows(&[
         ("seen", "idle: -"),

@@ -28,23 +28,14 @@ pub struct Took {
     pub max: Duration,
 }
 
-/// Between two probes.
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// Probes that make a percentile worth its name.
-const ENOUGH: usize = 400;
-
 /// `timeoutSeconds` of a probe that does not set it.
 const TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What nobody would notice.
-const P99: Duration = Duration::from_millis(100);
 
 // === impl Probes ===
 
 impl Probes {
     /// Probes on a thread of its own, so that what the test does is not measured.
-    pub fn start(address: SocketAddr, path: &'static str) -> Self {
+    pub fn start(address: SocketAddr, path: &'static str, pause: Duration) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let (count, answered) = watch::channel(0);
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -52,7 +43,7 @@ impl Probes {
         let probing = tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
                 let mut answers = Vec::new();
-                let mut pause = time::interval(PAUSE);
+                let mut pause = time::interval(pause);
                 pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     tokio::select! {
@@ -72,9 +63,9 @@ impl Probes {
         }
     }
 
-    /// Every probe was healthy and in time; how long they took.
-    pub async fn end(mut self) -> Took {
-        let enough = self.answered.wait_for(|answered| *answered >= ENOUGH);
+    /// Every probe was healthy and in time, of at least so many; how long they took.
+    pub async fn end(mut self, at_least: usize) -> Took {
+        let enough = self.answered.wait_for(|answered| *answered >= at_least);
         let enough = time::timeout(10 * TIMEOUT, enough).await;
         assert!(
             enough.is_ok_and(|enough| enough.is_ok()),
@@ -92,9 +83,7 @@ impl Probes {
             wrong.len(),
             wrong.len() + times.len()
         );
-        let took = Took::of(times.into_iter().flatten().collect());
-        assert!(took.p99 < P99, "{took}");
-        took
+        Took::of(times.into_iter().flatten().collect())
     }
 }
 

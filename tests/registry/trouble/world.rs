@@ -2,8 +2,18 @@
 
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Duration;
 
 use crate::rig::{ApiServer, Greeter, IP, Identity, Namespace, Probes, Sidecar, show, within};
+
+/// Between two probes.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Probes that make a percentile worth its name.
+const ENOUGH: usize = 400;
+
+/// What nobody would notice.
+const P99: Duration = Duration::from_millis(100);
 
 /// One at a time: they measure how long a probe takes.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -46,7 +56,7 @@ impl World {
             while sidecar.probe("/health/greeter").await != 200 {}
         })
         .await;
-        let probes = Probes::start(sidecar.address, "/health/greeter");
+        let probes = Probes::start(sidecar.address, "/health/greeter", PAUSE);
         Self {
             name,
             namespace,
@@ -79,7 +89,8 @@ impl World {
 
     /// The line of the table.
     pub async fn end(self) {
-        let took = self.probes.end().await;
+        let took = self.probes.end(ENOUGH).await;
         show(&format!("trouble: {:<28} {took}", self.name));
+        assert!(took.p99 < P99, "{}: {took}", self.name);
     }
 }

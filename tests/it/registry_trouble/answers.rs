@@ -1,0 +1,118 @@
+//! Refusals, and answers that are none.
+
+use futures_util::FutureExt as _;
+
+use super::*;
+
+const REGISTRY: &str = "The registry: ";
+
+/// The server misbehaves to the first two writes, or the first two lists.
+async fn twice(name: &str, answer: &Answer, says: &str) {
+    each([Verb::Patch, Verb::List].map(|verb| async move {
+        let world = World::start().await;
+        world.trouble(world.pod.troubled_first(2, verb, answer));
+        world.is_repaired().await;
+        let log = world.end(&format!("{name} to {verb:?}")).await;
+        // A list fails after the connection did.
+        let said = messages(&log, REGISTRY);
+        assert!(
+            said.last().is_some_and(|said| said.contains(says)),
+            "{name} to {verb:?}: {said:#?}"
+        );
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_when_it_says() {
+    const AFTER: Duration = Duration::from_secs(1);
+    let text = "Too many requests, please try again later.\n";
+    let busy = answer(
+        "429 Too Many Requests",
+        "Retry-After: 1\r\nContent-Type: text/plain\r\n",
+        text,
+    );
+    let leaving = refusal(503, &json!({"retryAfterSeconds": 1}));
+    let cases = [("429 in plain text", &busy), ("503 with details", &leaving)];
+    let verbs = [Verb::Patch, Verb::List, Verb::Watch];
+    let cases = cases
+        .into_iter()
+        .flat_map(|case| verbs.map(|verb| (case, verb)));
+    each(cases.map(|((name, answer), verb)| async move {
+        let world = World::start().await;
+        let before = world.pod.asked(verb).len();
+        world.trouble(world.pod.troubled_first(1, verb, answer));
+        world.is_repaired().await;
+        world.pod.is_asked(before + 2, verb).await;
+        let asked = world.pod.asked(verb);
+        assert!(
+            asked[before + 1] - asked[before] >= AFTER,
+            "{name} to {verb:?}"
+        );
+        world.end(&format!("{name} to {verb:?}")).await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_failing_server_is_asked_again_later() {
+    twice(
+        "500",
+        &refusal(500, &Value::Null),
+        "answers 500 Internal Server Error: by script",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_an_api_server_changes_nothing() {
+    let page = format!("<html>{SECRET}</html>");
+    let page = answer("200 OK", "Content-Type: text/html\r\n", &page);
+    let object = answer("200 OK", "", "{}");
+    let missing = answer("404 Not Found", "", "404 page not found\n");
+    each([
+        twice("a page", &page, "not an answer of an API server").boxed(),
+        twice("an empty object", &object, "not an answer of an API server").boxed(),
+        twice("a page of 404", &missing, "404 page not found").boxed(),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_conflict_is_written_again() {
+    let world = World::start().await;
+    world.trouble(
+        world
+            .pod
+            .troubled_first(2, Verb::Patch, &refusal(409, &Value::Null)),
+    );
+    world.is_repaired().await;
+    // Read before each.
+    assert_eq!(world.pod.asked(Verb::Get).len(), 2);
+    world.end("409").await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
+    let world = World::start().await;
+    let whole = world.pod.whole().to_string();
+    let causes = json!([{"reason": "FieldValueInvalid", "message": format!("Invalid value: {whole}"), "field": "patch"}]);
+    let body = json!({"kind": "Status", "status": "Failure", "code": 422, "reason": "Invalid", "message": format!("\"\" is invalid: patch: Invalid value: {whole}"), "details": {"causes": causes}});
+    let echo = answer(
+        "422 Unprocessable Entity",
+        "Content-Type: application/json\r\n",
+        &body.to_string(),
+    );
+    world.trouble(
+        world
+            .pod
+            .troubled(move |asked| (asked.verb == Verb::Patch).then(|| echo.clone())),
+    );
+    world.pod.is_asked(3, Verb::Patch).await;
+    let log = world.end("422 with the whole pod").await;
+    let said = messages(&log, "The registry: invalid");
+    assert_eq!(
+        said,
+        ["The registry: invalid: the server does not take our patch"]
+    );
+}
