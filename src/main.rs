@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{env, io};
 
-#[cfg(feature = "kubernetes")]
-use micro_health::config;
 use micro_health::probe::dialect::{self, Asked};
 use micro_health::{app, args, probe};
+#[cfg(feature = "kubernetes")]
+use micro_health::{catalog, config};
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     match dialect::asked(env::args_os().collect()) {
         Asked::Sidecar(argv) => sidecar(argv, variable),
         Asked::Probe(tool, argv) => probe::run(tool, argv, variable, out, err).into(),
+        #[cfg(feature = "kubernetes")]
+        Asked::Services(argv) => catalog::command::run(argv, variable, out, err).into(),
         #[cfg(feature = "kubernetes")]
         Asked::Config(argv) => {
             config::command::run(argv, variable, env::vars_os(), out, err).into()

@@ -6,6 +6,7 @@
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
 //! | `health config`                          | the `micro` ConfigMap and the environment   |
+//! | `health services`                        | the services as Amalgam8 sees them          |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -32,6 +33,9 @@ pub enum Asked {
     Sidecar(Vec<OsString>),
     /// One check.
     Probe(Tool, Vec<OsString>),
+    /// `health services`.
+    #[cfg(feature = "kubernetes")]
+    Services(Vec<OsString>),
     /// `health config`.
     #[cfg(feature = "kubernetes")]
     Config(Vec<OsString>),
@@ -76,6 +80,8 @@ fn subcommand(name: &str) -> Option<fn(Vec<OsString>) -> Asked> {
         "probe" => Some(|argv| Asked::Probe(Tool::Health, argv)),
         #[cfg(feature = "kubernetes")]
         "config" => Some(Asked::Config),
+        #[cfg(feature = "kubernetes")]
+        "services" => Some(Asked::Services),
         _ => None,
     }
 }
@@ -143,6 +149,8 @@ mod tests {
             ("", Asked::Sidecar(argv(""))),
             #[cfg(feature = "kubernetes")]
             ("health config get a", Asked::Config(argv("health get a"))),
+            #[cfg(feature = "kubernetes")]
+            ("health services -v", Asked::Services(argv("health -v"))),
             #[cfg(feature = "kubernetes")]
             ("health help config", Asked::Config(argv("health --help"))),
         ] {

@@ -15,6 +15,7 @@
 )]
 
 mod alive;
+mod catalog;
 mod config;
 mod lookups;
 mod recorded;
