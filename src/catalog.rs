@@ -31,6 +31,7 @@ pub mod command;
 pub mod endpoint;
 pub mod instance;
 mod mirror;
+pub mod serve;
 pub mod services;
 pub mod table;
 pub mod version;

@@ -1,18 +1,21 @@
 //! `health services`: the catalog on a terminal or in a script.
 //!
 //! ```text
-//! argv ──▶ options ──▶ the catalog, once or watched ──▶ table, exit code
+//! argv ──▶ options ──▶ the catalog, once, watched or served ──▶ table, exit code
 //! ```
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 
 use futures_util::StreamExt as _;
+use tokio::sync::watch;
 
 use self::options::{Asked, Output};
 use super::{Catalog, Services, check, table};
 use crate::cluster::command::{self, DONE, REFUSED, USAGE};
 use crate::cluster::{Cluster, Refusal};
+use crate::server::listener;
+use crate::target::address::Address;
 
 pub mod options;
 
@@ -59,6 +62,9 @@ async fn act(
     if asked.given.token.is_some() && cluster.credentials().is_none() {
         writeln!(err, "warning: --k8s_token is sent over https only")?;
     }
+    if let Some(address) = &asked.serve {
+        return serve(address, cluster, catalog, out, err).await;
+    }
     if asked.watch {
         return watch(asked, cluster, catalog, out, err).await;
     }
@@ -101,12 +107,12 @@ async fn watch(
     err: &mut dyn Write,
 ) -> io::Result<u8> {
     let mut last = None;
-    let mut said = None;
+    let mut said = Said::default();
     let mut watched = std::pin::pin!(catalog.watch());
     while let Some(services) = watched.next().await {
         match services {
             Ok(services) => {
-                said = None;
+                said.0 = None;
                 let text = shown(asked, &services);
                 if last.as_ref() != Some(&text) {
                     write!(out, "{text}")?;
@@ -115,19 +121,87 @@ async fn watch(
                 }
             }
             Err(refusal) => {
-                let text = told(&refusal, cluster);
                 if last.is_none() && refusal.is_denied() {
-                    writeln!(err, "error: {text}")?;
+                    writeln!(err, "error: {}", told(&refusal, cluster))?;
                     return Ok(REFUSED);
                 }
-                if said.as_ref() != Some(&text) {
-                    writeln!(err, "warning: {text}; what was shown last may be old")?;
-                    said = Some(text);
-                }
+                said.warn(&refusal, cluster, err)?;
             }
         }
     }
     Ok(DONE)
+}
+
+/// Serves the catalog, beginning once it is known. What went wrong is said once, and what
+/// was known last is served on.
+async fn serve(
+    address: &Address,
+    cluster: &Cluster,
+    catalog: &Catalog,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let listener = match listener::listen(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            writeln!(err, "error: cannot listen on {address}: {error}")?;
+            return Ok(REFUSED);
+        }
+    };
+    let mut said = Said::default();
+    let mut watched = std::pin::pin!(catalog.watch());
+    let first = loop {
+        match watched.next().await {
+            Some(Ok(services)) => break services,
+            Some(Err(refusal)) if refusal.is_denied() => {
+                writeln!(err, "error: {}", told(&refusal, cluster))?;
+                return Ok(REFUSED);
+            }
+            Some(Err(refusal)) => said.warn(&refusal, cluster, err)?,
+            None => return Ok(REFUSED),
+        }
+    };
+    writeln!(out, "serving http://{}/api/v1", listener.local_addr()?)?;
+    out.flush()?;
+    let (tell, services) = watch::channel(first);
+    let keep = async {
+        while let Some(services) = watched.next().await {
+            match services {
+                Ok(services) => {
+                    said.0 = None;
+                    tell.send_replace(services);
+                }
+                Err(refusal) => said.warn(&refusal, cluster, err)?,
+            }
+        }
+        Ok(DONE)
+    };
+    tokio::select! {
+        never = super::serve::serve(listener, services) => match never {},
+        kept = keep => kept,
+    }
+}
+
+/// What went wrong last, which is said once.
+#[derive(Debug, Default)]
+struct Said(Option<String>);
+
+// === impl Said ===
+
+impl Said {
+    fn warn(
+        &mut self,
+        refusal: &Refusal,
+        cluster: &Cluster,
+        err: &mut dyn Write,
+    ) -> io::Result<()> {
+        let text = told(refusal, cluster);
+        if self.0.as_ref() != Some(&text) {
+            writeln!(err, "warning: {text}; what was shown last may be old")?;
+            self.0 = Some(text);
+        }
+        Ok(())
+    }
 }
 
 fn shown(asked: &Asked, services: &Services) -> String {

@@ -2,6 +2,7 @@
 //! are written as those would write them.
 
 mod cluster;
+mod served;
 
 use std::fs;
 

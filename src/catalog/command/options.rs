@@ -10,6 +10,7 @@ use crate::args::{Read, Reading};
 use crate::catalog::version::Source;
 use crate::cluster::credentials::Given;
 use crate::cluster::options::{self as cluster, ApiServer, InvalidApiServer};
+use crate::target::address::Address;
 
 /// The command, ready to run.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Asked {
     pub watch: bool,
     /// Whether to ask each instance too.
     pub check: bool,
+    /// Where to serve the registry's read API instead.
+    pub serve: Option<Address>,
     /// The form of the answer.
     pub output: Output,
     /// Where versions come from.
@@ -46,6 +49,14 @@ struct Args {
     /// without `--watch`
     #[arg(long = "check", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     check: bool,
+
+    /// Serve the read half of the registry's API v1 here instead, to whoever can reach it
+    #[arg(
+        long = "serve",
+        value_name = "HOST:PORT",
+        conflicts_with_all = ["service", "watch", "check", "output"]
+    )]
+    serve: Option<Address>,
 
     /// A table as of `a8ctl service-list`, or the registry's JSON on one line
     #[arg(
@@ -116,6 +127,7 @@ struct K8sUrl(ApiServer);
 
 const AFTER_HELP: &str = "\
 Example: health services helloworld -o json --k8s_url=http://127.0.0.1:8001
+For a8ctl: health services --serve=127.0.0.1:31300
 Shows instances that are ready. Exit codes: 0 shown, 1 refused, not found, or an
 instance does not answer --check, 2 usage.";
 
@@ -137,6 +149,7 @@ pub fn read(
         service,
         watch,
         check,
+        serve,
         output,
         version_from,
         k8s_url,
@@ -151,6 +164,7 @@ pub fn read(
         service,
         watch,
         check,
+        serve,
         output,
         version_from: version_from.0,
         cluster,
@@ -239,6 +253,9 @@ mod tests {
             ("health --version_from=", 2),
             ("health --k8s_url=10.96.0.1", 2),
             ("health -o yaml", 2),
+            ("health --serve=127.0.0.1", 2),
+            ("health web --serve=127.0.0.1:0", 2),
+            ("health --watch --serve=127.0.0.1:0", 2),
             ("health --help", 0),
         ] {
             let error = asked(line, &[]).unwrap_err();
