@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use http::Uri;
 use http::uri::InvalidUri;
 
-use self::credentials::Credentials;
+use self::credentials::{Credentials, Given};
 use self::options::Options;
 
 pub mod command;
@@ -65,6 +65,14 @@ pub enum Unusable {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that was named.
+    #[error("cannot read {}, which --k8s_ca_file names: {source}", path.display())]
+    Authority {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// kube's own configuration.
     #[cfg(feature = "kubeconfig")]
     #[error("cannot use the kubeconfig: {0}")]
@@ -80,12 +88,21 @@ impl Cluster {
     /// # Errors
     ///
     /// [`Unusable`], which names the setting.
-    #[cfg_attr(
-        not(feature = "kubeconfig"),
-        expect(clippy::unused_async, reason = "only a kubeconfig may run a command")
-    )]
     pub async fn new(
         options: &Options,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Unusable> {
+        Self::with(options, Given::default(), variable).await
+    }
+
+    /// The same, with what is given in the place of the service account's files.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`], which names the setting.
+    pub async fn with(
+        options: &Options,
+        given: Given,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Unusable> {
         let text = |name: &str| {
@@ -100,7 +117,7 @@ impl Cluster {
         };
         let wants_credentials = server.scheme() == Some(&http::uri::Scheme::HTTPS);
         let credentials = wants_credentials
-            .then(|| Credentials::new(&options.service_account))
+            .then(|| Credentials::with(&options.service_account, given))
             .transpose()?;
         let namespace = options.registry_namespace.clone().or_else(|| {
             // An address leads to another cluster, or to this one by a proxy: the
@@ -147,6 +164,7 @@ impl Cluster {
     }
 
     #[cfg(not(feature = "kubeconfig"))]
+    #[expect(clippy::unused_async, reason = "only a kubeconfig may run a command")]
     async fn outside(_: &Options) -> Result<Self, Unusable> {
         Err(Unusable::Nowhere)
     }

@@ -10,10 +10,12 @@
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
 //! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
-//! want to be checked, [`config`] is what a service finds set.
+//! want to be checked, [`config`] is what a service finds set, [`catalog`] what Amalgam8 would see.
 
 pub mod app;
 pub mod args;
+#[cfg(feature = "kubernetes")]
+pub mod catalog;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 #[cfg(feature = "kubernetes")]

@@ -5,6 +5,7 @@
 //! | `config`   | the `micro` `ConfigMap` and the environment        |
 //! | `registry` | go-micro's registry, read and written              |
 //! | `resolve`  | the endpoints of a `kubernetes://` target          |
+//! | `services` | the services as Amalgam8's catalog has them        |
 //!
 //! All of them end with 0, with 1 when something was refused or not found, with 2 when
 //! the command line is not understood.
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 #[cfg(feature = "kubernetes")]
-use crate::{config, registry, resolver};
+use crate::{catalog, config, registry, resolver};
 
 /// One of them. A build without the feature `kubernetes` has none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +28,9 @@ pub enum Subcommand {
     /// `health resolve`.
     #[cfg(feature = "kubernetes")]
     Resolve,
+    /// `health services`.
+    #[cfg(feature = "kubernetes")]
+    Services,
 }
 
 // === impl Subcommand ===
@@ -41,6 +45,8 @@ impl Subcommand {
             "registry" => Some(Self::Registry),
             #[cfg(feature = "kubernetes")]
             "resolve" => Some(Self::Resolve),
+            #[cfg(feature = "kubernetes")]
+            "services" => Some(Self::Services),
             _ => None,
         }
     }
@@ -75,6 +81,8 @@ impl Subcommand {
             Self::Registry => registry::command::run(argv, variable, out, err),
             #[cfg(feature = "kubernetes")]
             Self::Resolve => resolver::command::run(argv, variable, out, err),
+            #[cfg(feature = "kubernetes")]
+            Self::Services => catalog::command::run(argv, variable, out, err),
         }
     }
 }

@@ -83,6 +83,8 @@ pub fn variable_of(flag: &str) -> Option<String> {
         // MICRO_REGISTRY is the service's: a shared variable opts into nothing.
         // So is MICRO_SELECTOR.
         "help" | "version" | "server" | "selector" | "transport" => None,
+        // Amalgam8's.
+        "k8s_token" | "k8s_url" => Some(format!("A8_{}", flag.to_uppercase())),
         // The original's exec probe.
         "connect_timeout" | "rpc_timeout" => Some(format!("MICRO_{}", flag.to_uppercase())),
         // The original's own variable is MICRO_HEALTH_ADDRESS.

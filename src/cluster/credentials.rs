@@ -4,6 +4,7 @@
 //! server takes the old one for up to a year, or not.
 //! Source: Kubernetes, "Configure Service Accounts for Pods".
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,28 @@ const FRESH: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct Credentials {
     folder: Arc<Path>,
+    given: Arc<Given>,
     cached: Arc<Mutex<Option<(Instant, HeaderValue)>>>,
+}
+
+/// What stands in the place of the folder's files.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// For `token`.
+    pub token: Option<String>,
+    /// For `ca.crt`.
+    pub ca_file: Option<PathBuf>,
+}
+
+// === impl Given ===
+
+impl fmt::Debug for Given {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Credentials ===
@@ -34,16 +56,31 @@ impl Credentials {
     ///
     /// [`Unusable::ServiceAccount`] for a file that cannot be read.
     pub fn new(folder: &Path) -> Result<Self, Unusable> {
+        Self::with(folder, Given::default())
+    }
+
+    /// The same, with what is given in the place of its files.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable::ServiceAccount`] or [`Unusable::Authority`] for a file that cannot be read.
+    pub fn with(folder: &Path, given: Given) -> Result<Self, Unusable> {
         let credentials = Self {
             folder: folder.into(),
+            given: given.into(),
             cached: Arc::default(),
         };
-        for name in ["token", "ca.crt"] {
-            credentials.read(name).map_err(|source| {
-                let path = credentials.folder.join(name);
-                Unusable::ServiceAccount { path, source }
-            })?;
-        }
+        credentials.token().map_err(|source| {
+            let path = credentials.folder.join("token");
+            Unusable::ServiceAccount { path, source }
+        })?;
+        credentials.ca().map_err(|source| {
+            let path = credentials.ca_path();
+            match credentials.given.ca_file {
+                Some(_) => Unusable::Authority { path, source },
+                None => Unusable::ServiceAccount { path, source },
+            }
+        })?;
         Ok(credentials)
     }
 
@@ -79,6 +116,9 @@ impl Credentials {
     ///
     /// Those of reading.
     pub fn token(&self) -> io::Result<String> {
+        if let Some(token) = &self.given.token {
+            return Ok(token.trim().to_owned());
+        }
         let token = String::from_utf8(self.read("token")?);
         let token = token.map_err(|_| io::Error::other("the token is not text"))?;
         Ok(token.trim().to_owned())
@@ -90,7 +130,7 @@ impl Credentials {
     ///
     /// Those of reading.
     pub fn ca(&self) -> io::Result<Vec<u8>> {
-        self.read("ca.crt")
+        fs::read(self.ca_path())
     }
 
     /// The pod's namespace, if the folder says.
@@ -101,7 +141,8 @@ impl Credentials {
 
     /// The file of the CA, for messages.
     pub fn ca_path(&self) -> PathBuf {
-        self.folder.join("ca.crt")
+        let given = self.given.ca_file.clone();
+        given.unwrap_or_else(|| self.folder.join("ca.crt"))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {

@@ -15,6 +15,7 @@
 )]
 
 mod alive;
+mod catalog;
 mod command;
 mod config;
 mod example;

@@ -102,7 +102,7 @@ impl Namespace {
     }
 
     /// Makes an object.
-    pub async fn create<K>(&self, object: Value)
+    pub async fn create<K>(&self, object: Value) -> K
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
         K: Serialize + DeserializeOwned,
@@ -115,7 +115,7 @@ impl Namespace {
             objects.create(&PostParams::default(), &object),
         )
         .await
-        .expect("an object must be creatable");
+        .expect("an object must be creatable")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
@@ -78,5 +79,11 @@ impl Health {
             .await
             .unwrap();
         line.expect("it must go on")
+    }
+
+    /// What its stdout holds by now, if it is a whole line.
+    pub fn line_by_now(&mut self) -> Option<String> {
+        let line = self.stdout.next_line().now_or_never()?;
+        line.unwrap()
     }
 }

@@ -1,0 +1,235 @@
+//! Which version a pod is of, by its labels, its owner or its name.
+//!
+//! | `--version_from` | a pod of                        | its version                              |
+//! |------------------|---------------------------------|------------------------------------------|
+//! | label            | anything                        | `app.kubernetes.io/version`, `version`   |
+//! | owner            | a `ReplicationController`       | after the last dash of its name, else it |
+//! |                  | a Deployment                    | the same if it looks like a version,     |
+//! |                  |                                 | else the pod-template-hash               |
+//! |                  | a `StatefulSet`, a `DaemonSet`  | the same, else the revision's hash       |
+//! |                  | anything else                   | the same, else none                      |
+//! |                  | nobody                          | its name without the last part, after    |
+//! |                  |                                 | the last dash of that; else none         |
+//! | name             | anything                        | as of a `ReplicationController`          |
+//!
+//! Source: Amalgam8's documentation for the second row, the code of its registry v0.4.2
+//! for the last but one; the labels are Kubernetes' own convention and Istio's.
+
+use std::str::FromStr;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+/// Where to look for a version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// The pod's labels.
+    Label,
+    /// Its owner, by what kind that is.
+    Owner,
+    /// Its owner's name whatever it looks like.
+    Name,
+}
+
+/// The labels that may say it, the first first.
+const LABELS: [&str; 2] = ["app.kubernetes.io/version", "version"];
+
+/// The version of a pod by the first source that knows one.
+pub fn version(pod: &ObjectMeta, sources: &[Source]) -> Option<String> {
+    let found = sources.iter().find_map(|source| match source {
+        Source::Label => LABELS.into_iter().find_map(|key| label(pod, key)),
+        Source::Owner => match owner(pod) {
+            Some(owner) => of_owner(pod, owner),
+            None => unowned(pod.name.as_deref()?),
+        },
+        Source::Name => match owner(pod) {
+            Some(owner) => Some(last_part(workload(pod, owner))),
+            None => Some(last_part(pod.name.as_deref()?.rsplit_once('-')?.0)),
+        },
+    });
+    found.filter(|found| !found.is_empty()).map(str::to_owned)
+}
+
+fn of_owner<'a>(pod: &'a ObjectMeta, owner: &'a OwnerReference) -> Option<&'a str> {
+    let part = last_part(workload(pod, owner));
+    let looks_like_one = Some(part).filter(|part| looks_like_version(part));
+    match &*owner.kind {
+        "ReplicationController" => Some(part),
+        "ReplicaSet" => looks_like_one.or_else(|| label(pod, "pod-template-hash")),
+        "StatefulSet" | "DaemonSet" => looks_like_one.or_else(|| {
+            // A StatefulSet's has the set's name in front of it.
+            let revision = label(pod, "controller-revision-hash")?;
+            let hash = revision.strip_prefix(&*owner.name);
+            Some(
+                hash.and_then(|hash| hash.strip_prefix('-'))
+                    .unwrap_or(revision),
+            )
+        }),
+        _ => looks_like_one,
+    }
+}
+
+/// The name that a person gave: a Deployment's `ReplicaSet` has a hash behind it.
+fn workload<'a>(pod: &ObjectMeta, owner: &'a OwnerReference) -> &'a str {
+    let hash = label(pod, "pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
+    let without = |hash| owner.name.strip_suffix(hash)?.strip_suffix('-');
+    hash.and_then(without).unwrap_or(&owner.name)
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(_, part)| part)
+}
+
+fn unowned(pod: &str) -> Option<&str> {
+    let (controller, _) = pod.rsplit_once('-')?;
+    Some(controller.rsplit_once('-')?.1)
+}
+
+/// `v1`, `2`, `1.4.2-rc`: a digit, perhaps behind a v.
+fn looks_like_version(part: &str) -> bool {
+    let number = part.strip_prefix('v').unwrap_or(part);
+    number.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn owner(pod: &ObjectMeta) -> Option<&OwnerReference> {
+    let owners = pod.owner_references.as_ref()?;
+    let controls = |owner: &&OwnerReference| owner.controller == Some(true);
+    owners.iter().find(controls).or_else(|| owners.first())
+}
+
+fn label<'a>(pod: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    let value = pod.labels.as_ref()?.get(key)?;
+    Some(value.as_str()).filter(|value| !value.is_empty())
+}
+
+// === impl Source ===
+
+impl FromStr for Source {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "label" => Ok(Self::Label),
+            "owner" => Ok(Self::Owner),
+            "name" => Ok(Self::Name),
+            _ => Err("expected label, owner or name, or several with commas"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Source::{Label, Name, Owner};
+    use super::*;
+
+    fn pod(name: &str, owner: &str, labels: &[(&str, &str)]) -> ObjectMeta {
+        let owner = owner.split_once('/').map(|(kind, name)| OwnerReference {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        });
+        let labels = labels.iter();
+        let labels = labels.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            owner_references: owner.map(|owner| vec![owner]),
+            labels: Some(labels.collect()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn each_kind_of_owner_has_its_rule() {
+        let hash = [("pod-template-hash", "5d4f8c7b9")];
+        let revision = [("controller-revision-hash", "web-6b7c")];
+        let (rc, rs) = ("ReplicationController", "ReplicaSet");
+        for (name, owner, labels, expected) in [
+            (
+                "helloworld-v1-aaaaa",
+                format!("{rc}/helloworld-v1"),
+                &[][..],
+                "v1",
+            ),
+            (
+                "helloworld-aaaaa",
+                format!("{rc}/helloworld"),
+                &[],
+                "helloworld",
+            ),
+            (
+                "my-service-aaaaa",
+                format!("{rc}/my-service"),
+                &[],
+                "service",
+            ),
+            (
+                "helloworld-v1-5d4f8c7b9-abcde",
+                format!("{rs}/helloworld-v1-5d4f8c7b9"),
+                &hash,
+                "v1",
+            ),
+            (
+                "my-service-5d4f8c7b9-abcde",
+                format!("{rs}/my-service-5d4f8c7b9"),
+                &hash,
+                "5d4f8c7b9",
+            ),
+            ("web-v2-abcde", format!("{rs}/web-v2"), &[], "v2"),
+            ("web-abcde", format!("{rs}/web"), &[], "-"),
+            ("web-2-0", "StatefulSet/web-2".to_owned(), &[], "2"),
+            ("web-0", "StatefulSet/web".to_owned(), &revision, "6b7c"),
+            (
+                "log-x9",
+                "DaemonSet/log".to_owned(),
+                &[("controller-revision-hash", "7f8d")],
+                "7f8d",
+            ),
+            ("job-1-x", "Job/job-1.2".to_owned(), &[], "1.2"),
+            ("job-x", "Job/job".to_owned(), &[], "-"),
+            ("helloworld-v3-ddddd", String::new(), &[], "v3"),
+            ("helloworld-ddddd", String::new(), &[], "-"),
+            ("helloworld", String::new(), &[], "-"),
+        ] {
+            let found = version(&pod(name, &owner, labels), &[Label, Owner]);
+            assert_eq!(found.as_deref().unwrap_or("-"), expected, "{name} {owner}");
+        }
+    }
+
+    #[test]
+    fn the_first_source_that_knows_wins() {
+        let labels = [
+            ("app.kubernetes.io/version", "1.4.2"),
+            ("pod-template-hash", "5d4f8c7b9"),
+        ];
+        let labelled = pod("a-v1-5d4f8c7b9-x", "ReplicaSet/a-v1-5d4f8c7b9", &labels);
+        let found = |sources: &[Source]| version(&labelled, sources).unwrap_or_default();
+        assert_eq!(found(&[Label, Owner]), "1.4.2");
+        assert_eq!(found(&[Owner, Label]), "v1");
+        assert_eq!(found(&[]), "");
+        let both = [("version", "old"), ("app.kubernetes.io/version", "new")];
+        let istio = |labels: &[(&str, &str)]| version(&pod("a", "", labels), &[Label]);
+        assert_eq!(istio(&both).as_deref(), Some("new"));
+        assert_eq!(istio(&both[..1]).as_deref(), Some("old"));
+        assert_eq!(istio(&[("version", "")]), None);
+    }
+
+    #[test]
+    fn a_name_is_taken_at_its_word() {
+        let named =
+            |name, owner, labels: &[(&str, &str)]| version(&pod(name, owner, labels), &[Name]);
+        let hash = [("pod-template-hash", "5d4f8c7b9")];
+        assert_eq!(
+            named("a-b-5d4f8c7b9-x", "ReplicaSet/my-service-5d4f8c7b9", &hash).as_deref(),
+            Some("service")
+        );
+        assert_eq!(
+            named("web-0", "StatefulSet/web", &[]).as_deref(),
+            Some("web")
+        );
+        assert_eq!(
+            named("helloworld-ddddd", "", &[]).as_deref(),
+            Some("helloworld")
+        );
+        assert_eq!(named("helloworld", "", &[]), None);
+    }
+}
