@@ -46,6 +46,7 @@ mod protocol;
 mod registry_command;
 #[cfg(feature = "kubernetes")]
 mod registry_reader;
+#[cfg(feature = "kubernetes")]
 mod registry_trouble;
 #[cfg(feature = "kubernetes")]
 mod registry_writer;
