@@ -21,4 +21,5 @@ mod recorded;
 mod registration;
 mod rig;
 mod trouble;
+mod two_writers;
 mod watches;
