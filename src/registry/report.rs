@@ -23,6 +23,7 @@ pub struct Report {
     since: SystemTime,
     was_registered: bool,
     was_stale: bool,
+    rounds: u32,
     standings: Vec<Standing>,
     view: View,
     verified: Option<SystemTime>,
@@ -52,6 +53,7 @@ impl Report {
             since: SystemTime::now(),
             was_registered: false,
             was_stale: false,
+            rounds: 0,
             standings: Vec::new(),
             view: View::None,
             verified: None,
@@ -162,6 +164,13 @@ impl Report {
                 info!(pod = self.pod, namespace = self.namespace, "Not registered");
             }
         }
+        if state.lets_be() && state.rounds != self.rounds {
+            warn!(
+                pod = self.pod,
+                "The service is unhealthy, and somebody registers it again and again, which is left to them: it registers itself, which its --registry=memory would end"
+            );
+        }
+        self.rounds = state.rounds;
         if state.phase == Phase::Gone {
             info!(pod = self.pod, "The registration has ended");
         }

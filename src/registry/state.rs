@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Entry, OnForeign, Plan, Purpose, Standing, Write, plan};
+use super::plan::{Entry, OnForeign, Plan, Purpose, Standing, Taken, Write, plan};
 use super::pod::Pod;
 use crate::cluster::Refusal;
 
@@ -40,6 +40,8 @@ pub struct State {
     pub ending: bool,
     /// How often somebody else replaced what we wrote or took away.
     pub foreign_rewrites: u32,
+    /// Rounds in which somebody registered again what we had taken away.
+    pub rounds: u32,
     on_foreign: OnForeign,
     jitter: Duration,
     pod: Option<Pod>,
@@ -47,8 +49,6 @@ pub struct State {
     repairs: Bucket,
     /// What is still to be written, as of the last plan.
     pending: Option<Purpose>,
-    /// Rounds in which somebody registered again what we had taken away.
-    rounds: u32,
 }
 
 /// What is going on.
@@ -167,6 +167,11 @@ impl State {
         !self.ending && is_there && self.standings.iter().all(stands)
     }
 
+    /// Whether an unhealthy service is left in the registry, where somebody puts it again and again.
+    pub fn lets_be(&self) -> bool {
+        self.rounds >= ROUNDS
+    }
+
     /// What is still to be written.
     pub fn pending(&self) -> Option<Purpose> {
         self.pending
@@ -241,7 +246,11 @@ impl State {
         }
         let Plan { write, standings } = plan(pod, &self.entries, self.on_foreign);
         let replaced = |(before, after): (&Standing, &Standing)| {
-            *before == Standing::Registered && matches!(after, Standing::Adopted { .. })
+            let is_theirs = matches!(
+                after,
+                Standing::Adopted { .. } | Standing::Refused(Taken::Writer { .. })
+            );
+            *before == Standing::Registered && is_theirs
         };
         let replaced = self
             .standings
@@ -253,8 +262,7 @@ impl State {
         self.standings = standings;
         self.pending = write.as_ref().map(|write| write.purpose);
         // They register what is not well as often as we take it away: that is theirs to mend.
-        let write =
-            write.filter(|write| self.ending || !write.is_over_foreign || self.rounds < ROUNDS);
+        let write = write.filter(|write| self.ending || !write.is_over_foreign || !self.lets_be());
         let Some(write) = write else {
             if self.ending {
                 self.phase = Phase::Gone;

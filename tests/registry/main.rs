@@ -28,4 +28,5 @@ mod resolver;
 mod rig;
 mod several;
 mod trouble;
+mod two_writers;
 mod watches;

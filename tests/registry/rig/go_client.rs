@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use serde_json::json;
 use tokio::process::Command;
 
 use super::go_watch::GoWatch;
@@ -73,6 +74,17 @@ impl GoClient {
         self.run(&["register", name]).await.map(drop)
     }
 
+    /// Registers this node of a greeter, as a service at that address does of itself.
+    pub async fn register_node(&self, id: &str, address: &str) -> Result<(), String> {
+        let service = json!({
+            "name": "greeter", "version": "latest", "metadata": null, "endpoints": [],
+            "nodes": [{ "id": id, "address": address, "metadata": { "server": "grpc" } }],
+        });
+        let mut command = self.command(&["register", "greeter"]);
+        command.env("SVC_JSON", service.to_string());
+        self.answer(command).await.map(drop)
+    }
+
     pub async fn deregister(&self, name: &str) -> Result<(), String> {
         self.run(&["deregister", name]).await.map(drop)
     }
@@ -94,12 +106,16 @@ impl GoClient {
     }
 
     async fn run(&self, args: &[&str]) -> Result<Vec<Service>, String> {
-        let output = within("a Go client to end", self.command(args).output()).await;
+        self.answer(self.command(args)).await
+    }
+
+    async fn answer(&self, mut command: Command) -> Result<Vec<Service>, String> {
+        let output = within("a Go client to end", command.output()).await;
         let output = output.expect("a Go client must start");
         let stdout = String::from_utf8_lossy(&output.stdout);
         // Some generations log to stdout.
         let line = stdout.lines().find(|line| line.starts_with('{'));
-        let line = line.unwrap_or_else(|| panic!("{self:?} {args:?}: {output:?}"));
+        let line = line.unwrap_or_else(|| panic!("{self:?}: {output:?}"));
         let line: Line = line
             .parse()
             .unwrap_or_else(|error| panic!("{error}: {line}"));

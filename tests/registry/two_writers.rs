@@ -1,0 +1,273 @@
+//! A Go service that registers itself where we register it: bounded while it lasts, and calm afterwards.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
+
+use crate::rig::{
+    GoClient, Greeter, IP, Identity, Namespace, RELEASES, ROLE, S6, Sidecar, show, within,
+};
+
+const RECORD: &str = "micro.mu/service-greeter";
+
+/// The node that Go registers.
+const THEIRS: &str = "greeter-go";
+
+/// How often Go registers, as often as it can: go-micro's own interval is 30 s.
+const ROUNDS: u64 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Register and announce, and the mark once more when the record is somebody else's.
+const ANYWAY: u64 = 3;
+
+/// Repairs in a burst, and the time for one more.
+const BURST: u64 = 3;
+const REFILL: u64 = 5;
+
+/// A service and its sidecar in a pod, and the Go registries that speak for the service as well.
+struct World {
+    namespace: Namespace,
+    identity: Identity,
+    greeter: Greeter,
+    sidecar: Sidecar,
+}
+
+// === impl World ===
+
+impl World {
+    async fn start(on_foreign: &str) -> Self {
+        let namespace = Namespace::fresh("two-writers").await;
+        namespace.account("greeter", &ROLE, &[]).await;
+        namespace.running_pod("greeter-0", "greeter", IP).await;
+        let identity = namespace.identity("greeter-0").await;
+        let mut greeter = Greeter::reserve().await.unwrap();
+        greeter.start();
+        let flag = format!("--on_foreign={on_foreign}");
+        let sidecar = Sidecar::start(&identity, greeter.address(), &[&flag]).await;
+        sidecar.is("registered").await;
+        Self {
+            namespace,
+            identity,
+            greeter,
+            sidecar,
+        }
+    }
+
+    /// Registers by one release after another.
+    async fn go(&self, releases: &[&'static str], rounds: u64) {
+        let address = format!("{IP}:{}", self.greeter.address().port());
+        let clients: Vec<_> = releases
+            .iter()
+            .map(|release| GoClient::new(release, &self.identity))
+            .collect();
+        let mut pause = interval(PAUSE);
+        pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for (client, _) in clients.iter().cycle().zip(0..rounds) {
+            pause.tick().await;
+            assert_eq!(client.register_node(THEIRS, &address).await, Ok(()));
+        }
+    }
+
+    /// Writes of a purpose.
+    async fn writes(&self, purpose: &str) -> u64 {
+        let line =
+            format!("health_sidecar_registry_patches_total{{result=\"ok\",reason=\"{purpose}\"");
+        self.sidecar.metric(&line).await
+    }
+
+    async fn rewrites(&self) -> u64 {
+        self.sidecar
+            .metric("health_sidecar_registry_foreign_rewrites_total")
+            .await
+    }
+
+    /// Waits until the record has this node, and no node if there is no record.
+    async fn holds(&self, node: &str) {
+        within(&format!("{node:?} in the record"), async {
+            while self.nodes().await != [node] {}
+        })
+        .await;
+    }
+
+    async fn nodes(&self) -> Vec<String> {
+        let pod = self.namespace.pod("greeter-0").await.unwrap();
+        let record = pod.metadata.annotations.unwrap_or_default().remove(RECORD);
+        let Some(record) = record else {
+            return Vec::new();
+        };
+        let record: Value = serde_json::from_str(&record).unwrap();
+        let nodes = record["nodes"].as_array().unwrap();
+        nodes
+            .iter()
+            .map(|node| node["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    async fn version(&self) -> String {
+        let pod = self.namespace.pod("greeter-0").await.unwrap();
+        pod.metadata.resource_version.unwrap()
+    }
+
+    /// Intervals go by, and nobody writes.
+    async fn is_calm(&self) {
+        let version = self.version().await;
+        for _ in 0..3 {
+            let before = self.sidecar.registration().await["verified"].clone();
+            within("the next interval", async {
+                while self.sidecar.registration().await["verified"] == before {}
+            })
+            .await;
+        }
+        assert_eq!(self.version().await, version);
+    }
+}
+
+/// Both write for a while; who stands there in the end, and how often somebody else wrote over us.
+async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> World {
+    let world = World::start(on_foreign).await;
+    let started = Instant::now();
+    world.go(releases, ROUNDS).await;
+    let uid = world.namespace.pod("greeter-0").await.unwrap().metadata.uid;
+    let ours = format!("greeter-{}", uid.unwrap());
+    let last = match on_foreign {
+        "merge" | "take" => &*ours,
+        _ => THEIRS,
+    };
+    world.holds(last).await;
+    world.is_calm().await;
+    let took = started.elapsed();
+
+    let (patches, rewrites) = (world.sidecar.patches().await, world.rewrites().await);
+    show(&format!(
+        "two writers: --on_foreign={on_foreign:<5} against {:<6} {ROUNDS} times in {took:>5.1?}: {patches} patches of ours, {rewrites} foreign rewrites",
+        releases.join("+")
+    ));
+    let repairs = if last == THEIRS {
+        0
+    } else {
+        BURST + took.as_secs() / REFILL + 1
+    };
+    assert!(patches <= ANYWAY + repairs, "{patches} patches in {took:?}");
+    assert!(
+        rewrites >= 1 && rewrites <= repairs.max(1),
+        "{rewrites} rewrites in {took:?}"
+    );
+    world
+}
+
+const ALONE: &[&str] = &["v4"];
+/// The orders of JSON differ, and so each writes every time.
+const ALTERNATING: &[&str] = &["v4", "v4c"];
+
+#[tokio::test]
+async fn adopt_leaves_it_to_go() {
+    for releases in [ALONE, ALTERNATING] {
+        let world = fight("adopt", releases).await;
+        let registration = world.sidecar.is("registered").await;
+        assert_eq!(registration["services"][0]["standing"], "adopted");
+        assert_eq!(registration["services"][0]["detail"], THEIRS);
+    }
+}
+
+#[tokio::test]
+async fn merge_and_take_win_in_the_end() {
+    for (on_foreign, releases) in [
+        ("merge", ALONE),
+        ("merge", ALTERNATING),
+        ("take", ALTERNATING),
+    ] {
+        let world = fight(on_foreign, releases).await;
+        world.sidecar.is("registered").await;
+    }
+}
+
+#[tokio::test]
+async fn fail_writes_nothing_more_and_says_so() {
+    let world = fight("fail", ALTERNATING).await;
+    world.sidecar.is("refused").await;
+    world
+        .sidecar
+        .logs("Not registered: the service is registered by somebody else")
+        .await;
+    assert_eq!(
+        world.writes("repair").await + world.writes("deregister").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() {
+    let mut world = World::start("adopt").await;
+    world.go(ALONE, 1).await;
+    world.holds(THEIRS).await;
+    world.greeter.die();
+    for round in 1..=3 {
+        within("the record to go", async {
+            while !world.nodes().await.is_empty() {}
+        })
+        .await;
+        assert_eq!(world.writes("deregister").await, round);
+        world.go(ALONE, 1).await;
+    }
+    world
+        .sidecar
+        .logs("The service is unhealthy, and somebody registers it again and again")
+        .await;
+    world.go(ALTERNATING, 10).await;
+    world.is_calm().await;
+    assert_eq!(
+        (world.nodes().await, world.writes("deregister").await),
+        (vec![THEIRS.to_owned()], 3)
+    );
+    show(&format!(
+        "two writers: unhealthy, Go registers it again: 3 deregistrations, {} foreign rewrites",
+        world.rewrites().await
+    ));
+
+    // It is well again, and the next time is a new one.
+    world.greeter.start();
+    world.sidecar.is("registered").await;
+    world.greeter.die();
+    within("the record to go", async {
+        while !world.nodes().await.is_empty() {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_every_generation_writes_is_adopted() {
+    let namespace = Namespace::fresh("adopted").await;
+    namespace.account("greeter", &ROLE, &[]).await;
+    join_all(RELEASES.map(|release| adopted(&namespace, release))).await;
+}
+
+async fn adopted(namespace: &Namespace, release: &'static str) {
+    let pod = format!("{release}-0");
+    namespace.running_pod(&pod, "greeter", IP).await;
+    let identity = namespace.identity(&pod).await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let address = format!("{IP}:{}", greeter.address().port());
+    let go = GoClient::new(release, &identity);
+    assert_eq!(
+        go.register_node(THEIRS, &address).await,
+        Ok(()),
+        "{release}"
+    );
+
+    let scheme = if release == S6 {
+        "--register_scheme=go.micro"
+    } else {
+        "--register_scheme=micro.mu"
+    };
+    let sidecar = Sidecar::start(&identity, greeter.address(), &[scheme]).await;
+
+    let registration = sidecar.is("registered").await;
+    let service = &registration["services"][0];
+    assert_eq!(
+        (&service["standing"], &service["detail"]),
+        (&"adopted".into(), &THEIRS.into()),
+        "{release}"
+    );
+    assert_eq!(sidecar.patches().await, 0, "{release}");
+}
