@@ -17,15 +17,19 @@ use tracing::{error, info, warn};
 #[cfg(feature = "kubernetes")]
 use crate::args::env::Environment;
 use crate::args::{Args, Notice, Understood};
+#[cfg(feature = "kubernetes")]
+use crate::cluster::Cluster;
 use crate::monitor::Monitor;
 use crate::registry::Handle;
 #[cfg(feature = "kubernetes")]
 use crate::registry::registration::Registration;
+#[cfg(feature = "kubernetes")]
+use crate::resolver::Resolver;
 use crate::selector::Selector;
 use crate::server::Server;
 use crate::signals;
-use crate::target::Target;
 use crate::target::endpoint::Endpoint;
+use crate::target::{self, Target};
 use crate::targets::Targets;
 
 pub mod options;
@@ -106,6 +110,8 @@ impl App {
             notices: _,
         } = understood;
         let targets = Targets::new(&args.target, &args.targets, hint)?;
+        #[cfg(feature = "kubernetes")]
+        resolve(&args, &targets, &environment).await?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
         #[cfg(feature = "kubernetes")]
@@ -254,12 +260,9 @@ impl App {
         if target.tls.tls_no_verify {
             warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
         }
-        if target.selector == Selector::Static
-            && let Endpoint::Tcp(address) = &target.server_address
-            && address.dialled().is_none()
-        {
+        if asks_replicas(target) {
             warn!(
-                "--selector=static asks any replica of {}: as a gate for what depends on it, that is what to ask; as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts it",
+                "{} may be this pod's own Service: a gate for what depends on it may ask it, but as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts this one",
                 target.server_address
             );
         }
@@ -278,6 +281,18 @@ impl App {
     }
 }
 
+/// Whether it is a Service that is asked, and not the pod's own container.
+fn asks_replicas(target: &target::options::Options) -> bool {
+    match &target.server_address {
+        Endpoint::Tcp(address) => {
+            target.selector == Selector::Static && address.dialled().is_none()
+        }
+        Endpoint::Unix(_) => false,
+        #[cfg(feature = "kubernetes")]
+        Endpoint::Service(_) => true,
+    }
+}
+
 /// Takes the pod out of the registry, and gives clients the time to notice.
 async fn deregister(handle: &Handle, limit: Duration, drain: Duration) {
     let was_registered = handle.status().was_registered();
@@ -289,6 +304,19 @@ async fn deregister(handle: &Handle, limit: Duration, drain: Duration) {
         let since = handle.status().since.elapsed().unwrap_or_default();
         time::sleep(drain.saturating_sub(since)).await;
     }
+}
+
+/// Gives the targets that are Services their endpoints.
+#[cfg(feature = "kubernetes")]
+async fn resolve(args: &Args, targets: &Targets, environment: &Environment) -> anyhow::Result<()> {
+    let Some(service) = targets.service() else {
+        return Ok(());
+    };
+    let variable = |name: &str| environment.get(name);
+    let cluster = Cluster::new(&args.registry.cluster, variable).await;
+    let cluster = cluster.with_context(|| format!("cannot find the endpoints of {service}"))?;
+    targets.resolve(&Resolver::of(&cluster));
+    Ok(())
 }
 
 /// The registration, if the flags ask for one.

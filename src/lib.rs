@@ -10,7 +10,7 @@
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
 //! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
-//! want to be checked.
+//! want to be checked, `resolver` for those that call others by `kubernetes://`.
 
 pub mod app;
 pub mod args;
