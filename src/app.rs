@@ -16,7 +16,6 @@ use tracing::{error, info, warn};
 
 use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
-use crate::selector::Selector;
 use crate::server::Server;
 use crate::signals;
 use crate::target::Target;
@@ -27,6 +26,7 @@ use self::registered::Registered;
 
 pub mod options;
 mod registered;
+mod service;
 
 /// The sidecar, holding its port.
 #[derive(Debug)]
@@ -102,6 +102,8 @@ impl App {
             notices: _,
         } = understood;
         let targets = Targets::new(&args.target, &args.targets, hint)?;
+        #[cfg(feature = "kubernetes")]
+        service::resolve(&args, &targets, &environment).await?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
         let registered = Registered::new(&args, &monitors, &environment).await?;
@@ -230,12 +232,9 @@ impl App {
         if target.tls.tls_no_verify {
             warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
         }
-        if target.selector == Selector::Static
-            && let Endpoint::Tcp(address) = &target.server_address
-            && address.dialled().is_none()
-        {
+        if service::asks_replicas(target) {
             warn!(
-                "--selector=static asks any replica of {}: as a gate for what depends on it, that is what to ask; as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts it",
+                "{} may be this pod's own Service: a gate for what depends on it may ask it, but as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts this one",
                 target.server_address
             );
         }

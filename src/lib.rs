@@ -10,7 +10,8 @@
 //! Suggested reading order: [`args`] is everything that can be configured, [`app`]
 //! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
 //! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
-//! want to be checked, [`config`] is what a service finds set, [`catalog`] what Amalgam8 would see.
+//! want to be checked, `config` is what a service finds set, `catalog` what Amalgam8 would see,
+//! `registry` how go-micro finds services, `resolver` how others do by `kubernetes://`.
 
 pub mod app;
 pub mod args;

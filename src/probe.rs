@@ -17,7 +17,13 @@ use self::dialect::{HEALTHY, Tool, USAGE};
 use self::plan::{Limits, Plan};
 use self::words::Facts;
 use crate::args::Notice;
+#[cfg(feature = "kubernetes")]
+use crate::cluster::Cluster;
 use crate::log;
+#[cfg(feature = "kubernetes")]
+use crate::resolver::Resolver;
+#[cfg(feature = "kubernetes")]
+use crate::target::endpoint::Endpoint;
 use crate::target::{Check, Target};
 use crate::unhealthy::{Failed, Stage, Unhealthy};
 
@@ -35,7 +41,7 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
-    let plan = match Plan::read(tool, argv, variable) {
+    let plan = match Plan::read(tool, argv, &variable) {
         Ok(plan) => plan,
         Err(refusal) => {
             let is_refusal = refusal.use_stderr();
@@ -61,7 +67,17 @@ pub fn run(
             return USAGE;
         }
     };
-    let (check, code) = match check(&target, plan.limits) {
+    #[cfg(feature = "kubernetes")]
+    let cluster = plan.cluster;
+    let checked = check(&target, plan.limits, async || {
+        #[cfg(feature = "kubernetes")]
+        if let (Endpoint::Service(_), Some(cluster)) = (target.address(), &cluster) {
+            let cluster = Cluster::new(cluster, &variable).await;
+            target.resolve(&Resolver::of(&cluster.map_err(io::Error::other)?));
+        }
+        Ok(())
+    });
+    let (check, code) = match checked {
         Ok(check) => (check.clone(), tool.exit_code(&check)),
         Err(error) => {
             let _ = writeln!(err, "error: cannot start: {error}");
@@ -77,6 +93,7 @@ pub fn run(
             address: target.address().to_string(),
             protocol: target.protocol(),
             check: &check,
+            rows: target.rows(),
             exit_code,
         };
         // That tool logs everything.
@@ -86,19 +103,25 @@ pub fn run(
     exit_code
 }
 
-fn check(target: &Arc<Target>, limits: Option<Limits>) -> io::Result<Arc<Check>> {
+/// Prepares what wants a runtime, and checks.
+fn check(
+    target: &Arc<Target>,
+    limits: Option<Limits>,
+    prepare: impl AsyncFnOnce() -> io::Result<()>,
+) -> io::Result<Arc<Check>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let check = runtime.block_on(async {
-        match limits {
+        prepare().await?;
+        Ok(match limits {
             None => target.check().await,
             Some(limits) => check_within(target, limits).await,
-        }
+        })
     });
     // A resolver that hangs must not hold up the exit.
     runtime.shutdown_background();
-    Ok(check)
+    check
 }
 
 /// A check with a limit for each half.

@@ -23,6 +23,8 @@ use crate::cluster::{Cluster, Refusal};
 pub mod absence;
 pub mod command;
 mod connection;
+pub mod group;
+pub mod policy;
 pub mod service;
 pub mod slice;
 pub mod slices;

@@ -3,6 +3,8 @@
 //! However many probes arrive, a target is asked once at a time: a probe joins the
 //! check in flight, which has its whole deadline and so is as good for a late joiner.
 
+#[cfg(feature = "kubernetes")]
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +14,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use http::Uri;
 use http::uri::Scheme;
 use tokio::time::{self, Instant};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::debug_mucp::Heard;
 use self::detect::{Lesson, Memory, Tried, Wire};
@@ -22,7 +24,10 @@ use self::grpc::{Broken, Call, answer::Answer};
 use self::head::Head;
 use self::options::{Options, Protocol, WithoutDebug};
 use self::record::Record;
+use self::row::Row;
 use self::tls::{InvalidTls, Tls};
+#[cfg(feature = "kubernetes")]
+use crate::resolver::group::Group;
 use crate::unhealthy::{Stage, Unhealthy};
 
 pub mod address;
@@ -37,6 +42,9 @@ pub mod head;
 pub mod micro_error;
 pub mod options;
 pub mod record;
+pub mod row;
+#[cfg(feature = "kubernetes")]
+mod service;
 pub mod stream;
 pub mod tls;
 
@@ -57,6 +65,9 @@ pub struct Target {
     memory: Mutex<Memory>,
     in_flight: Mutex<Option<WeakShared<BoxFuture<'static, Arc<Check>>>>>,
     record: Mutex<Record>,
+    /// The endpoints, of a Service.
+    #[cfg(feature = "kubernetes")]
+    group: OnceLock<Group>,
 }
 
 /// One finished check.
@@ -106,6 +117,8 @@ impl Target {
             memory: Mutex::default(),
             in_flight: Mutex::default(),
             record: Mutex::default(),
+            #[cfg(feature = "kubernetes")]
+            group: OnceLock::new(),
             options,
         }))
     }
@@ -123,6 +136,11 @@ impl Target {
     /// The protocol that the service was found to speak; the flag's, if it names one.
     pub fn protocol(&self) -> &'static str {
         match self.options.protocol {
+            #[cfg(feature = "kubernetes")]
+            Protocol::Auto if self.group.get().is_some() => {
+                let protocol = self.group.get().and_then(Group::protocol);
+                protocol.unwrap_or("auto")
+            }
             Protocol::Auto => lock(&self.memory).answered().map_or("auto", Wire::name),
             fixed => fixed.name(),
         }
@@ -136,7 +154,20 @@ impl Target {
     /// Until when the service's certificate is valid; `None` without TLS, or before the
     /// first handshake.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        #[cfg(feature = "kubernetes")]
+        if let Some(group) = self.group.get() {
+            return group.certificate_expiry();
+        }
         self.dialer.certificate_expiry()
+    }
+
+    /// What its endpoints were found to be; none where it is one itself.
+    pub fn rows(&self) -> Vec<Row> {
+        #[cfg(feature = "kubernetes")]
+        if let Some(group) = self.group.get() {
+            return group.rows();
+        }
+        Vec::new()
     }
 
     /// What its checks have been.
@@ -221,6 +252,13 @@ impl Target {
     fn report(&self, verdict: &Verdict) {
         let (service, protocol) = (self.name(), self.protocol());
         match verdict {
+            _ if self.options.is_endpoint => {
+                let address = self.address();
+                let code = verdict
+                    .as_ref()
+                    .map_or_else(|it| it.reason().code, |()| HEALTHY);
+                debug!(service, %address, protocol, code, "Endpoint was asked");
+            }
             Ok(()) => info!(service, protocol, "Service is healthy"),
             Err(unhealthy) => {
                 let to_do = unhealthy.reason().remedy;
@@ -234,6 +272,10 @@ impl Target {
     }
 
     async fn ask(&self, deadline: Instant) -> Verdict {
+        #[cfg(feature = "kubernetes")]
+        if let Endpoint::Service(_) = self.address() {
+            return self.ask_endpoints(deadline).await;
+        }
         match self.options.protocol {
             Protocol::Mucp => self.ask_on(Wire::Mucp, deadline).await.0,
             Protocol::Grpc => self.ask_on(Wire::Grpc, deadline).await.0,

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+#[cfg(feature = "kubernetes")]
+use crate::resolver::Resolver;
+#[cfg(feature = "kubernetes")]
+use crate::target::endpoint::Endpoint;
 use crate::target::options::{Options as TargetOptions, Protocol};
 use crate::target::tls::InvalidTls;
 use crate::target::{Check, Target};
@@ -41,6 +45,21 @@ impl Targets {
         let all = std::iter::once(main.clone()).chain(named);
         let all = all.map(|target| Target::new(target, hint, options.cache.0));
         Ok(Self(all.collect::<Result<_, _>>()?))
+    }
+
+    /// Finds the endpoints of those that are Services.
+    #[cfg(feature = "kubernetes")]
+    pub fn resolve(&self, resolver: &Resolver) {
+        for target in &self.0 {
+            target.resolve(resolver);
+        }
+    }
+
+    /// The first one that is a Service.
+    #[cfg(feature = "kubernetes")]
+    pub fn service(&self) -> Option<&Endpoint> {
+        let mut addresses = self.0.iter().map(|target| target.address());
+        addresses.find(|address| matches!(address, Endpoint::Service(_)))
     }
 
     /// The main target's name.

@@ -10,9 +10,11 @@
 //! | `tls`             | 502            | 2              | no TLS with the service: certificate, name, CA      |
 //! | `denied`          | 502            | 3              | the service wants credentials that it was not given |
 //! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
+//! | `no_endpoints`    | 503            | 2              | a Service with nobody to ask                        |
 //!
 //! 2 or 3: whether there was a connection. [`Unhealthy::failed`] decides, and the codes
-//! of other tools are in `probe::dialect`.
+//! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service are what
+//! the worst of them is.
 
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +58,27 @@ pub enum Unhealthy {
     /// An answer that is neither go-micro's nor gRPC's.
     #[error("not an answer of the expected protocol: {0}")]
     Protocol(Excerpt),
+
+    /// A Service without an endpoint to ask, or whose endpoints are not known.
+    #[error("no endpoint to ask: {0}")]
+    NoEndpoints(Excerpt),
+
+    /// A Service of whose endpoints too few are healthy.
+    #[error("{healthy} of {considered} endpoints are healthy, {needed} needed; {address}: {worst}")]
+    TooFew {
+        /// Those that are.
+        healthy: usize,
+        /// Those that could be.
+        considered: usize,
+        /// Those that had to be.
+        needed: usize,
+        /// Where the worst one is.
+        address: String,
+        /// What is wrong with it.
+        worst: Box<Unhealthy>,
+        /// How far its check came.
+        reached: Stage,
+    },
 }
 
 /// How far a check had come when its deadline passed.
@@ -116,7 +139,12 @@ impl Unhealthy {
             | Self::NoDebug(_)
             | Self::UnknownService(_)
             | Self::Denied(_) => true,
-            Self::Deadline(..) | Self::Unreachable(_) | Self::Tls(_) | Self::Protocol(_) => false,
+            Self::Deadline(..)
+            | Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Protocol(_)
+            | Self::NoEndpoints(_) => false,
+            Self::TooFew { worst, .. } => worst.answered(),
         }
     }
 
@@ -163,6 +191,12 @@ impl Unhealthy {
                 500,
                 "is --server_address the service's RPC port, and --protocol what it speaks there?",
             ),
+            Self::NoEndpoints(_) => (
+                "no_endpoints",
+                503,
+                "does `health resolve` with the same --server_address show an endpoint?",
+            ),
+            Self::TooFew { worst, .. } => return worst.reason(),
         };
         Reason {
             code,
@@ -181,7 +215,8 @@ impl Unhealthy {
                 Failed::ToAnswer
             }
             // gRPC's own connection includes the handshake.
-            Self::Tls(_) => Failed::ToConnect,
+            Self::Tls(_) | Self::NoEndpoints(_) => Failed::ToConnect,
+            Self::TooFew { worst, reached, .. } => worst.failed(*reached),
             Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
                 Stage::Resolving | Stage::Connecting | Stage::ShakingHands => Failed::ToConnect,
                 Stage::Greeting => Failed::ToGreet,
@@ -238,6 +273,7 @@ mod tests {
             Unhealthy::Tls("x".into()),
             Unhealthy::Denied("x".into()),
             Unhealthy::Protocol("x".into()),
+            Unhealthy::NoEndpoints("x".into()),
         ];
         let table: Vec<_> = all
             .iter()
@@ -255,6 +291,7 @@ mod tests {
                 ("tls", 502),
                 ("denied", 502),
                 ("protocol", 500),
+                ("no_endpoints", 503),
             ]
         );
     }

@@ -144,6 +144,8 @@ pub(super) fn read(argv: Vec<OsString>) -> Result<Plan, clap::Error> {
             verbose: flags.verbose,
             ..Report::default()
         },
+        #[cfg(feature = "kubernetes")]
+        cluster: None,
         notices: Vec::new(),
     };
     plan.leave_room();

@@ -54,6 +54,11 @@ pub struct Common {
     #[expect(missing_docs, reason = "the struct says it")]
     pub report: Report,
 
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub cluster: crate::cluster::options::Options,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
     pub go_micro: go_micro::Options,

@@ -8,6 +8,10 @@ use clap::error::ErrorKind;
 use super::dialect::Tool;
 use super::{grpc_health_probe, options};
 use crate::args::{Notice, Read, go_micro};
+#[cfg(feature = "kubernetes")]
+use crate::cluster;
+#[cfg(feature = "kubernetes")]
+use crate::target::endpoint::Endpoint;
 use crate::target::options::{Options, Protocol};
 
 /// One check.
@@ -21,6 +25,9 @@ pub struct Plan {
     pub hint: Option<Protocol>,
     /// Two limits of their own; `None` for `check_timeout` alone.
     pub limits: Option<Limits>,
+    /// Which API server knows the endpoints of a Service, for a tool that asks one.
+    #[cfg(feature = "kubernetes")]
+    pub cluster: Option<cluster::options::Options>,
     /// What to say.
     pub report: options::Report,
     /// What to tell the operator once there is a log.
@@ -71,10 +78,17 @@ impl Plan {
             hint: go_micro::hint(ours.go_micro.server.as_deref(), variable),
             target: ours.target,
             limits,
+            #[cfg(feature = "kubernetes")]
+            cluster: Some(ours.cluster),
             report: ours.report,
             notices,
         };
         plan.leave_room();
+        #[cfg(feature = "kubernetes")]
+        if let Endpoint::Service(_) = plan.target.server_address {
+            // Each half is each endpoint's; the sum is known.
+            plan.limits = None;
+        }
         Ok(plan)
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::dialect::Tool;
 use super::options::Output;
 use crate::target::Check;
+use crate::target::row::Row;
 use crate::unhealthy::{Excerpt, Failed, Unhealthy};
 
 /// What a line needs to know.
@@ -20,6 +21,8 @@ pub struct Facts<'a> {
     pub protocol: &'static str,
     /// What was found.
     pub check: &'a Check,
+    /// Its endpoints, if it is a Service.
+    pub rows: Vec<Row>,
     /// The exit code to come.
     pub exit_code: u8,
 }
@@ -34,6 +37,8 @@ struct Json<'a> {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     exit_code: u8,
+    #[serde(skip_serializing_if = "<[Row]>::is_empty")]
+    endpoints: &'a [Row],
 }
 
 #[derive(Serialize)]
@@ -89,6 +94,7 @@ impl Facts<'_> {
                 to_do: unhealthy.reason().remedy,
             }),
             exit_code: self.exit_code,
+            endpoints: &self.rows,
         };
         serde_json::to_string(&json).unwrap_or_default()
     }

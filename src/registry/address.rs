@@ -48,7 +48,7 @@ impl Told {
     pub fn new(advertise: Option<&Advertise>, server: &Endpoint) -> Result<Self, Unreachable> {
         let server_port = match server {
             Endpoint::Tcp(address) => Some(address.port),
-            Endpoint::Unix(_) => None,
+            Endpoint::Unix(_) | Endpoint::Service(_) => None,
         };
         if let Some(Advertise { host, port }) = advertise {
             let port = port.or(server_port);

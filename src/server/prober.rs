@@ -192,6 +192,7 @@ impl Prober {
             protocol: target.protocol(),
             certificate_expiry: target.certificate_expiry(),
             record: target.record(),
+            rows: target.rows(),
         };
         let status = Status {
             targets: self.targets.all().iter().map(target).collect(),

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::registry;
 use crate::target::HEALTHY;
 use crate::target::record::{KEPT, Record, Sample};
+use crate::target::row::Row;
 
+mod endpoints;
 mod registration;
 
 /// What the page may load: nothing.
@@ -45,6 +47,8 @@ pub struct TargetStatus {
     pub certificate_expiry: Option<SystemTime>,
     /// What its checks have been.
     pub record: Record,
+    /// What its endpoints were found to be, if it is a Service.
+    pub rows: Vec<Row>,
 }
 
 /// Most targets with a row of their own: four plots fill the page's 10 KiB.
@@ -218,6 +222,7 @@ impl TargetStatus {
             ),
             Some(at) => write!(page, "<dt>certificate<dd>expires in {}", Age(now, at)),
         }?;
+        endpoints::write_html(&self.rows, status.expose_errors, page)?;
         page.push_str("</dl>");
         Ok(())
     }
@@ -228,6 +233,7 @@ impl TargetStatus {
         let time =
             |at: Option<SystemTime>| at.map(|at| humantime::format_rfc3339_millis(at).to_string());
         let failure = latest.and_then(|check| check.verdict.as_ref().err());
+        let endpoints = endpoints::json(&self.rows, status.expose_errors);
         json!({
             "name": self.name,
             "address": self.address,
@@ -241,6 +247,7 @@ impl TargetStatus {
             "ageMs": latest.map(|check| now.duration_since(check.at).unwrap_or_default().as_millis()),
             "lastSuccess": time(self.record.last_success),
             "certificateExpires": time(self.certificate_expiry),
+            "endpoints": endpoints,
             "history": self.record.history.iter().map(|Sample { code, took }| {
                 json!({"result": code, "ms": milliseconds(*took)})
             }).collect::<Vec<_>>(),

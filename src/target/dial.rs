@@ -142,6 +142,9 @@ impl Dialer {
                         io::Error::new(error.kind(), format!("{}: {error}", self.endpoint))
                     })
             }
+            // Its endpoints are targets of their own.
+            #[cfg(feature = "kubernetes")]
+            Endpoint::Service(_) => Err(io::ErrorKind::Unsupported.into()),
         };
         connected.map_err(|error| NoConnection::Unreachable(error.to_string().into()))
     }

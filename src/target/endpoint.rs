@@ -5,6 +5,7 @@
 //! | `host:port`                       | TCP, see [`super::address`]                    |
 //! | `unix:/run/x.sock`, `unix:///run/x.sock` | that socket                             |
 //! | `unix:x.sock`                     | a socket below the working directory           |
+//! | `kubernetes:///greeter.shop:grpc` | every endpoint of a Service, see `resolver`    |
 //!
 //! The forms of a socket are gRPC's own: its naming document, "Unix domain sockets".
 
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::address::{Address, Host, InvalidAddress};
+#[cfg(feature = "kubernetes")]
+use crate::resolver;
 
 /// Where a service listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,6 +24,9 @@ pub enum Endpoint {
     Tcp(Address),
     /// A socket in the file system.
     Unix(PathBuf),
+    /// The endpoints of a Service.
+    #[cfg(feature = "kubernetes")]
+    Service(resolver::Target),
 }
 
 /// Why a text is not an [`Endpoint`].
@@ -44,6 +50,16 @@ pub enum InvalidEndpoint {
     /// A path that the kernel has no room for.
     #[error("the path has {0} bytes; the system takes at most {LONGEST_PATH} for a socket")]
     LongPath(usize),
+    /// A Service that is not one.
+    #[cfg(feature = "kubernetes")]
+    #[error(transparent)]
+    Service(#[from] resolver::target::InvalidTarget),
+    /// The image with the tag `slim` knows no API server.
+    #[cfg(not(feature = "kubernetes"))]
+    #[error(
+        "this build finds no Services: take one with the feature kubernetes, or the image's tag full"
+    )]
+    Service,
 }
 
 /// `sun_path` less its terminator: unix(7).
@@ -57,6 +73,8 @@ impl Endpoint {
         match self {
             Self::Tcp(address) => address.authority(),
             Self::Unix(_) => "localhost".to_owned(),
+            #[cfg(feature = "kubernetes")]
+            Self::Service(service) => service.server_name(),
         }
     }
 
@@ -71,6 +89,8 @@ impl Endpoint {
                 Host::Name(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
             },
             Self::Unix(_) => "localhost".to_owned(),
+            #[cfg(feature = "kubernetes")]
+            Self::Service(service) => service.server_name(),
         }
     }
 }
@@ -81,6 +101,12 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(socket) = text.strip_prefix("unix:") {
             return parse_socket(socket).map(Self::Unix);
+        }
+        if text.starts_with("kubernetes:/") {
+            #[cfg(feature = "kubernetes")]
+            return Ok(Self::Service(text.parse()?));
+            #[cfg(not(feature = "kubernetes"))]
+            return Err(InvalidEndpoint::Service);
         }
         if text.starts_with('/') {
             return Err(InvalidEndpoint::BarePath);
@@ -98,6 +124,8 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            #[cfg(feature = "kubernetes")]
+            Self::Service(service) => service.fmt(f),
         }
     }
 }
@@ -154,8 +182,15 @@ mod tests {
             ("localhost", address(InvalidAddress::NoPort)),
             ("localhost:0", E::PortZero),
             (
-                "kubernetes://greeter:grpc",
-                address(InvalidAddress::Scheme("kubernetes".into())),
+                "dns://greeter:grpc",
+                address(InvalidAddress::Scheme("dns".into())),
+            ),
+            #[cfg(not(feature = "kubernetes"))]
+            ("kubernetes:///greeter:grpc", E::Service),
+            #[cfg(feature = "kubernetes")]
+            (
+                "kubernetes:///",
+                E::Service(resolver::target::InvalidTarget::NoService),
             ),
             ("unix:", E::NoPath),
             ("unix://", E::NoPath),

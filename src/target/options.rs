@@ -22,7 +22,8 @@ pub struct Options {
     pub server_name: ServerName,
 
     /// Where the service listens, such as localhost:9091, or unix: and the path of a
-    /// socket; wildcards dial loopback
+    /// socket; wildcards dial loopback. `kubernetes:///SERVICE.NAMESPACE:PORT` is every
+    /// endpoint of a Service: for what depends on it, not for its own pods' probes
     #[arg(long = "server_address", value_name = "HOST:PORT")]
     pub server_address: Endpoint,
 
@@ -83,6 +84,15 @@ pub struct Options {
     #[arg(long = "user_agent", value_name = "TEXT", value_parser = head::user_agent)]
     pub user_agent: Option<HeaderValue>,
 
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub endpoints: crate::resolver::policy::Options,
+
+    /// Whether this is one endpoint of a Service, which tells its own verdict.
+    #[arg(skip)]
+    pub is_endpoint: bool,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "the struct says it")]
     pub tls: tls::options::Options,
@@ -139,6 +149,9 @@ impl Options {
             metadata: Vec::new(),
             authority: None,
             user_agent: None,
+            #[cfg(feature = "kubernetes")]
+            endpoints: crate::resolver::policy::Options::default(),
+            is_endpoint: false,
             tls: tls::options::Options::default(),
         }
     }

@@ -12,6 +12,7 @@
 //! | `flood`            | also when it never stops talking                                |
 //! | `tls`, `unix`      | services behind certificates and sockets                        |
 //! | `hostile_client`   | whatever clients do, the kubelet gets its answer                |
+//! | `endpoints`        | a Service, whose endpoints are all asked                        |
 //! | `targets`          | several services, and how old a verdict may be                  |
 //! | `grpc_door`        | grpc.health.v1 on the same port                                 |
 //! | `pages`            | metrics and the page for a person                               |
@@ -32,6 +33,8 @@
 
 mod contract;
 mod crowd;
+#[cfg(feature = "kubernetes")]
+mod endpoints;
 mod flood;
 mod grpc_door;
 mod hostile_client;

@@ -2,7 +2,7 @@
 //! each of its names.
 
 mod exit_code;
-mod service;
+pub mod service;
 mod stand_in;
 
 use std::net::SocketAddr;

@@ -20,6 +20,7 @@ fn line(tool: Tool, output: Output, verdict: Verdict, reached: Stage) -> String 
         address: "localhost:9091".into(),
         protocol: "grpc",
         check: &check,
+        rows: Vec::new(),
         exit_code,
     };
     facts.line(tool, output)

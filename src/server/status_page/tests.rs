@@ -27,6 +27,7 @@ fn target(name: &str, verdicts: impl IntoIterator<Item = Verdict>) -> TargetStat
         protocol: "grpc",
         certificate_expiry: None,
         record,
+        rows: Vec::new(),
     }
 }
 
