@@ -36,8 +36,12 @@ const HEAD: usize = 8 << 10;
 /// would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The header that names a request in the registry's answer.
-const REQUEST_ID: HeaderName = HeaderName::from_static("sd-request-id");
+/// The headers that name a request in the registry's answer: the one that its clients know,
+/// and the one that v0.3 and v0.4 do send.
+const REQUEST_ID: [HeaderName; 2] = [
+    HeaderName::from_static("sd-request-id"),
+    HeaderName::from_static("request_id"),
+];
 
 /// Whatever answers share.
 #[derive(Debug)]
@@ -110,7 +114,10 @@ impl Registry {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         headers.insert(CONTENT_TYPE, json);
-        headers.insert(REQUEST_ID, self.next_id());
+        let id = self.next_id();
+        for name in REQUEST_ID {
+            headers.insert(name, id.clone());
+        }
         response
     }
 

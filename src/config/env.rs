@@ -3,9 +3,15 @@
 //! `DATABASE_SERVER_PORT=1337` is `{"database": {"server": {"port": 1337}}}`: the name in
 //! lower case and split at `_`, the value a number, a bool or a string by what Go's Atoi
 //! and `ParseBool` take. Where two variables cannot both stand, such as the `GREETER_PORT`
-//! and `GREETER_PORT_8080_TCP` that Kubernetes sets for every Service, the first stays.
+//! and `GREETER_PORT_8080_TCP` that Kubernetes sets for every Service, the first stays,
+//! unless it is empty, 0 or false.
+//!
+//! Source: go-config of go-micro v2.9.1, run with mergo v0.3.7 and v0.3.8. With v0.3.9 two
+//! such variables make it refuse the environment as a whole.
 
 use serde_json::{Map, Value};
+
+use super::values::is_empty;
 
 /// What the variables say, in their order. With prefixes, only those that begin with one
 /// of them and a `_`.
@@ -34,11 +40,17 @@ fn insert(values: &mut Map<String, Value>, path: &[&str], value: Value) {
     match path {
         [] => {}
         [name] => {
-            values.entry(*name).or_insert(value);
+            let there = values.entry(*name).or_insert(Value::Null);
+            if is_empty(there) {
+                *there = value;
+            }
         }
         [name, rest @ ..] => {
-            let inner = values.entry(*name).or_insert_with(|| Map::new().into());
-            if let Value::Object(inner) = inner {
+            let there = values.entry(*name).or_insert(Value::Null);
+            if is_empty(there) {
+                *there = Map::new().into();
+            }
+            if let Value::Object(inner) = there {
                 insert(inner, rest, value);
             }
         }
@@ -81,6 +93,8 @@ mod tests {
                 "9223372036854775808",
                 r#"{"huge":"9223372036854775808"}"#,
             ),
+            ("PORT", "+5", r#"{"port":5}"#),
+            ("PORT", "1_000", r#"{"port":"1_000"}"#),
             ("DEBUG", "True", r#"{"debug":true}"#),
             ("DEBUG", "f", r#"{"debug":false}"#),
             ("DEBUG", "yes", r#"{"debug":"yes"}"#),
@@ -104,6 +118,17 @@ mod tests {
             told(&path_first, &[]),
             r#"{"g":{"port":{"80":{"tcp":"x"}}}}"#
         );
+        for empty in ["", "0", "False"] {
+            let empty_first = [("G_PORT", empty), ("G_PORT_80_TCP", "x")];
+            assert_eq!(
+                told(&empty_first, &[]),
+                r#"{"g":{"port":{"80":{"tcp":"x"}}}}"#
+            );
+        }
+        let empty_last = [("A_B", "1"), ("A", "")];
+        assert_eq!(told(&empty_last, &[]), r#"{"a":{"b":1}}"#);
+        assert_eq!(told(&[("a", "1"), ("A", "2")], &[]), r#"{"a":1}"#);
+        assert_eq!(told(&[("a", "0"), ("A", "False")], &[]), r#"{"a":false}"#);
         let beside = [("G_HOST", "a"), ("G_PORT", "80")];
         assert_eq!(told(&beside, &[]), r#"{"g":{"host":"a","port":80}}"#);
     }

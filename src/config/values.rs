@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Puts one source over another: later wins, but nothing empty replaces anything.
-/// Source: go-config's `reader/json`, which merges by mergo with override.
+/// Puts one source over another: a later value wins, an empty one too. A value that is not
+/// empty is not replaced by a path through it: where the environment has `MONGODB=1`, the
+/// key `mongodb` of the `ConfigMap` is lost. Source: go-config of go-micro v2.9.1, run with
+/// mergo v0.3.7 and v0.3.8; with v0.3.9 it refuses two types at one path, and so everything.
 pub fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (under.get_mut(&name), value) {
             (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
-            (Some(_), value) if is_empty(&value) => {}
+            (Some(there), Value::Object(_)) if !is_empty(there) => {}
             (_, value) => {
                 under.insert(name, value);
             }
@@ -18,9 +20,12 @@ pub fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// What a later value may take the place of, whatever it is: Go's zero values.
+pub fn is_empty(value: &Value) -> bool {
     match value {
+        Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
+        Value::Number(number) => number.as_i64() == Some(0),
         Value::Object(values) => values.is_empty(),
         _ => false,
     }
@@ -110,13 +115,13 @@ mod tests {
         under.into()
     }
 
+    /// As go-config merged them when it was run.
     #[test]
-    fn later_wins_unless_it_is_empty() {
+    fn later_wins_but_a_value_ends_a_path() {
         for (under, over, expected) in [
             (json!({}), json!({"a": "1"}), json!({"a": "1"})),
             (json!({"a": 1}), json!({"a": "2"}), json!({"a": "2"})),
-            (json!({"a": 1}), json!({"a": ""}), json!({"a": 1})),
-            (json!({"a": 1}), json!({"a": {}}), json!({"a": 1})),
+            (json!({"a": 1}), json!({"a": ""}), json!({"a": ""})),
             (
                 json!({}),
                 json!({"a": "", "b": {}}),
@@ -127,12 +132,24 @@ mod tests {
                 json!({"a": {"b": "x", "d": "y"}}),
                 json!({"a": {"b": "x", "c": 2, "d": "y"}}),
             ),
+            (json!({"a": {"b": 1}}), json!({"a": "2"}), json!({"a": "2"})),
+            (json!({"a": {"b": 1}}), json!({"a": ""}), json!({"a": ""})),
+            (json!({"a": 1}), json!({"a": {"b": "2"}}), json!({"a": 1})),
             (
-                json!({"a": 1}),
+                json!({"a": ""}),
                 json!({"a": {"b": "2"}}),
                 json!({"a": {"b": "2"}}),
             ),
-            (json!({"a": {"b": 1}}), json!({"a": "2"}), json!({"a": "2"})),
+            (
+                json!({"a": 0}),
+                json!({"a": {"b": "2"}}),
+                json!({"a": {"b": "2"}}),
+            ),
+            (
+                json!({"a": false}),
+                json!({"a": {"b": "2"}}),
+                json!({"a": {"b": "2"}}),
+            ),
         ] {
             let told = format!("{under} {over}");
             assert_eq!(merged(under, over), expected, "{told}");

@@ -54,7 +54,7 @@ struct Args {
     #[arg(
         long = "serve",
         value_name = "HOST:PORT",
-        conflicts_with_all = ["service", "watch", "check", "output"]
+        conflicts_with_all = ["service", "watch", "check"]
     )]
     serve: Option<Address>,
 

@@ -187,6 +187,7 @@ async fn headers_and_refusals_are_the_registrys() {
         let id = answer.head.split("sd-request-id: ").nth(1).unwrap();
         let id = id.lines().next().unwrap().to_owned();
         assert_eq!(id.split('_').count(), 3, "{id}");
+        assert!(answer.head.contains(&format!("request_id: {id}")));
         ids.push(id);
     }
     ids.dedup();
