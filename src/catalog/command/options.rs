@@ -261,6 +261,8 @@ mod tests {
             let error = asked(line, &[]).unwrap_err();
             assert_eq!(error.exit_code(), expected, "{line}: {error}");
         }
+        let help = asked("health --help", &[]).unwrap_err().to_string();
+        assert!(help.starts_with("Shows Kubernetes' services"), "{help}");
         let name = asked("health --version_from=name,label", &[]).unwrap();
         assert_eq!(name.version_from, [Source::Name, Source::Label]);
     }
