@@ -20,16 +20,16 @@ use crate::{catalog, config, registry, resolver};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Subcommand {
     /// `health config`.
-    #[cfg(feature = "kubernetes")]
+    #[cfg(feature = "commands")]
     Config,
     /// `health registry`.
     #[cfg(feature = "kubernetes")]
     Registry,
     /// `health resolve`.
-    #[cfg(feature = "kubernetes")]
+    #[cfg(feature = "commands")]
     Resolve,
     /// `health services`.
-    #[cfg(feature = "kubernetes")]
+    #[cfg(feature = "commands")]
     Services,
 }
 
@@ -39,13 +39,13 @@ impl Subcommand {
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             "config" => Some(Self::Config),
             #[cfg(feature = "kubernetes")]
             "registry" => Some(Self::Registry),
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             "resolve" => Some(Self::Resolve),
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             "services" => Some(Self::Services),
             _ => None,
         }
@@ -75,13 +75,13 @@ impl Subcommand {
             found.map(|(_, value)| value.clone())
         };
         match self {
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             Self::Config => config::command::run(argv, variable, variables, out, err),
             #[cfg(feature = "kubernetes")]
             Self::Registry => registry::command::run(argv, variable, out, err),
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             Self::Resolve => resolver::command::run(argv, variable, out, err),
-            #[cfg(feature = "kubernetes")]
+            #[cfg(feature = "commands")]
             Self::Services => catalog::command::run(argv, variable, out, err),
         }
     }
