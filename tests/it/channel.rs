@@ -32,12 +32,20 @@ const TARGET: &str = "kubernetes:///greeter.shop:grpc";
 struct Replica {
     address: SocketAddr,
     calls: Arc<AtomicUsize>,
+    /// Lets the first call be answered, where that is held up.
+    release: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
 impl Replica {
     async fn start() -> Self {
+        Self::released(true).await
+    }
+
+    /// With the first call held up, or not.
+    async fn released(is_released: bool) -> Self {
+        let (release, released) = watch::channel(is_released);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let reporter = HealthReporter::new();
@@ -55,10 +63,15 @@ impl Replica {
                 let service =
                     HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
                 let (counted, mut stopped) = (Arc::clone(&counted), stopped.clone());
+                let released = released.clone();
                 connections.spawn(async move {
                     let answer = service_fn(move |request: Request<Incoming>| {
-                        counted.fetch_add(1, Ordering::Relaxed);
-                        service.clone().call(request)
+                        let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
+                        let (mut service, mut released) = (service.clone(), released.clone());
+                        async move {
+                            let _ = released.wait_for(|released| *released || !is_first).await;
+                            service.call(request).await
+                        }
                     });
                     let builder = auto::Builder::new(TokioExecutor::new()).http2_only();
                     let connection = builder.serve_connection(TokioIo::new(stream), answer);
@@ -77,6 +90,7 @@ impl Replica {
         Self {
             address,
             calls,
+            release,
             stop,
             serving,
         }
@@ -163,6 +177,39 @@ async fn ten_replicas_are_replaced_under_load_and_no_request_fails() {
     let answered = answered.load(Ordering::Relaxed);
     assert_eq!(*failed.lock().unwrap(), [""; 0], "of {answered}");
     assert!(answered > 200, "{answered}");
+}
+
+#[tokio::test]
+async fn a_replica_that_stops_finishes_what_it_has_and_is_given_no_more() {
+    let old = Replica::released(false).await;
+    let api = ApiServer::start(&[(old.address, true)]).await;
+    let channel = builder(&api).connect(TARGET).unwrap();
+    let held = tokio::spawn({
+        let channel = channel.clone();
+        async move { call(&channel).await }
+    });
+    within("the call to be held up", async {
+        while old.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Its connection stays open for that call, and its endpoint is still ready.
+    old.stop.send_replace(true);
+    let fresh = Replica::start().await;
+    api.set(vec![(old.address, true), (fresh.address, true)]);
+    for _ in 0..20 {
+        call(&channel).await.unwrap();
+    }
+    let (calls, fresh_calls) = (old.calls(), fresh.calls());
+    call(&channel).await.unwrap();
+    assert_eq!((old.calls(), fresh.calls()), (calls, fresh_calls + 1));
+    old.release.send_replace(true);
+    within("the call that was held up", held)
+        .await
+        .unwrap()
+        .unwrap();
+    old.stop().await;
 }
 
 #[tokio::test]
