@@ -21,6 +21,7 @@ use self::watch::Watch;
 use crate::cluster::{Cluster, Refusal};
 
 pub mod absence;
+pub mod channel;
 pub mod command;
 mod connection;
 pub mod group;

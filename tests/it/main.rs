@@ -31,6 +31,8 @@
     reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
 )]
 
+#[cfg(feature = "kubernetes")]
+mod channel;
 mod contract;
 mod crowd;
 #[cfg(feature = "kubernetes")]

@@ -1,0 +1,235 @@
+//! A Service as tonic's clients call it: round robin over connections that are open.
+//!
+//! ```text
+//!                        ┌─ connection ── endpoint      added and removed as the
+//! request ──▶ Channel ───┼─ connection ── endpoint      Service's slices say
+//!              in turn   └─ (connecting)  endpoint      not asked until it is open
+//! ```
+//!
+//! tonic's own balanced channel counts an endpoint that refuses connections as ready and
+//! fails every request it gives to it (grpc-rust issue 2839). Here a request goes only to
+//! an open connection, and to the next one if that has closed before taking it. An
+//! endpoint that is removed is given nothing more and finishes what it has.
+//!
+//! No pings: grpc-go takes those of a client for an attack. An endpoint that is gone
+//! without a word is known when the API server says so.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{self, Instant};
+use tonic::Status;
+use tonic::body::Body;
+
+use self::connections::{Connection, Connections, Open};
+use super::target::{InvalidTarget, SCHEME};
+use super::{Endpoints, Resolver, Target};
+use crate::target::tls;
+
+mod connections;
+
+/// Makes channels of targets, all of one resolver.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    resolver: Resolver,
+    scheme: String,
+    patience: Duration,
+    tls: tls::options::Options,
+}
+
+/// A Service, for as many clients as want to call it. Cheap to clone; its connections
+/// close with the last clone.
+#[derive(Clone)]
+pub struct Channel {
+    service: Arc<Service>,
+}
+
+struct Service {
+    target: Target,
+    scheme: Scheme,
+    authority: Authority,
+    patience: Duration,
+    open: watch::Receiver<Open>,
+    turn: AtomicUsize,
+    _connections: JoinSet<()>,
+}
+
+/// Why there is no channel.
+#[derive(Debug, thiserror::Error)]
+pub enum NoChannel {
+    /// A text that is no target.
+    #[error(transparent)]
+    Target(#[from] InvalidTarget),
+    /// TLS that cannot be spoken as the options say.
+    #[error(transparent)]
+    Tls(#[from] tls::InvalidTls),
+}
+
+/// How long a request waits for an open connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+// === impl Builder ===
+
+impl Builder {
+    /// Targets `kubernetes://…`, without TLS.
+    pub fn new(resolver: Resolver) -> Self {
+        Self {
+            resolver,
+            scheme: SCHEME.to_owned(),
+            patience: PATIENCE,
+            tls: tls::options::Options::default(),
+        }
+    }
+
+    /// Targets of another scheme, as kuberesolver's `RegisterInClusterWithSchema`.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl Into<String>) -> Self {
+        self.scheme = scheme.into();
+        self
+    }
+
+    /// How long a request may wait while no connection is open: 5 s unless said.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Speaks TLS as these options say; a certificate must be for `service.namespace`,
+    /// unless they name another.
+    #[must_use]
+    pub fn tls(mut self, tls: tls::options::Options) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Begins to watch and to connect; waits for neither. Wants a runtime.
+    ///
+    /// # Errors
+    ///
+    /// A text that is no target, and TLS that cannot be spoken.
+    pub fn connect(&self, target: &str) -> Result<Channel, NoChannel> {
+        let endpoints = self
+            .resolver
+            .endpoints(Target::parse(target, &self.scheme)?);
+        Ok(Channel::new(self, endpoints)?)
+    }
+}
+
+// === impl Channel ===
+
+impl Channel {
+    fn new(builder: &Builder, endpoints: Endpoints) -> Result<Self, tls::InvalidTls> {
+        let target = endpoints.target().clone();
+        let name = target.server_name();
+        let mut tls = builder.tls.clone();
+        tls.tls_server_name.get_or_insert_with(|| name.clone());
+        let scheme = if tls.tls { Scheme::HTTPS } else { Scheme::HTTP };
+        let (connections, open) = Connections::new(endpoints, tls)?;
+        let mut task = JoinSet::new();
+        task.spawn(connections.run());
+        let service = Service {
+            target,
+            scheme,
+            authority: name.parse().expect("labels and a dot must be an authority"),
+            patience: builder.patience,
+            open,
+            turn: AtomicUsize::new(0),
+            _connections: task,
+        };
+        let service = Arc::new(service);
+        Ok(Self { service })
+    }
+
+    /// Whose endpoints are called.
+    pub fn target(&self) -> &Target {
+        &self.service.target
+    }
+}
+
+impl tower_service::Service<Request<Body>> for Channel {
+    type Response = Response<Incoming>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = Arc::clone(&self.service);
+        Box::pin(async move { service.call(request).await })
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Channel({})", self.service.target)
+    }
+}
+
+// === impl Service ===
+
+impl Service {
+    async fn call(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Status> {
+        *request.uri_mut() = self.absolute(request.uri());
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let connection = time::timeout_at(deadline, self.next()).await;
+            let mut connection = connection.map_err(|_| self.unavailable())?;
+            let mut error = match connection.requests.try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            // One that closed before it took the request: nobody has seen it.
+            let Some(unsent) = error.take_message() else {
+                let (address, error) = (connection.address, error.into_error());
+                return Err(Status::unavailable(format!("{address}: {error}")));
+            };
+            request = unsent;
+        }
+    }
+
+    /// The open connection whose turn it is.
+    async fn next(&self) -> Connection {
+        let mut open = self.open.clone();
+        let is_open = |connection: &&Connection| connection.requests.is_ready();
+        let seen = open.wait_for(|open| open.connections.iter().any(|it| is_open(&it)));
+        let seen = seen.await;
+        let seen = seen.expect("the sender must live as long as the channel");
+        let all: Vec<_> = seen.connections.iter().filter(is_open).collect();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // One may have closed between the two looks.
+        let connection = all.get(turn % all.len().max(1)).copied();
+        connection.unwrap_or(&seen.connections[0]).clone()
+    }
+
+    fn unavailable(&self) -> Status {
+        let open = self.open.borrow();
+        let why = open.trouble.as_deref().unwrap_or("none has an endpoint");
+        let (target, patience) = (&self.target, self.patience);
+        Status::unavailable(format!(
+            "no open connection to {target} within {patience:?}: {why}"
+        ))
+    }
+
+    fn absolute(&self, uri: &Uri) -> Uri {
+        let path = uri.path_and_query().cloned();
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let absolute = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(path);
+        absolute.build().expect("the parts of URIs must make a URI")
+    }
+}
