@@ -24,6 +24,7 @@ use tokio::time;
 use self::mirror::{Mirror, Told};
 use self::version::Source;
 use crate::cluster::Refusal;
+use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 
 pub mod check;
@@ -93,14 +94,15 @@ impl Catalog {
     /// The services, and the services again after each change of them. A refusal changes
     /// nothing: what was told before still counts, and it is asked again. Never ends.
     pub fn watch(&self) -> impl Stream<Item = Result<Services, Refusal>> + Send + use<> {
-        let api = Api::<EndpointSlice>::namespaced(self.client.clone(), &self.namespace);
+        let api = Api::<EndpointSlice>::namespaced(paced(self.client.clone()), &self.namespace);
         let only = match &self.service {
             Some(service) => Config::default().labels(&endpoint::selector(service)),
             None => Config::default(),
         };
         let slices = watch(api, only).map(|told| told.map(Told::Slice));
         // Of pods the metadata alone are sent.
-        let api = Api::<PartialObjectMeta<Pod>>::namespaced(self.client.clone(), &self.namespace);
+        let api =
+            Api::<PartialObjectMeta<Pod>>::namespaced(paced(self.client.clone()), &self.namespace);
         let pods = watch(api, Config::default()).map(|told| told.map(Told::Pod));
         let watching = Watching {
             told: stream::select(slices, pods).boxed(),

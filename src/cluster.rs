@@ -21,6 +21,7 @@ pub mod connector;
 pub mod credentials;
 pub mod events;
 pub mod options;
+pub mod pace;
 pub mod refusal;
 pub mod request;
 pub mod service;

@@ -30,7 +30,6 @@ pub mod mark;
 pub mod on_behalf;
 pub mod options;
 pub mod own_pod;
-mod pace;
 pub mod plan;
 pub mod pod;
 pub mod rbac;

@@ -18,6 +18,9 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(
 /// The same where a permission is missing, which somebody has to give first.
 const DENIED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
 
+/// The status that means: too long ago, start over.
+const GONE: u16 = 410;
+
 /// A watch that lasted this long was no failure of the kind before it.
 const LASTED: Duration = Duration::from_mins(1);
 
@@ -66,10 +69,14 @@ where
             self.wait = Duration::ZERO;
             self.started = Instant::now();
         }
-        let event = self.events.next().await;
-        let error = match event.unwrap_or(Err(watcher::Error::NoResourceVersion)) {
-            Ok(event) => return Ok(event),
-            Err(error) => refusal(&error),
+        let error = loop {
+            let event = self.events.next().await;
+            match event.unwrap_or(Err(watcher::Error::NoResourceVersion)) {
+                Ok(event) => return Ok(event),
+                // No failure: the list will say what was missed.
+                Err(error) if is_gone(&error) => self.start_over(),
+                Err(error) => break refusal(&error),
+            }
         };
         if self.started.elapsed() >= LASTED {
             self.failures = 0;
@@ -77,10 +84,14 @@ where
         self.failures = self.failures.saturating_add(1);
         let bounds = if error.is_denied() { DENIED } else { BACKOFF };
         self.wait = delay(self.failures, bounds);
-        // kube's watcher would go on with the version it has, also where the answer's own
-        // status says that this one is gone.
-        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
+        self.start_over();
         Err(error)
+    }
+
+    /// kube's watcher would go on with the version it has, also where the answer's own
+    /// status says that this one is gone.
+    fn start_over(&mut self) {
+        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
     }
 }
 
@@ -94,6 +105,20 @@ pub fn refusal(error: &watcher::Error) -> Refusal {
         watcher::Error::NoResourceVersion => {
             Refusal::Answer("a list without resourceVersion".to_owned())
         }
+    }
+}
+
+/// Whether the version that a watch was to go on from is too old.
+fn is_gone(error: &watcher::Error) -> bool {
+    use watcher::Error::{
+        InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
+    };
+    match error {
+        WatchError(status) => status.code == GONE,
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
+            matches!(error, kube::Error::Api(status) if status.code == GONE)
+        }
+        NoResourceVersion => false,
     }
 }
 

@@ -10,11 +10,11 @@ use tracing::debug;
 
 use super::changes::{Event, View};
 use super::error::Error;
-use super::pace;
 use super::pod::Pod;
 use super::reader::Registry;
 use super::scheme::Scheme;
 use crate::cluster::Refusal;
+use crate::cluster::pace::paced;
 
 /// The status that means: too long ago, start over.
 const GONE: u16 = 410;
@@ -64,7 +64,7 @@ fn source(
     namespace: &str,
     selector: &str,
 ) -> impl Stream<Item = Told> + Send + use<> {
-    let api: Api<Pod> = Api::namespaced(pace::paced(client), namespace);
+    let api: Api<Pod> = Api::namespaced(paced(client), namespace);
     let config = Config::default().labels(selector);
     let start = move || -> BoxStream<'static, Told> {
         watcher::watcher(api.clone(), config.clone())

@@ -19,6 +19,7 @@
 //! | `lifecycle`        | start, log, signals, exit codes: the real binary                |
 //! | `probe`            | one check under three names: the real binary                    |
 //! | `operated`         | the real binary with its flags, and the text behind a reason    |
+//! | `followed`         | the ConfigMap and the catalog, whatever the API server does     |
 //! | `registry_reader`  | what is read of the registry, whatever the API server does      |
 //! | `registry_writer`  | registering services of other pods                              |
 //! | `registry_command` | `health registry`: what it prints and how it exits              |
@@ -38,6 +39,8 @@ mod crowd;
 #[cfg(feature = "kubernetes")]
 mod endpoints;
 mod flood;
+#[cfg(feature = "kubernetes")]
+mod followed;
 mod grpc_door;
 mod hostile_client;
 mod hostile_target;

@@ -19,8 +19,8 @@ use tokio::time::{self, Instant};
 /// length has ended is nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The same client, with [`PAUSE`] between the starts of its watches.
-pub(super) fn paced(client: Client) -> Client {
+/// The same client, with a second between the starts of its watches.
+pub fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let last = Arc::default();
     Client::new(Paced { client, last }, namespace)
