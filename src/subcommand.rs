@@ -14,7 +14,9 @@ use std::ffi::OsString;
 use std::io::Write;
 
 #[cfg(feature = "kubernetes")]
-use crate::{catalog, config, registry, resolver};
+use crate::registry;
+#[cfg(feature = "commands")]
+use crate::{catalog, config, resolver};
 
 /// One of them. A build without the feature `kubernetes` has none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,11 +56,11 @@ impl Subcommand {
     /// Runs it with the environment, and tells the exit code.
     #[cfg_attr(
         not(feature = "kubernetes"),
-        expect(
-            unused_variables,
-            clippy::needless_pass_by_value,
-            reason = "there is none to run"
-        )
+        expect(unused_variables, reason = "there is none to run")
+    )]
+    #[cfg_attr(
+        not(feature = "commands"),
+        expect(clippy::needless_pass_by_value, reason = "`health config` takes it")
     )]
     pub fn run(
         self,

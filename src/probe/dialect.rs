@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(asked(Vec::new()), Asked::Sidecar(Vec::new()));
     }
 
-    #[cfg(feature = "kubernetes")]
+    #[cfg(feature = "commands")]
     #[test]
     fn what_asks_the_api_server_is_a_command_of_its_own() {
         use Subcommand::{Config, Registry, Resolve};
