@@ -56,6 +56,12 @@ registry:
     bin="$(tests/rig/build.sh kube go-registry kuberesolver)" && cargo build --locked --example greeter && \
     MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
+# What a thousand pods cost the API server (needs what `just registry` does); optimised, or the thousand
+# TLS handshakes of this one process would be what is measured
+crowd:
+    bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
+    CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
+
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser

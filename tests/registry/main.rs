@@ -18,6 +18,7 @@ mod alive;
 mod catalog;
 mod command;
 mod config;
+mod crowd;
 mod example;
 mod lookups;
 mod manifests;
