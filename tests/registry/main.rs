@@ -22,6 +22,7 @@ mod crowd;
 mod example;
 mod lookups;
 mod manifests;
+mod memory;
 mod reading;
 mod recorded;
 mod registration;

@@ -45,7 +45,7 @@ pub use namespace::Namespace;
 pub use pods::IP;
 pub use probes::Probes;
 pub use resolving::{Resolving, resolve};
-pub use sidecar::Sidecar;
+pub use sidecar::{SHIPPED, Sidecar};
 
 /// Bounds every await: many times what anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
