@@ -56,6 +56,21 @@ registry:
     bin="$(tests/rig/build.sh kube go-registry kuberesolver)" && cargo build --locked --example greeter && \
     MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
+# What a thousand pods cost the API server (needs what `just registry` does); optimised, or the thousand
+# TLS handshakes of this one process would be what is measured
+crowd:
+    bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
+    CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
+
+# Resident memory of the file in the full image, with a live registration and after 20,000 probes (needs what
+# `just registry` does, and musl-gcc)
+memory:
+    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
+      --features kubernetes,tls,latest --target-dir target/shipped
+    bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" \
+    MICRO_HEALTH_SHIPPED="$PWD/target/shipped/x86_64-unknown-linux-musl/release/health" \
+    cargo test --locked --test registry -- memory
+
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser

@@ -43,7 +43,7 @@ impl Greeter {
         let listener = TcpSocket::new_v4().and_then(|socket| {
             socket.set_reuseaddr(true)?;
             socket.bind(self.address)?;
-            socket.listen(16)
+            socket.listen(1024)
         });
         let listener = listener.expect("the reserved address must still be free");
         let (health, service) = debug::service();

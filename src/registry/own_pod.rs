@@ -35,6 +35,8 @@ pub enum Sight {
     Pod(Box<Pod>),
     /// There is none of this name.
     Absent,
+    /// What it was before: whatever happens to it from there on will be seen.
+    Still,
     /// Nothing, for now.
     Blind(Refusal),
 }

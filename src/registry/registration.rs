@@ -192,7 +192,7 @@ impl Registration {
     fn sight(&mut self, sight: Sight, wanted: &[Option<bool>]) -> Option<Event> {
         self.report.sighted(&sight);
         let event = match sight {
-            Sight::Blind(_) => None,
+            Sight::Blind(_) | Sight::Still => None,
             Sight::Absent => Some(Event::Vanished),
             Sight::Pod(pod) => {
                 let uid = self.identity.uid.as_deref();

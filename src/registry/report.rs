@@ -67,11 +67,14 @@ impl Report {
     /// The pod, or why it cannot be seen.
     pub fn sighted(&mut self, sight: &Sight) {
         match sight {
-            Sight::Pod(_) => {
+            Sight::Pod(_) | Sight::Still => {
                 if self.view == View::None && self.refusal.is_some() {
                     info!(pod = self.pod, "The pod is in sight again");
                 }
-                self.seen(View::Pod);
+                // An absence is still one.
+                if matches!(sight, Sight::Pod(_)) || self.view == View::None {
+                    self.seen(View::Pod);
+                }
             }
             Sight::Absent => {
                 if self.view != View::Absence {

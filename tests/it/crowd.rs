@@ -11,12 +11,12 @@ use tokio::time::{self, Duration};
 use crate::hostile_client::{TOLERANCE_KIB, beside_a_well_service};
 use crate::support::client::{Connection, get};
 use crate::support::frames::{self as h2, CONTINUATION, END_STREAM, HEADERS, PING, PREFACE};
-use crate::support::{process, scripts};
+use crate::support::{descriptors, scripts};
 
 #[tokio::test]
 async fn connections_held_open_never_cost_the_kubelet_its_answer() {
     const EACH: usize = 500;
-    process::may_open(3 * EACH + 200).await;
+    descriptors::may_open(3 * EACH + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
     let descriptors = sidecar.descriptors();
     let mut held = Vec::new();
@@ -137,7 +137,7 @@ async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
 async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
     // Enough that each connection pushes out another.
     const CLIENTS: usize = 400;
-    process::may_open(CLIENTS + 200).await;
+    descriptors::may_open(CLIENTS + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
     let address = sidecar.address;
     let _attack = attack(CLIENTS, async move |client| {

@@ -7,6 +7,7 @@ use tokio::time;
 #[cfg(feature = "kubernetes")]
 pub mod api_server;
 pub mod client;
+pub mod descriptors;
 pub mod frames;
 pub mod kubelet;
 #[cfg(feature = "kubernetes")]

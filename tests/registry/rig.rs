@@ -9,6 +9,8 @@ use tokio::time;
 #[expect(dead_code, reason = "the demo's greeter can do more")]
 mod greeter;
 
+#[path = "../it/support/descriptors.rs"]
+mod descriptors;
 #[path = "../it/support/probes.rs"]
 mod probes;
 
@@ -21,6 +23,7 @@ mod go_watch;
 mod health;
 mod identity;
 mod manifests;
+mod metrics;
 mod namespace;
 mod pods;
 mod resolving;
@@ -31,16 +34,18 @@ mod tokens;
 pub use accounts::ROLE;
 pub use api_server::ApiServer;
 pub use control_plane::ControlPlane;
+pub use descriptors::may_open;
 pub use go_client::{GoClient, RELEASES, S6};
 pub use go_watch::GoWatch;
 pub(crate) use greeter::Greeter;
 pub use health::{Health, health};
 pub use identity::Identity;
+pub use metrics::Metrics;
 pub use namespace::Namespace;
 pub use pods::IP;
 pub use probes::Probes;
 pub use resolving::{Resolving, resolve};
-pub use sidecar::Sidecar;
+pub use sidecar::{SHIPPED, Sidecar};
 
 /// Bounds every await: many times what anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,7 +6,7 @@
 //! | the watch ends                | the next one, from where it ended                     |
 //! | the version is too old        | the list                                              |
 //! | no answer, or none of use     | after a wait that grows, the list: it says what it is |
-//! | a refusal with `Retry-After`  | the same, and not before                              |
+//! | a busy server                 | not before `Retry-After`, the same once more          |
 //! | the watch is forbidden        | reads, and now and then the list and the watch        |
 //! | everything is forbidden       | after a wait that grows further, the list             |
 
@@ -112,13 +112,23 @@ impl Sights {
             }
             Place::At(version) => {
                 let begun = Instant::now();
-                if let Some(events) = self.pod.watch(&version).await? {
-                    self.denials.reset();
-                    self.place = Place::Watching(version, events, begun);
-                } else {
-                    self.wait = self.failures.next();
-                }
-                Ok(None)
+                let events = match self.pod.watch(&version).await {
+                    Ok(Some(events)) => events,
+                    Ok(None) => {
+                        self.wait = self.failures.next();
+                        return Ok(None);
+                    }
+                    Err(refusal) => {
+                        // Nothing is missed before the next try.
+                        if matches!(refusal, Refusal::Unavailable { .. }) {
+                            self.place = Place::At(version);
+                        }
+                        return Err(refusal);
+                    }
+                };
+                self.denials.reset();
+                self.place = Place::Watching(version, events, begun);
+                Ok(Some(Sight::Still))
             }
             Place::Watching(version, mut events, begun) => {
                 let event = events.next().await;

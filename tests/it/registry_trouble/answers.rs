@@ -41,6 +41,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
     each(cases.map(|((name, answer), verb)| async move {
         let world = World::start().await;
         let before = world.pod.asked(verb).len();
+        let lists = world.pod.asked(Verb::List).len();
         world.trouble(world.pod.troubled_first(1, verb, answer));
         world.is_repaired().await;
         world.pod.is_asked(before + 2, verb).await;
@@ -49,6 +50,10 @@ async fn a_busy_server_is_asked_again_when_it_says() {
             asked[before + 1] - asked[before] >= AFTER,
             "{name} to {verb:?}"
         );
+        if verb == Verb::Watch {
+            // What was listed is as good as before.
+            assert_eq!(world.pod.asked(Verb::List).len(), lists + 1, "{name}");
+        }
         world.end(&format!("{name} to {verb:?}")).await;
     }))
     .await;

@@ -57,29 +57,6 @@ pub fn child_of(pid: u32) -> u32 {
         .unwrap_or_else(|_| panic!("not one child: {children:?}"))
 }
 
-/// Raises this process' own limit of descriptors, which many systems set to 1024, as
-/// far as it is allowed to; fails where that is not enough.
-pub async fn may_open(descriptors: usize) {
-    let limit = || {
-        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-        let row = limits.lines().find(|row| row.starts_with("Max open files"));
-        let soft = row.and_then(|row| row.split_whitespace().nth(3));
-        soft.map_or(0, |soft| soft.parse().unwrap_or(usize::MAX))
-    };
-    if limit() < descriptors {
-        let raise = Command::new("prlimit")
-            .args(["--pid", &std::process::id().to_string()])
-            .arg(format!("--nofile={descriptors}:"))
-            .status();
-        let _ = within("prlimit", raise).await;
-    }
-    let limit = limit();
-    assert!(
-        limit >= descriptors,
-        "this test opens {descriptors} descriptors and may open {limit}: raise it by `ulimit -n`"
-    );
-}
-
 // === impl Process ===
 
 impl Process {

@@ -1,5 +1,6 @@
 //! The sidecar in a pod: the real binary, as the kubelet would start it beside a service.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,9 @@ pub struct Sidecar {
     lines: watch::Receiver<usize>,
 }
 
+/// The variable that names the shipped file.
+pub const SHIPPED: &str = "MICRO_HEALTH_SHIPPED";
+
 /// Fast enough for a test, slow enough to see what happens in between.
 const FLAGS: [&str; 10] = [
     "--health_address=127.0.0.1:0",
@@ -42,7 +46,7 @@ const FLAGS: [&str; 10] = [
 impl Sidecar {
     /// Starts it in this pod, for the service at `target`.
     pub async fn start(identity: &Identity, target: SocketAddr, flags: &[&str]) -> Self {
-        let mut command = identity.command(env!("CARGO_BIN_EXE_health"));
+        let mut command = identity.command(binary());
         command
             .args(FLAGS)
             .arg(format!("--server_address={target}"))
@@ -170,6 +174,18 @@ impl Sidecar {
         self.metric("health_sidecar_registry_patches_total{").await
     }
 
+    /// Resident memory in KiB: all of it is `VmRSS`, what is no file's is `RssAnon`.
+    pub fn memory(&self, kind: &str) -> u64 {
+        let id = self.child.id().expect("the sidecar must be running");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+        let status = status.expect("/proc must be mounted");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
+        let size = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        size.unwrap_or_else(|| panic!("no {kind} in {status}"))
+    }
+
     /// SIGTERM, and what it ends with.
     pub async fn terminate(&mut self) -> ExitStatus {
         let id = self
@@ -183,6 +199,11 @@ impl Sidecar {
             .await
             .unwrap()
     }
+}
+
+/// The debug build, or the file that is shipped, where this variable names it.
+fn binary() -> OsString {
+    std::env::var_os(SHIPPED).unwrap_or_else(|| env!("CARGO_BIN_EXE_health").into())
 }
 
 fn told(line: &Value) -> &str {

@@ -1,0 +1,216 @@
+//! What many pods cost the API server: each has a whole registration, with a connection and a watch of its
+//! own, all in this process. `just crowd` has a thousand of them.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
+use micro_health::args;
+use micro_health::monitor::Monitor;
+use micro_health::registry::handle::Handle;
+use micro_health::registry::registration::Registration;
+use micro_health::target::Target;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+use crate::rig::{
+    ControlPlane, Greeter, IP, Identity, Metrics, Namespace, ROLE, may_open, show, within,
+};
+
+/// How many, where nothing says otherwise: a debug build is busy with so many TLS handshakes for seconds.
+const PODS: usize = 200;
+
+/// The variable that says otherwise.
+const VARIABLE: &str = "MICRO_HEALTH_CROWD";
+
+/// Bounds what all of them do at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Time without any request.
+const STEADY: Duration = Duration::from_secs(3);
+
+/// Seconds that a watch lasts on average: 290 to 580.
+const WATCH: f64 = 435.0;
+
+/// Requests of the test's own at once.
+const AT_ONCE: usize = 16;
+
+/// Registrations that run.
+struct Crowd {
+    handles: Vec<Handle>,
+    running: JoinSet<()>,
+}
+
+/// A namespace with the pods.
+struct World {
+    pods: usize,
+    namespace: Namespace,
+    identity: Identity,
+    greeter: Greeter,
+    _control_plane: ControlPlane,
+}
+
+// === impl World ===
+
+impl World {
+    async fn start() -> Self {
+        let pods = std::env::var(VARIABLE).ok();
+        let pods = pods.map_or(PODS, |pods| pods.parse().expect("a number of pods"));
+        may_open(4 * pods + 200).await;
+        let control_plane = ControlPlane::start().await;
+        let namespace = Namespace::fresh_in(&control_plane.api, "crowd").await;
+        namespace.account("greeter", &ROLE, &[]).await;
+        let made = stream::iter(0..pods).map(async |number| {
+            namespace.running_pod(&name(number), "greeter", IP).await;
+        });
+        made.buffer_unordered(AT_ONCE).collect::<()>().await;
+        let token = namespace.revocable_token(&name(0), "all").await;
+        let identity = Identity::new(&namespace, &name(0), &token);
+        let mut greeter = Greeter::reserve().await.unwrap();
+        greeter.start();
+        Self {
+            pods,
+            namespace,
+            identity,
+            greeter,
+            _control_plane: control_plane,
+        }
+    }
+
+    async fn metrics(&self) -> Metrics {
+        Metrics::read(&self.namespace.admin).await
+    }
+
+    /// Starts all of them, and waits until each is registered.
+    async fn register(&self, jitter: &str) -> (Crowd, Duration) {
+        let started = Instant::now();
+        let mut crowd = Crowd {
+            handles: Vec::new(),
+            running: JoinSet::new(),
+        };
+        for number in 0..self.pods {
+            crowd.join(self, number, jitter).await;
+        }
+        let registered = timeout(PATIENCE, async {
+            for handle in &crowd.handles {
+                while !handle.status().is_registered {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+        });
+        if registered.await.is_err() {
+            let mut not = crowd.handles.iter().map(Handle::status);
+            let one = not.find(|status| !status.is_registered);
+            panic!("not registered after {PATIENCE:?}: {one:#?}");
+        }
+        (crowd, started.elapsed())
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("greeter-{number}")
+}
+
+// === impl Crowd ===
+
+impl Crowd {
+    async fn join(&mut self, world: &World, number: usize, jitter: &str) {
+        let argv = [
+            "health".to_owned(),
+            "--server_name=greeter".to_owned(),
+            "--protocol=grpc".to_owned(),
+            // Once: the service is none of what is measured.
+            "--period=1h".to_owned(),
+            "--check_timeout=1m".to_owned(),
+            "--registry=kubernetes".to_owned(),
+            format!("--server_address={}", world.greeter.address()),
+            format!("--registry_address={}", world.namespace.api.url()),
+            format!("--service_account={}", world.identity.folder().display()),
+            format!("--pod_name={}", name(number)),
+            format!("--register_jitter={jitter}"),
+        ];
+        let args = args::read(argv.map(OsString::from), |_| None).unwrap().args;
+        let target = Target::new(args.target, None, Duration::ZERO).unwrap();
+        let monitors: Arc<[Monitor]> = [Monitor::new(target, args.monitor)].into();
+        let registration = Registration::new(&args.registry, Arc::clone(&monitors), |_| None);
+        let registration = registration.await.unwrap();
+        self.handles.push(registration.handle());
+        self.running.spawn(async move {
+            tokio::select! {
+                () = registration.run() => {}
+                () = monitors[0].run() => {}
+            }
+        });
+    }
+
+    /// Takes all of them away.
+    async fn leave(self) -> Duration {
+        let started = Instant::now();
+        let left = join_all(self.handles.iter().map(|handle| handle.stop(PATIENCE))).await;
+        assert!(left.into_iter().all(|gone| gone), "all must be taken away");
+        started.elapsed()
+    }
+}
+
+/// What the server answered between two moments, all told.
+fn said(what: &str, took: Duration, before: &Metrics, after: &Metrics) -> [u64; 3] {
+    let of = |verb, code| after.requests(verb, code) - before.requests(verb, code);
+    let [patches, lists, all] = [of("PATCH", "2"), of("LIST", "2"), of("", "")];
+    let spent = after.milliseconds() - before.milliseconds();
+    show(&format!(
+        "crowd: {what:<24} {took:>6.1?}: {patches:>4} patches of {:>4} ms, {lists:>4} lists, {} times 429",
+        spent / patches.max(1),
+        of("", "429"),
+    ));
+    [patches, lists, all]
+}
+
+#[tokio::test]
+async fn pods_write_when_they_start_and_when_they_leave() {
+    let world = World::start().await;
+    let pods = u64::try_from(world.pods).unwrap();
+
+    let start = world.metrics().await;
+    let (crowd, took) = world.register("0").await;
+    let registered = world.metrics().await;
+    let [patches, lists, _] = said(
+        &format!("{pods} start, no jitter"),
+        took,
+        &start,
+        &registered,
+    );
+    assert_eq!((patches, lists), (2 * pods, pods));
+
+    within("all watches", async {
+        while world.metrics().await.watches() - start.watches() != pods {}
+    })
+    .await;
+    let watched = world.metrics().await;
+    sleep(STEADY).await;
+    let steady = world.metrics().await;
+    let [.., all] = said("stay", STEADY, &watched, &steady);
+    assert_eq!(all, 0, "nothing of any kind");
+    show(&format!(
+        "crowd: {pods} watches stay open, and no other request: {:.1} per pod and hour as they end",
+        3600.0 / WATCH
+    ));
+
+    // Killed, all at once: nobody takes anything away.
+    drop(crowd);
+    let killed = world.metrics().await;
+    let (crowd, took) = world.register("0").await;
+    let restarted = world.metrics().await;
+    let [patches, lists, _] = said("restart, all at once", took, &killed, &restarted);
+    assert_eq!((patches, lists), (0, pods));
+
+    let took = crowd.leave().await;
+    let left = world.metrics().await;
+    let [patches, ..] = said("leave, all at once", took, &restarted, &left);
+    assert_eq!(patches, pods);
+
+    let (_crowd, took) = world.register("1s").await;
+    let spread = world.metrics().await;
+    let [patches, ..] = said("start, jitter 1 s", took, &left, &spread);
+    assert_eq!(patches, 2 * pods);
+}

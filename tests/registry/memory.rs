@@ -1,0 +1,40 @@
+//! What a registration costs the pod: resident memory, printed for the debug build, held to its budget for
+//! the file that is shipped.
+
+use crate::rig::{Greeter, IP, Namespace, ROLE, SHIPPED, Sidecar, show};
+
+const PROBES: u32 = 20_000;
+
+/// KiB.
+const BUDGET: u64 = 5 << 10;
+
+const ALL: &str = "VmRSS";
+const ANONYMOUS: &str = "RssAnon";
+
+#[tokio::test]
+async fn a_live_registration_is_small() {
+    let is_shipped = std::env::var_os(SHIPPED).is_some();
+    let namespace = Namespace::fresh("memory").await;
+    namespace.account("greeter", &ROLE, &[]).await;
+    namespace.running_pod("greeter-0", "greeter", IP).await;
+    let identity = namespace.identity("greeter-0").await;
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let without = Sidecar::start(&identity, greeter.address(), &["--registry=none"]).await;
+    let sidecar = Sidecar::start(&identity, greeter.address(), &["--register_interval=30s"]).await;
+    sidecar.is("registered").await;
+    let registered = sidecar.memory(ALL);
+    let probes = if is_shipped { PROBES } else { PROBES / 20 };
+    for _ in 0..probes {
+        assert_eq!(sidecar.probe("/health").await, 200);
+        assert_eq!(without.probe("/health").await, 200);
+    }
+    let after = sidecar.memory(ALL);
+    show(&format!(
+        "memory: {registered} KiB registered, {after} KiB ({} KiB anonymous) after {probes} probes; {} KiB ({} KiB) without a registry",
+        sidecar.memory(ANONYMOUS),
+        without.memory(ALL),
+        without.memory(ANONYMOUS),
+    ));
+    assert!(!is_shipped || after <= BUDGET, "{after} KiB, of {BUDGET}");
+}
