@@ -19,7 +19,7 @@ use crate::rig::{
 };
 
 /// How many, where nothing says otherwise: a debug build is busy with so many TLS handshakes for seconds.
-const PODS: usize = 200;
+const PODS: usize = 50;
 
 /// The variable that says otherwise.
 const VARIABLE: &str = "MICRO_HEALTH_CROWD";
