@@ -26,15 +26,30 @@ pub fn refuse(refusal: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -
     if is_refusal { USAGE } else { DONE }
 }
 
-/// Runs a command on a runtime of its own, until it ends or is told to by Ctrl-C or
-/// SIGTERM, whose default a process that is PID 1 does not have. Returns the exit code.
+/// Runs a command until it ends or is told to by [`until_stopped`]. Returns the exit code.
 ///
 /// # Errors
 ///
 /// The system's, which has no runtime for us.
 pub fn run(command: impl Future<Output = u8>) -> io::Result<u8> {
     // What kube's watcher warns of, the command tells in its own words.
-    let (log_format, log_level) = (log::Format::Text, LevelFilter::ERROR);
+    block_on(LevelFilter::ERROR, async {
+        tokio::select! {
+            biased;
+            () = until_stopped() => DONE,
+            code = command => code,
+        }
+    })
+}
+
+/// Runs a command on a runtime of its own, with a log of this level, and returns the exit
+/// code.
+///
+/// # Errors
+///
+/// The system's, which has no runtime for us.
+pub fn block_on(log_level: LevelFilter, command: impl Future<Output = u8>) -> io::Result<u8> {
+    let log_format = log::Format::Text;
     log::Options {
         log_format,
         log_level,
@@ -43,19 +58,14 @@ pub fn run(command: impl Future<Output = u8>) -> io::Result<u8> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let code = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            () = until_stopped() => DONE,
-            code = command => code,
-        }
-    });
+    let code = runtime.block_on(command);
     // A resolver that hangs must not hold up the exit.
     runtime.shutdown_background();
     Ok(code)
 }
 
-async fn until_stopped() {
+/// Ctrl-C and SIGTERM, whose default a process that is PID 1 does not have.
+pub async fn until_stopped() {
     let Ok(signals) = signals::listen() else {
         return std::future::pending().await;
     };

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::io::{self, Write};
 
 use futures_util::StreamExt as _;
-use tokio::runtime;
 use tracing::level_filters::LevelFilter;
 
 use self::options::{Asked, Command, Node, Output};
@@ -20,20 +19,11 @@ use super::rbac::Subject;
 use super::reader::Registry;
 use super::record::{self, Service};
 use crate::cluster::Cluster;
-use crate::{log, signals};
+use crate::cluster::command::{self as cluster, DONE, REFUSED, USAGE};
 
 mod flags;
 pub mod options;
 pub mod table;
-
-/// The exit code of everything that went as it was asked, `--help` included.
-pub const DONE: u8 = 0;
-
-/// The exit code of what was refused, not found, or not allowed.
-pub const REFUSED: u8 = 1;
-
-/// The exit code of a command line or an environment that cannot be used.
-pub const USAGE: u8 = 2;
 
 /// How a command ended early.
 #[derive(Debug)]
@@ -53,28 +43,9 @@ pub fn run(
 ) -> u8 {
     let asked = match options::read(argv, &variable) {
         Ok(asked) => asked,
-        Err(refusal) => {
-            let is_refusal = refusal.use_stderr();
-            let to: &mut dyn Write = if is_refusal { err } else { out };
-            let _ = write!(to, "{}", refusal.render());
-            return if is_refusal { USAGE } else { DONE };
-        }
+        Err(refusal) => return cluster::refuse(&refusal, out, err),
     };
-    let (log_format, log_level) = (log::Format::Text, LevelFilter::WARN);
-    log::Options {
-        log_format,
-        log_level,
-    }
-    .init();
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = writeln!(err, "error: cannot start: {error}");
-            return REFUSED;
-        }
-    };
-    let code = runtime.block_on(async {
+    let code = cluster::block_on(LevelFilter::WARN, async {
         let cluster = match Cluster::new(&asked.cluster, &variable).await {
             Ok(cluster) => cluster,
             Err(unusable) => {
@@ -84,11 +55,12 @@ pub fn run(
         };
         let registry = Registry::new(cluster.client(), cluster.namespace(), asked.schemes)
             .include_not_ready(asked.include_not_ready);
-        act(&asked, &registry, until_stopped(), out, err).await
+        act(&asked, &registry, cluster::until_stopped(), out, err).await
     });
-    // A resolver that hangs must not hold up the exit.
-    runtime.shutdown_background();
-    code
+    code.unwrap_or_else(|error| {
+        let _ = writeln!(err, "error: cannot start: {error}");
+        REFUSED
+    })
 }
 
 /// Does what was asked until it is done, or `stop` is, and returns the exit code.
@@ -228,14 +200,6 @@ async fn check(registry: &Registry, pod: Option<&str>, out: &mut dyn Write) -> R
     let is_enough = verbs.iter().all(|(verb, may)| *may || !verb.is_needed);
     write!(out, "{}", table::verbs(namespace, subject.as_ref(), &verbs))?;
     Ok(if is_enough { DONE } else { REFUSED })
-}
-
-/// Ctrl-C and SIGTERM, for whose default a process must not be PID 1.
-async fn until_stopped() {
-    let Ok(signals) = signals::listen() else {
-        return std::future::pending().await;
-    };
-    let _ = std::pin::pin!(signals).next().await;
 }
 
 // === impl Failed ===

@@ -10,28 +10,19 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use tokio::{runtime, time};
+use tokio::time;
+use tracing::level_filters::LevelFilter;
 
 use self::options::Asked;
 use self::words::Report;
 use super::absence::{self, Known};
 use super::{Endpoints, Resolver, service};
 use crate::args::{Notice, Read};
+use crate::cluster::command::{self, DONE, REFUSED, USAGE};
 use crate::cluster::{Cluster, Refusal};
-use crate::signals;
 
 pub mod options;
 pub mod words;
-
-/// The exit code of what was found, `--help` included.
-pub const DONE: u8 = 0;
-
-/// The exit code of what was refused, or not found.
-pub const REFUSED: u8 = 1;
-
-/// The exit code of a command line or an environment that cannot be used.
-pub const USAGE: u8 = 2;
 
 /// Bounds the first answer, whichever client asks; ours gives up after 30 s at most.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -45,38 +36,35 @@ pub fn run(
 ) -> u8 {
     let Read { args, notices } = match options::RESOLVE.read::<Asked>(argv, &variable) {
         Ok(read) => read,
-        Err(refusal) => {
-            let is_refusal = refusal.use_stderr();
-            let to: &mut dyn Write = if is_refusal { err } else { out };
-            let _ = write!(to, "{}", refusal.render());
-            return if is_refusal { USAGE } else { DONE };
-        }
+        Err(refusal) => return command::refuse(&refusal, out, err),
     };
     for notice in &notices {
         if let Notice::BadVariable { .. } = notice {
             let _ = writeln!(err, "warning: {notice}");
         }
     }
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = writeln!(err, "error: cannot start: {error}");
-            return REFUSED;
-        }
-    };
-    let code = runtime.block_on(async {
+    let code = command::block_on(LevelFilter::OFF, async {
         match Cluster::new(&args.cluster, &variable).await {
-            Ok(cluster) => act(&args, &Resolver::of(&cluster), until_stopped(), out, err).await,
+            Ok(cluster) => {
+                act(
+                    &args,
+                    &Resolver::of(&cluster),
+                    command::until_stopped(),
+                    out,
+                    err,
+                )
+                .await
+            }
             Err(unusable) => {
                 let _ = writeln!(err, "error: {unusable}");
                 USAGE
             }
         }
     });
-    // A resolver that hangs must not hold up the exit.
-    runtime.shutdown_background();
-    code
+    code.unwrap_or_else(|error| {
+        let _ = writeln!(err, "error: cannot start: {error}");
+        REFUSED
+    })
 }
 
 /// Resolves until it is done, or `stop` is, and returns the exit code.
@@ -191,12 +179,4 @@ async fn report(asked: &Asked, resolver: &Resolver, endpoints: &Endpoints) -> Re
         unlisted: absence::unlisted(target, &union, &known),
         endpoints: union.considered(include).cloned().collect(),
     }
-}
-
-/// Ctrl-C and SIGTERM, for whose default a process must not be PID 1.
-async fn until_stopped() {
-    let Ok(signals) = signals::listen() else {
-        return std::future::pending().await;
-    };
-    let _ = std::pin::pin!(signals).next().await;
 }
