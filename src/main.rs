@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Asked::Sidecar(argv) => sidecar(argv, variable),
         Asked::Probe(tool, argv) => probe::run(tool, argv, variable, out, err).into(),
         Asked::Subcommand(subcommand, argv) => subcommand
-            .run(argv, env::vars_os().collect(), out, err)
+            .run(argv, &env::vars_os().collect::<Vec<_>>(), out, err)
             .into(),
     }
 }

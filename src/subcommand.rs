@@ -58,27 +58,23 @@ impl Subcommand {
         not(feature = "kubernetes"),
         expect(unused_variables, reason = "there is none to run")
     )]
-    #[cfg_attr(
-        not(feature = "commands"),
-        expect(clippy::needless_pass_by_value, reason = "`health config` takes it")
-    )]
     pub fn run(
         self,
         argv: Vec<OsString>,
-        variables: Vec<(OsString, OsString)>,
+        variables: &[(OsString, OsString)],
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> u8 {
         #[cfg(feature = "kubernetes")]
-        let known = variables.clone();
-        #[cfg(feature = "kubernetes")]
         let variable = |name: &str| {
-            let found = known.iter().find(|(known, _)| known == name);
+            let found = variables.iter().find(|(known, _)| known == name);
             found.map(|(_, value)| value.clone())
         };
         match self {
             #[cfg(feature = "commands")]
-            Self::Config => config::command::run(argv, variable, variables, out, err),
+            Self::Config => {
+                config::command::run(argv, variable, variables.iter().cloned(), out, err)
+            }
             #[cfg(feature = "kubernetes")]
             Self::Registry => registry::command::run(argv, variable, out, err),
             #[cfg(feature = "commands")]
