@@ -16,6 +16,7 @@ use http::uri::InvalidUri;
 use self::credentials::{Credentials, Given};
 use self::options::Options;
 
+pub mod backoff;
 pub mod command;
 pub mod connector;
 pub mod credentials;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::{self, Instant};
@@ -24,6 +24,14 @@ pub fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let last = Arc::default();
     Client::new(Paced { client, last }, namespace)
+}
+
+/// Whether a request begins a watch.
+pub fn is_watch(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    query
+        .split('&')
+        .any(|pair| matches!(pair, "watch=true" | "watch=1"))
 }
 
 #[derive(Clone)]
@@ -57,8 +65,7 @@ impl tower_service::Service<Request<Body>> for Paced {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let paced = self.clone();
         Box::pin(async move {
-            let query = request.uri().query().unwrap_or_default();
-            if query.split('&').any(|pair| pair == "watch=true") {
+            if is_watch(request.uri()) {
                 time::sleep_until(paced.turn()).await;
             }
             paced.client.send(request).await

@@ -19,6 +19,7 @@ use tokio::time::{self, Sleep};
 
 use super::connector::Connector;
 use super::credentials::Credentials;
+use super::pace::is_watch;
 
 /// Time for an answer to begin, its connection included.
 const HEAD: Duration = Duration::from_secs(10);
@@ -73,11 +74,7 @@ impl Service {
     }
 
     async fn send(self, mut request: Request<Body>) -> Result<Response<Bounded>, BoxError> {
-        let is_watch = request.uri().query().is_some_and(|query| {
-            query
-                .split('&')
-                .any(|pair| matches!(pair, "watch=true" | "watch=1"))
-        });
+        let is_watch = is_watch(request.uri());
         *request.uri_mut() = self.absolute(request.uri().path_and_query())?;
         let headers = request.headers_mut();
         headers.insert(

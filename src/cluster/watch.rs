@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{self, Instant};
 
 use super::Refusal;
+use super::backoff::{delay, jittered};
 
 /// The first wait after a failure, and the last.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
@@ -102,14 +103,12 @@ pub fn refusal(error: &watcher::Error) -> Refusal {
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => Refusal::of_kube(error),
         watcher::Error::WatchError(status) => Refusal::of_kube(&kube::Error::Api(status.clone())),
-        watcher::Error::NoResourceVersion => {
-            Refusal::Answer("a list without resourceVersion".to_owned())
-        }
+        watcher::Error::NoResourceVersion => Refusal::Answer(error.to_string()),
     }
 }
 
 /// Whether the version that a watch was to go on from is too old.
-fn is_gone(error: &watcher::Error) -> bool {
+pub fn is_gone(error: &watcher::Error) -> bool {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };
@@ -119,35 +118,5 @@ fn is_gone(error: &watcher::Error) -> bool {
             matches!(error, kube::Error::Api(status) if status.code == GONE)
         }
         NoResourceVersion => false,
-    }
-}
-
-/// Twice as long each time.
-fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
-    let times = failures.saturating_sub(1);
-    first.saturating_mul(2_u32.saturating_pow(times)).min(last)
-}
-
-/// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
-/// happen again at once.
-pub fn jittered(time: Duration) -> Duration {
-    time.mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_is_followed_by_a_longer_wait_up_to_a_bound() {
-        let waits = |bounds| [1, 2, 3, 7, 40, u32::MAX].map(|failures| delay(failures, bounds));
-        assert_eq!(
-            waits(BACKOFF),
-            [500, 1_000, 2_000, 30_000, 30_000, 30_000].map(Duration::from_millis)
-        );
-        assert_eq!(
-            waits(DENIED),
-            [60, 120, 240, 300, 300, 300].map(Duration::from_secs)
-        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::address::Told;
 use super::options::Options;
-use super::plan::{Entry, OnForeign};
+use super::plan::Entry;
 use super::pod::Pod;
 use super::record::{Node, Service};
 use super::scheme::{Keys, Scheme, UnmappableName};
@@ -16,7 +16,6 @@ pub struct Facts {
     version: String,
     id: Option<String>,
     metadata: BTreeMap<String, String>,
-    on_foreign: OnForeign,
     /// From `POD_IP`, which wins over what the server says.
     given_ip: Option<String>,
     pod_ip: Option<String>,
@@ -64,7 +63,6 @@ impl Facts {
             version: options.server_version.clone(),
             id: options.server_id.clone(),
             metadata: options.server_metadata.iter().cloned().collect(),
-            on_foreign: options.on_foreign,
             given_ip,
             pod_ip: None,
             uid: None,
@@ -80,11 +78,6 @@ impl Facts {
     /// The names of the services.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| service.name.as_str())
-    }
-
-    /// `--on_foreign`.
-    pub fn on_foreign(&self) -> OnForeign {
-        self.on_foreign
     }
 
     /// The entries, given each verdict and what each service was found to speak.

@@ -18,12 +18,13 @@ use super::handle::Handle;
 use super::identity::{Identity, NoIdentity, is_local};
 use super::options::Options;
 use super::own_pod::{OwnPod, Sight};
+use super::plan::Entry;
 use super::pod::Pod;
 use super::report::Report;
 use super::scheme::UnmappableName;
 use super::state::{Action, Event, Phase, State};
 use super::status::Status;
-use crate::cluster::watch::jittered;
+use crate::cluster::backoff::jittered;
 use crate::cluster::{Cluster, Refusal, Unusable};
 use crate::monitor::Monitor;
 
@@ -135,7 +136,7 @@ impl Registration {
                 Some(sight) = sights.next() => self.sight(sight, &wanted),
                 Some((place, verdict)) = verdicts.next() => {
                     wanted[place] = verdict;
-                    Some(self.entries(&wanted))
+                    Some(Event::Entries(self.entries(&wanted)))
                 }
                 Some(event) = self.events.1.recv() => Some(event),
                 answered = ready(&mut answer) => {
@@ -150,7 +151,7 @@ impl Registration {
                 () = &mut tick => {
                     tick = Box::pin(time::sleep(self.tick()));
                     self.report.tick(&self.state);
-                    Some(self.entries(&wanted))
+                    Some(Event::Entries(self.entries(&wanted)))
                 }
             };
             let Some(event) = event else { continue };
@@ -164,9 +165,7 @@ impl Registration {
                 }
                 Action::Read => {
                     let own = self.own.clone();
-                    let missing = || Refusal::NotFound(own.name().to_owned());
-                    let own = own.clone();
-                    let missing = missing();
+                    let missing = Refusal::NotFound(own.name().to_owned());
                     answer = Some(async move { own.read().await?.ok_or(missing) }.boxed());
                 }
                 Action::Wait(from, to) => {
@@ -178,10 +177,7 @@ impl Registration {
     }
 
     fn next(&mut self, event: Event) -> Action {
-        let empty = State::new(Vec::new(), self.facts.on_foreign(), Duration::ZERO);
-        let state = std::mem::replace(&mut self.state, empty);
-        let (state, action) = state.next(event, self.started.elapsed());
-        self.state = state;
+        let action = self.state.next(event, self.started.elapsed());
         self.report.decided(&self.state, &self.facts);
         self.status
             .send_replace(self.report.status(&self.state, &self.facts));
@@ -204,8 +200,7 @@ impl Registration {
                 } else {
                     // The pod's IP is part of what should stand there.
                     self.facts.see(&pod);
-                    let entries = self.entries(wanted);
-                    self.next_quietly(entries);
+                    self.state.entries = self.entries(wanted);
                     Some(Event::Seen(pod))
                 }
             }
@@ -215,13 +210,6 @@ impl Registration {
                 .send_replace(self.report.status(&self.state, &self.facts));
         }
         event
-    }
-
-    /// Takes in entries right before another event: only that one decides.
-    fn next_quietly(&mut self, event: Event) {
-        if let Event::Entries(entries) = event {
-            self.state.entries = entries;
-        }
     }
 
     fn not_ours(&mut self, pod: &Pod) {
@@ -234,13 +222,13 @@ impl Registration {
         }
     }
 
-    fn entries(&self, wanted: &[Option<bool>]) -> Event {
+    fn entries(&self, wanted: &[Option<bool>]) -> Vec<Entry> {
         let speaks: Vec<_> = self
             .monitors
             .iter()
             .map(|monitor| monitor.target().protocol())
             .collect();
-        Event::Entries(self.facts.entries(wanted, Some(&speaks)))
+        self.facts.entries(wanted, Some(&speaks))
     }
 
     fn tick(&self) -> Duration {

@@ -24,6 +24,7 @@ use std::time::Duration;
 use super::plan::{Entry, OnForeign, Plan, Purpose, Standing, Taken, Write, plan};
 use super::pod::Pod;
 use crate::cluster::Refusal;
+use crate::cluster::backoff::delay;
 
 /// The registration of one pod.
 #[derive(Clone, Debug)]
@@ -116,11 +117,11 @@ const REFILL: Duration = Duration::from_secs(5);
 /// After so many rounds in which somebody registers again what we took away, we let them.
 const ROUNDS: u32 = 3;
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LAST_BACKOFF: Duration = Duration::from_secs(30);
-/// Somebody who gives the permission looks whether it helps.
-const FIRST_DENIED: Duration = Duration::from_secs(5);
-const LAST_DENIED: Duration = Duration::from_mins(5);
+/// The first wait after a failure, and the longest.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+
+/// The same where a permission is missing. Somebody who gives it looks whether it helps.
+const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 
 // === impl State ===
 
@@ -149,12 +150,11 @@ impl State {
     }
 
     /// What to do about an event; `now` counts from any fixed moment.
-    pub fn next(mut self, event: Event, now: Duration) -> (Self, Action) {
+    pub fn next(&mut self, event: Event, now: Duration) -> Action {
         if self.phase == Phase::Gone {
-            return (self, Action::Nothing);
+            return Action::Nothing;
         }
-        let action = self.absorb(event).unwrap_or_else(|| self.decide(now));
-        (self, action)
+        self.absorb(event).unwrap_or_else(|| self.decide(now))
     }
 
     /// Whether everything that should be in the registry is.
@@ -289,8 +289,8 @@ impl State {
     }
 
     fn refused(&mut self, refusal: Refusal) -> Action {
+        self.failures = self.failures.saturating_add(1);
         let failures = self.failures;
-        self.failures = failures.saturating_add(1);
         // What was not written fights with nobody.
         self.repairs.give_back();
         self.phase = Phase::Waiting;
@@ -304,42 +304,36 @@ impl State {
                 Action::Wait(Duration::from_millis(10), Duration::from_millis(100))
             }
             // The token is read again for the next request.
-            Refusal::Unauthorized if failures == 0 => Action::Wait(Duration::ZERO, Duration::ZERO),
+            Refusal::Unauthorized if failures == 1 => Action::Wait(Duration::ZERO, Duration::ZERO),
             Refusal::Forbidden(_) | Refusal::Policy(_) => {
-                let wait = doubled(FIRST_DENIED, failures, LAST_DENIED);
+                let wait = delay(failures, DENIED);
                 Action::Wait(wait, wait + wait / 10)
             }
             Refusal::Invalid(_) | Refusal::TooLarge(_) => {
-                Action::Wait(LAST_DENIED, LAST_DENIED + LAST_DENIED / 10)
+                Action::Wait(DENIED[1], DENIED[1] + DENIED[1] / 10)
             }
             Refusal::Unavailable {
                 retry_after: Some(wait),
                 ..
             } => {
-                let wait = (*wait).min(LAST_DENIED);
-                Action::Wait(wait, wait + doubled(FIRST_BACKOFF, failures, LAST_BACKOFF))
+                let wait = (*wait).min(DENIED[1]);
+                Action::Wait(wait, wait + delay(failures, BACKOFF))
             }
             Refusal::Unauthorized
             | Refusal::Unavailable { .. }
             | Refusal::Unreachable(_)
             | Refusal::Answer(_) => {
-                let most = doubled(FIRST_BACKOFF, failures, LAST_BACKOFF);
+                let most = delay(failures, BACKOFF);
                 Action::Wait(most / 10, most)
             }
         };
         self.refusal = Some(refusal);
         match action {
             // There are seconds left, and then nobody can.
-            Action::Wait(..) if self.ending => {
-                Action::Wait(Duration::from_millis(100), FIRST_BACKOFF)
-            }
+            Action::Wait(..) if self.ending => Action::Wait(Duration::from_millis(100), BACKOFF[0]),
             action => action,
         }
     }
-}
-
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(times)).min(most)
 }
 
 /// Orders what the server says about one object; comparable as numbers since Kubernetes 1.35.

@@ -13,11 +13,8 @@ use super::error::Error;
 use super::pod::Pod;
 use super::reader::Registry;
 use super::scheme::Scheme;
-use crate::cluster::Refusal;
 use crate::cluster::pace::paced;
-
-/// The status that means: too long ago, start over.
-const GONE: u16 = 410;
+use crate::cluster::watch::{is_gone, refusal};
 
 /// What one watcher of the API server says.
 type Told = Result<watcher::Event<Pod>, watcher::Error>;
@@ -54,7 +51,7 @@ fn take(
             registry.report(&changes.skipped);
             changes.events.into_iter().map(Ok).collect()
         }
-        Err(error) => vec![Err(Error::of(refusal(error), registry.namespace()))],
+        Err(error) => vec![Err(Error::of(refusal(&error), registry.namespace()))],
     }
 }
 
@@ -87,26 +84,4 @@ fn source(
             }
         }
     })
-}
-
-fn is_gone(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        WatchError(status) => status.code == GONE,
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            matches!(error, kube::Error::Api(status) if status.code == GONE)
-        }
-        watcher::Error::NoResourceVersion => false,
-    }
-}
-
-fn refusal(error: watcher::Error) -> Refusal {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        WatchError(status) => Refusal::of_kube(&kube::Error::Api(status)),
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            Refusal::of_kube(&error)
-        }
-        error @ watcher::Error::NoResourceVersion => Refusal::Answer(error.to_string()),
-    }
 }

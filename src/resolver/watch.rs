@@ -21,6 +21,8 @@ use super::connection;
 use super::slice::{EndpointSlice, SERVICE_NAME};
 use super::view::{State, View};
 use crate::cluster::Refusal;
+use crate::cluster::backoff::{delay, jittered};
+use crate::cluster::watch::{is_gone, refusal};
 
 /// What is seen of one Service. The watch ends with this value.
 pub(super) struct Watch {
@@ -30,9 +32,6 @@ pub(super) struct Watch {
 
 /// The first wait after a failure, and the longest.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(800), Duration::from_secs(30)];
-
-/// The status that means: too long ago, start over.
-const GONE: u16 = 410;
 
 type Events = BoxStream<'static, watcher::Result<Event<EndpointSlice>>>;
 
@@ -139,41 +138,16 @@ impl Watching {
             }
             view.fail(refusal, SystemTime::now());
         });
-        // Nine to eleven tenths: those who lost the server together do not return together.
-        time::sleep(wait.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+        time::sleep(jittered(wait)).await;
     }
 }
 
 /// How long to wait after so many failures in a row.
 fn pause(failures: u32, refusal: &Refusal) -> Duration {
-    let [first, longest] = BACKOFF;
-    let times = 2_u32.saturating_pow(failures.saturating_sub(1));
-    let wait = first.saturating_mul(times).min(longest);
+    let wait = delay(failures, BACKOFF);
     match refusal {
         Refusal::Unavailable { retry_after, .. } => wait.max(retry_after.unwrap_or_default()),
         _ => wait,
-    }
-}
-
-fn is_gone(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        WatchError(status) => status.code == GONE,
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            matches!(error, kube::Error::Api(status) if status.code == GONE)
-        }
-        watcher::Error::NoResourceVersion => false,
-    }
-}
-
-fn refusal(error: &watcher::Error) -> Refusal {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        WatchError(status) => Refusal::of_kube(&kube::Error::Api(status.clone())),
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            Refusal::of_kube(error)
-        }
-        watcher::Error::NoResourceVersion => Refusal::Answer(error.to_string()),
     }
 }
 

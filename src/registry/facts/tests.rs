@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::super::plan::plan;
+use super::super::plan::{OnForeign, plan};
 use super::*;
 
 const HEALTH: &str = include_str!("../../../tests/wire/registry/health.register.json");

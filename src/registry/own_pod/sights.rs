@@ -18,8 +18,8 @@ use tracing::{debug, info};
 use super::super::pod::Pod;
 use super::{OwnPod, Sight, checked};
 use crate::cluster::Refusal;
+use crate::cluster::backoff::{delay, jittered};
 use crate::cluster::events::{Event, Events};
-use crate::cluster::watch::jittered;
 
 /// Looks at one pod.
 pub(super) struct Sights {
@@ -48,8 +48,7 @@ enum Place {
 
 /// A wait that doubles.
 struct Backoff {
-    first: Duration,
-    most: Duration,
+    bounds: [Duration; 2],
     times: u32,
 }
 
@@ -218,19 +217,14 @@ impl Sights {
 // === impl Backoff ===
 
 impl Backoff {
-    fn new([first, most]: [Duration; 2]) -> Self {
-        Self {
-            first,
-            most,
-            times: 0,
-        }
+    fn new(bounds: [Duration; 2]) -> Self {
+        Self { bounds, times: 0 }
     }
 
     /// Half to all of it: a thousand pods that lost one server do not come back at once.
     fn next(&mut self) -> Duration {
-        let factor = 2_u32.saturating_pow(self.times);
         self.times = self.times.saturating_add(1);
-        let wait = self.first.saturating_mul(factor).min(self.most);
+        let wait = delay(self.times, self.bounds);
         wait.mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 

@@ -61,12 +61,7 @@ impl World {
     /// One row: the event by name, and what became of it as `phase: action`.
     fn row(&mut self, event: &str) -> String {
         let event = self.event(event);
-        let state = std::mem::replace(
-            &mut self.state,
-            State::new(Vec::new(), OnForeign::Adopt, Duration::ZERO),
-        );
-        let (state, action) = state.next(event, self.now);
-        self.state = state;
+        let action = self.state.next(event, self.now);
         let action = match action {
             Action::Nothing => "-".to_owned(),
             Action::Read => "read".to_owned(),

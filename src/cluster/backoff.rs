@@ -1,0 +1,37 @@
+//! How long to wait before the API server is asked again.
+
+use std::time::Duration;
+
+/// How long to wait after so many failures in a row: the first bound, twice as long each
+/// time, up to the last.
+pub fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
+    let times = failures.saturating_sub(1);
+    first.saturating_mul(2_u32.saturating_pow(times)).min(last)
+}
+
+/// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
+/// happen again at once.
+pub fn jittered(time: Duration) -> Duration {
+    time.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+    const DENIED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
+
+    #[test]
+    fn each_failure_is_followed_by_a_longer_wait_up_to_a_bound() {
+        let waits = |bounds| [1, 2, 3, 7, 40, u32::MAX].map(|failures| delay(failures, bounds));
+        assert_eq!(
+            waits(FAILED),
+            [500, 1_000, 2_000, 30_000, 30_000, 30_000].map(Duration::from_millis)
+        );
+        assert_eq!(
+            waits(DENIED),
+            [60, 120, 240, 300, 300, 300].map(Duration::from_secs)
+        );
+    }
+}
