@@ -160,18 +160,12 @@ impl Reading {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Read<A>, clap::Error> {
         let mut command = A::command();
-        command.build();
-        let mut ignore = Vec::new();
-        if self.is_go_micro {
-            // A flag that has a meaning in this build is not ignored.
-            let has_meaning = |flag: &&str| go_style::find(&command, flag).is_some();
-            ignore.extend(
-                go_micro::IGNORED
-                    .into_iter()
-                    .filter(|flag| !has_meaning(flag)),
-            );
-        }
-        let (argv, ignored) = go_style::rewrite(&command, &ignore, argv);
+        let ignore: &[_] = if self.is_go_micro {
+            &go_micro::IGNORED
+        } else {
+            &[]
+        };
+        let (argv, ignored) = go_style::rewrite(&command, ignore, argv);
         let mut notices: Vec<_> = ignored.into_iter().map(Notice::IgnoredFlag).collect();
         let from_env = if self.is_go_micro {
             env::read(&command, &argv, &variable)

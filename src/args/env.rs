@@ -78,19 +78,20 @@ pub fn variable_of(flag: &str) -> Option<String> {
     if let Some((_, variable)) = SHARED.iter().find(|(name, _)| *name == flag) {
         return Some((*variable).to_owned());
     }
-    match flag {
+    let prefix = match flag {
         // --server is read by go_micro::hint, with MICRO_CLIENT behind it.
         // MICRO_REGISTRY is the service's: a shared variable opts into nothing.
         // So is MICRO_SELECTOR.
-        "help" | "version" | "server" | "selector" | "transport" => None,
+        "help" | "version" | "server" | "selector" | "transport" => return None,
         // Amalgam8's.
-        "k8s_token" | "k8s_url" => Some(format!("A8_{}", flag.to_uppercase())),
+        "k8s_token" | "k8s_url" => "A8_",
         // The original's exec probe.
-        "connect_timeout" | "rpc_timeout" => Some(format!("MICRO_{}", flag.to_uppercase())),
+        "connect_timeout" | "rpc_timeout" => "MICRO_",
         // The original's own variable is MICRO_HEALTH_ADDRESS.
-        flag if flag.starts_with("health_") => Some(format!("MICRO_{}", flag.to_uppercase())),
-        flag => Some(format!("MICRO_HEALTH_{}", flag.to_uppercase())),
-    }
+        flag if flag.starts_with("health_") => "MICRO_",
+        _ => "MICRO_HEALTH_",
+    };
+    Some([prefix, &flag.to_ascii_uppercase()].concat())
 }
 
 /// Names each flag's variable in its help.

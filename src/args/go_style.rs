@@ -27,8 +27,10 @@ pub fn rewrite(
             rewritten.push(text);
             continue;
         };
-        let is_ignored = ignore.contains(&name.as_str());
-        let takes_value = is_ignored || find(command, &name).is_some_and(needs_value);
+        let known = find(command, &name);
+        // A flag that has a meaning in this build is not ignored.
+        let is_ignored = known.is_none() && ignore.contains(&name.as_str());
+        let takes_value = is_ignored || known.is_some_and(needs_value);
         let value = value.or_else(|| if takes_value { argv.next() } else { None });
         if is_ignored {
             ignored.push(name);
