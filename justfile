@@ -62,15 +62,6 @@ crowd:
     bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
     CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
 
-# Resident memory of the file in the full image, with a live registration and after 20,000 probes (needs what
-# `just registry` does, and musl-gcc)
-memory:
-    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
-      --features kubernetes,tls,latest --target-dir target/shipped
-    bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" \
-    MICRO_HEALTH_SHIPPED="$PWD/target/shipped/x86_64-unknown-linux-musl/release/health" \
-    cargo test --locked --test registry -- memory
-
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser
@@ -79,11 +70,12 @@ browser:
 image:
     tests/image/run.sh
 
-# Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go and valgrind)
+# Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go, valgrind
+# and what `just registry` does)
 bench:
     benches/bench.py table
 
-# The figures that gate, bounded (needs Go and valgrind)
+# The figures that gate, bounded (needs the same)
 budgets:
     benches/bench.py budgets
 

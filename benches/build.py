@@ -104,6 +104,18 @@ def build_hbench():
     return binary
 
 
+def registry_test(name, **environment):
+    """What one test of the registry level prints. Its rig is built, as `just registry` does it."""
+    command = [ROOT / "tests" / "rig" / "build.sh", "kube"]
+    rig = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    command = ["cargo", "test", "--locked", "--test", "registry", "--", name]
+    environment = {**os.environ, "MICRO_HEALTH_RIG_BIN": rig, **environment}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise RuntimeError(f"{name}, of the registry's tests:\n{ended.stdout}")
+    return ended.stdout
+
+
 def run(command, directory, environment):
     subprocess.run(command, cwd=directory, check=True, env={**os.environ, **environment})
 

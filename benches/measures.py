@@ -71,6 +71,15 @@ def log_lines(log):
     return log.read().count(b"\n")
 
 
+def registration(full):
+    """Resident bytes of the file with a live registration, and after 20,000 probes. The test that prints them
+    has a real API server, and fails if anything was written meanwhile."""
+    forget(full.binary)
+    said = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(full.binary))
+    found = re.search(r"(\d+) KiB registered, (\d+) KiB .* after 20000 probes", said)
+    return [int(kib) << 10 for kib in found.groups()]
+
+
 def instructions(hbench, subject, *close):
     """Of one probe, under callgrind: exact, where times are not. The difference of a short and a long run."""
     if not shutil.which("valgrind"):
