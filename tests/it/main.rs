@@ -19,6 +19,7 @@
 //! | `lifecycle`        | start, log, signals, exit codes: the real binary                |
 //! | `probe`            | one check under three names: the real binary                    |
 //! | `operated`         | the real binary with its flags, and the text behind a reason    |
+//! | `docs`             | what the pages list is what the code has                        |
 //! | `followed`         | the ConfigMap and the catalog, whatever the API server does     |
 //! | `registry_reader`  | what is read of the registry, whatever the API server does      |
 //! | `registry_writer`  | registering services of other pods                              |
@@ -36,6 +37,8 @@
 mod channel;
 mod contract;
 mod crowd;
+#[cfg(feature = "commands")]
+mod docs;
 #[cfg(feature = "kubernetes")]
 mod endpoints;
 mod flood;

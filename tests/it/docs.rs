@@ -1,0 +1,75 @@
+//! The documentation, held against the code: what it lists is all there is, and nothing that is gone.
+//!
+//! `MICRO_HEALTH_UPDATE_DOCS=1 cargo test --test it docs` writes the generated parts anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+mod blocks;
+mod flags;
+mod messages;
+mod verdicts;
+
+/// Writes the generated text instead of holding the file against it.
+const UPDATE: &str = "MICRO_HEALTH_UPDATE_DOCS";
+
+/// A file of the project.
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Holds a file against what it should say.
+fn hold(name: &str, expected: &str) {
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(path(name), expected).unwrap();
+        return;
+    }
+    let found = read(name);
+    let differs = found
+        .lines()
+        .zip(expected.lines())
+        .position(|(found, expected)| found != expected);
+    assert!(
+        found == expected,
+        "{name} is not what the code says, from line {} on: {UPDATE}=1 cargo test --test it docs",
+        differs.unwrap_or(found.lines().count().min(expected.lines().count())) + 1
+    );
+}
+
+/// The same for the part between two comments, which names what it is generated from.
+fn hold_part(name: &str, part: &str, expected: &str) {
+    let (begin, end) = (
+        format!("<!-- generated: {part} -->\n"),
+        "<!-- end -->".to_owned(),
+    );
+    let text = read(name);
+    let found = text
+        .split_once(&begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = found.unwrap_or_else(|| panic!("{name} has no part {begin}"));
+    hold(name, &[before, &begin, expected, &end, after].concat());
+}
+
+/// Every page that a user reads.
+fn pages() -> Vec<String> {
+    let mut pages: Vec<_> = ["README.md", "benches/README.md", "tests/rig/README.md"]
+        .map(str::to_owned)
+        .into();
+    for folder in ["docs", "k8s"] {
+        for entry in fs::read_dir(path(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if Path::new(&name)
+                .extension()
+                .is_some_and(|kind| kind == "md")
+            {
+                pages.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    pages.sort();
+    pages
+}

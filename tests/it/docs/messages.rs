@@ -1,0 +1,163 @@
+//! docs/troubleshooting.md has every message that the code can print, and no other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{path, read};
+
+const PAGE: &str = "docs/troubleshooting.md";
+
+/// Whose messages are a table of their own.
+const VERDICTS: &str = "src/unhealthy.rs";
+
+/// What begins a message: the log's macros, errors, and the notices of src/args.rs.
+const BEGINNINGS: [&str; 5] = [
+    "warn!(",
+    "info!(",
+    "error!(",
+    "#[error(",
+    "write!(f, \"Ignoring",
+];
+
+#[test]
+fn every_message_is_explained_and_nothing_else_is() {
+    let mut known = BTreeSet::new();
+    collect(&path("src"), &mut known);
+    assert!(known.len() > 100, "only {} messages found", known.len());
+    let explained = explained(&read(PAGE));
+    let missing: Vec<_> = known.difference(&explained).collect();
+    assert!(missing.is_empty(), "{PAGE} has nothing about {missing:#?}");
+    let gone: Vec<_> = explained.difference(&known).collect();
+    assert!(gone.is_empty(), "no code prints {gone:#?}");
+}
+
+/// The first cell of every row, where it is code.
+fn explained(page: &str) -> BTreeSet<String> {
+    let tables = page
+        .split("<!-- generated")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+        + page.split("<!-- end -->").nth(1).unwrap_or_default();
+    let cell = |line: &str| {
+        let rest = line.strip_prefix("| `")?;
+        Some(rest.split_once("` |")?.0.replace("\\|", "|"))
+    };
+    tables.lines().filter_map(cell).collect()
+}
+
+fn collect(folder: &Path, known: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && name != "tests" {
+            collect(&path, known);
+        } else if name.ends_with(".rs") && name != "tests.rs" && path != super::path(VERDICTS) {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
+            known.extend(BEGINNINGS.iter().flat_map(|begin| messages(code, begin)));
+        }
+    }
+}
+
+/// The messages of one file, as the page writes them: what is filled in is `…`.
+fn messages(code: &str, begin: &str) -> Vec<String> {
+    let starts = code.match_indices(begin);
+    starts
+        .filter_map(|(at, _)| {
+            let begins = begin.find('"').unwrap_or(begin.len());
+            message(&code[at + begins..])
+        })
+        .map(|message| elided(&message))
+        .filter(|message| message.chars().any(char::is_alphabetic))
+        .collect()
+}
+
+/// The first literal of a macro's arguments that is no field's value.
+fn message(arguments: &str) -> Option<String> {
+    let mut before = ',';
+    let mut depth = 0_u32;
+    let mut rest = arguments.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => {
+                let literal = literal(&mut rest);
+                if matches!(before, ',' | '(') && depth == 0 {
+                    return Some(literal);
+                }
+                before = '"';
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return None,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if !c.is_whitespace() && c != '"' {
+            before = c;
+        }
+    }
+    None
+}
+
+/// What is left of a literal whose first quote has been read.
+fn literal(rest: &mut std::str::Chars<'_>) -> String {
+    let mut literal = String::new();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => break,
+            '\\' => match rest.next() {
+                Some('n') => literal.push('\n'),
+                Some(escaped) => literal.push(escaped),
+                None => break,
+            },
+            c => literal.push(c),
+        }
+    }
+    literal
+}
+
+/// The first line, with `…` for what is filled in.
+fn elided(message: &str) -> String {
+    let mut elided = String::new();
+    let mut depth = 0_u32;
+    for c in message.lines().next().unwrap_or_default().chars() {
+        match c {
+            '{' => {
+                depth += 1;
+                if depth == 1 {
+                    elided.push('…');
+                }
+            }
+            '}' => depth = depth.saturating_sub(1),
+            c if depth == 0 => elided.push(c),
+            _ => {}
+        }
+    }
+    elided
+}
+
+#[test]
+fn messages_are_found_wherever_they_stand() {
+    let code = r#"
+        warn!("Cannot accept: {error}");
+        info!(address = %bound, who = "anyone", "Listening");
+        warn!(
+            reason = describe("a", "b"),
+            "The registry: {refusal}\n{help}"
+        );
+        info!("{self}");
+        error!(%error);
+    "#;
+    assert_eq!(
+        ["warn!(", "info!(", "error!("].map(|begin| messages(code, begin)),
+        [
+            vec!["Cannot accept: …".to_owned(), "The registry: …".to_owned()],
+            vec!["Listening".to_owned()],
+            vec![],
+        ]
+    );
+}

@@ -1,0 +1,72 @@
+//! The table of verdicts in docs/troubleshooting.md is made of the enum.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use micro_health::unhealthy::{Stage, Unhealthy};
+
+use super::hold_part;
+
+#[test]
+fn the_table_of_verdicts_is_the_enum() {
+    let mut table =
+        "| `reason` | the sentence | `?code=reason` | what to do |\n|---|---|---|---|\n".to_owned();
+    for unhealthy in every_kind() {
+        let reason = unhealthy.reason();
+        writeln!(
+            table,
+            "| `{}` | {} | {} | {} |",
+            reason.code,
+            unhealthy.to_string().replace('|', "\\|"),
+            reason.status,
+            reason.remedy
+        )
+        .unwrap();
+    }
+    hold_part("docs/troubleshooting.md", "src/unhealthy.rs", &table);
+}
+
+/// One of each, with an example of what a peer says.
+fn every_kind() -> Vec<Unhealthy> {
+    use Unhealthy::{
+        Deadline, Denied, Failing, NoDebug, NoEndpoints, NotServing, Protocol, Tls, TooFew,
+        UnknownService, Unreachable,
+    };
+    let kinds = vec![
+        NotServing("\"degraded\"".into()),
+        Failing("an error: database is locked".into()),
+        NoDebug("Debug.Health"),
+        UnknownService("greeter".to_owned()),
+        Deadline(Duration::from_millis(900), Stage::Waiting),
+        Unreachable("connection refused".into()),
+        Tls("the certificate has expired".into()),
+        Denied("invalid token".into()),
+        Protocol("HTTP/1.1 400 Bad Request".into()),
+        NoEndpoints("greeter.shop has no endpoints".into()),
+        TooFew {
+            healthy: 1,
+            considered: 3,
+            needed: 2,
+            address: "10.1.0.9:8080".to_owned(),
+            worst: Box::new(Unreachable("connection refused".into())),
+            reached: Stage::Connecting,
+        },
+    ];
+    // A new kind does not compile until it has its row.
+    for kind in &kinds {
+        match kind {
+            NotServing(_)
+            | Failing(_)
+            | NoDebug(_)
+            | UnknownService(_)
+            | Deadline(..)
+            | Unreachable(_)
+            | Tls(_)
+            | Denied(_)
+            | Protocol(_)
+            | NoEndpoints(_)
+            | TooFew { .. } => {}
+        }
+    }
+    kinds
+}
