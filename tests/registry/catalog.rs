@@ -1,7 +1,7 @@
 //! Services of a real API server as Amalgam8 sees them. There are no controllers: owners, pods and slices
 //! are written as those would write them.
 
-mod cluster;
+pub(crate) mod cluster;
 mod served;
 
 use std::fs;
@@ -25,7 +25,7 @@ const TABLE: &str = "\
 const PORT: &str = r#"[{"port": 5000, "protocol": "TCP"}]"#;
 
 /// The seed's service; also the uid of its first pod.
-async fn helloworld(cluster: &Cluster) -> String {
+pub(crate) async fn helloworld(cluster: &Cluster) -> String {
     let mut endpoints = Vec::new();
     for (controller, pods) in [
         ("helloworld-v1", ["aaaaa", "bbbbb"]),

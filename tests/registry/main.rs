@@ -19,6 +19,7 @@ mod catalog;
 mod command;
 mod config;
 mod crowd;
+mod documented;
 mod example;
 mod lookups;
 mod manifests;

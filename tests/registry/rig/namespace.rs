@@ -29,10 +29,15 @@ impl Namespace {
     pub async fn fresh_in(api: &ApiServer, prefix: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        Self::named(api, &name).await
+    }
+
+    /// A new one of this name.
+    pub async fn named(api: &ApiServer, name: &str) -> Self {
         let admin = api.admin();
         let namespace = v1::Namespace {
             metadata: ObjectMeta {
-                name: Some(name.clone()),
+                name: Some(name.to_owned()),
                 ..ObjectMeta::default()
             },
             ..v1::Namespace::default()
@@ -45,7 +50,7 @@ impl Namespace {
         .await
         .expect("a namespace must be creatable");
         Self {
-            name,
+            name: name.to_owned(),
             api: api.clone(),
             admin,
         }
