@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use self::overlay::{Overlay, k8s};
+use serde_json::{Value, json};
+
+use self::overlay::{Overlay, documents, k8s};
+use crate::rig::kustomize;
 
 mod admitted;
 mod command_line;
@@ -18,9 +21,13 @@ mod probed;
 mod seed;
 mod selected;
 
+fn readme() -> String {
+    fs::read_to_string(k8s().join("README.md")).expect("the manifests must have a README")
+}
+
 #[tokio::test]
 async fn the_readme_names_each_of_them() {
-    let readme = fs::read_to_string(k8s().join("README.md")).unwrap();
+    let readme = readme();
     let rows = readme.lines().filter(|line| line.starts_with("| `"));
     let named: BTreeSet<_> = rows
         .map(|row| {
@@ -37,4 +44,38 @@ async fn the_readme_names_each_of_them() {
         })
         .collect();
     assert_eq!(named, there);
+}
+
+#[tokio::test]
+async fn the_readmes_own_kustomization_renames_what_it_names() {
+    let readme = readme();
+    let block = readme
+        .split("```")
+        .nth(1)
+        .and_then(|it| it.strip_prefix("yaml"));
+    let [kustomization] = &documents(block.unwrap())[..] else {
+        panic!("{block:?}")
+    };
+    assert_eq!(kustomization["resources"], json!(["k8s/overlays/registry"]));
+    let folder = Overlay::named("registry")
+        .await
+        .under(kustomization.clone());
+
+    let rendered = documents(&kustomize(folder.path()).await.unwrap());
+    let find = |kind: &str, pointer: &str| {
+        let document = rendered.iter().find(|it| it["kind"] == kind);
+        document
+            .and_then(|it| it.pointer(pointer))
+            .and_then(Value::as_str)
+    };
+    let pod = "/spec/template/spec";
+    let image = |container: &str| find("Deployment", &format!("{pod}/{container}/0/image"));
+    assert_eq!(image("containers"), Some("registry.example.com/greeter:7"));
+    assert_eq!(
+        image("initContainers"),
+        Some("registry.example.com/health:full")
+    );
+    for at in ["/metadata/namespace", "/subjects/0/namespace"] {
+        assert_eq!(find("RoleBinding", at), Some("shop"), "{at}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use micro_health::selector::Selector;
 use micro_health::target::endpoint::Endpoint;
 
 use super::command_line::{CommandLine, Understood};
@@ -61,4 +62,17 @@ async fn what_the_exec_probe_runs_is_where_it_was_brought() {
             assert_eq!(*line.argv[0], *brought, "{} {}", overlay.name, line.place);
         }
     }
+}
+
+#[tokio::test]
+async fn the_static_selector_is_the_services_alone() {
+    let spec = Overlay::named("static-selector").await.spec();
+    let env = spec.containers[0].env.iter().flatten();
+    let selector = env.into_iter().find(|it| it.name == "MICRO_SELECTOR");
+    assert_eq!(selector.and_then(|it| it.value.as_deref()), Some("static"));
+    let line = &CommandLine::all(&spec)[0];
+    let Ok(Understood::Sidecar(args)) = line.read() else {
+        panic!("{line:?}")
+    };
+    assert_eq!(args.target.selector, Selector::None);
 }

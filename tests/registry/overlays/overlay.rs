@@ -97,25 +97,30 @@ impl Overlay {
 
     /// A kustomization that puts it into a namespace, as an operator would write it.
     pub fn in_namespace(&self, namespace: &str) -> TempDir {
-        let folder = tempfile::tempdir().expect("a temporary directory must be makeable");
-        let from = folder.path().canonicalize().expect("it must be there");
-        let up = from
-            .components()
-            .filter(|it| matches!(it, Component::Normal(_)));
-        // kubectl takes no absolute path.
-        let mut base: PathBuf = up.map(|_| "..").collect();
-        base.extend(
-            self.folder
-                .components()
-                .filter(|it| matches!(it, Component::Normal(_))),
-        );
-        let text = json!({
+        let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": namespace,
-            "resources": [base],
         });
-        fs::write(from.join("kustomization.yaml"), text.to_string())
+        self.under(kustomization)
+    }
+
+    /// A kustomization on top of it.
+    pub fn under(&self, mut kustomization: Value) -> TempDir {
+        let folder = tempfile::tempdir().expect("a temporary directory must be makeable");
+        let at = folder.path().canonicalize().expect("it must be there");
+        let names = |path: &Path| {
+            let names = path.components();
+            let names = names.filter(|it| matches!(it, Component::Normal(_)));
+            names
+                .map(|it| it.as_os_str().to_owned())
+                .collect::<Vec<_>>()
+        };
+        // kubectl takes no absolute path.
+        let up = names(&at).into_iter().map(|_| "..".into());
+        let base: PathBuf = up.chain(names(&self.folder)).collect();
+        kustomization["resources"] = json!([base]);
+        fs::write(at.join("kustomization.yaml"), kustomization.to_string())
             .expect("a temporary directory must be writable");
         folder
     }
