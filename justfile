@@ -50,10 +50,10 @@ interop:
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop -- --test-threads=1
 
-# A real API server and the Go registries of every generation, in its pods' place (needs Go, and root or user
-# namespaces). Its first build takes 10 minutes
+# A real API server, the Go registries of every generation in its pods' place, and every manifest of k8s/ shown
+# to it (needs Go, and root or user namespaces). Its first build takes 10 minutes
 registry:
-    bin="$(tests/rig/build.sh kube go-registry kuberesolver)" && cargo build --locked --example greeter && \
+    bin="$(tests/rig/build.sh kube kubectl go-registry kuberesolver)" && cargo build --locked --example greeter && \
     MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
 # What a thousand pods cost the API server (needs what `just registry` does); optimised, or the thousand

@@ -7,6 +7,7 @@
 //	hbench load -url U -n N|-d D -c C [-close]     N probes
 //	hbench start -url U -runs N -- CMD ARGS        exec to the first 200
 //	hbench exec -runs N -- CMD ARGS                exec to the exit of a one-shot
+//	hbench flood -addr A                           HTTP/2 connections and requests that never end
 //	hbench soak -n N -over D -- CMD ARGS           N probes while the service comes and goes
 //
 // Each prints one line of JSON; backend and blackhole print "ready" first.
@@ -29,10 +30,11 @@ func main() {
 		"load":      load,
 		"start":     start,
 		"exec":      execute,
+		"flood":     flood,
 		"soak":      soak,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		die("expected one of backend, blackhole, direct, load, start, exec, soak")
+		die("expected one of backend, blackhole, direct, load, start, exec, flood, soak")
 	}
 	commands[os.Args[1]](os.Args[2:])
 }

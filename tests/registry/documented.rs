@@ -78,7 +78,7 @@ impl Shown<'_> {
 
 #[tokio::test]
 async fn the_commands_of_the_page_do_what_it_says() {
-    let namespace = Namespace::named(ControlPlane::shared().await, "shop").await;
+    let namespace = Namespace::named(ControlPlane::shared().await, "shop", &[]).await;
     let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
     namespace.account("operator", &[], &[]).await;
     namespace.grant("operator", everything).await;

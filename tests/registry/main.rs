@@ -1,4 +1,4 @@
-//! Runs a real API server and the Go registries of every generation.
+//! Runs a real API server and the Go registries of every generation, and shows it the manifests of k8s/.
 //!
 //! ```text
 //!  GoClient ──────────────────▶ ControlPlane ◀────────────────── Namespace
@@ -24,6 +24,7 @@ mod example;
 mod lookups;
 mod manifests;
 mod memory;
+mod overlays;
 mod reading;
 mod recorded;
 mod registration;

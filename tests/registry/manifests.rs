@@ -59,6 +59,11 @@ pub async fn own_pods_only(namespace: &Namespace, token: &str) {
         .apply_file("registry/admission-policy.yaml", "greeter")
         .await;
     namespace.label(OWN_POD_ONLY, Some("true")).await;
+    holds(namespace, token).await;
+}
+
+/// Waits until the policy holds for who has this token: it may not change another pod.
+pub async fn holds(namespace: &Namespace, token: &str) {
     within("the policy to hold", async {
         let patch = json!({ "metadata": { "annotations": { "somebody/else": "wrote" } } });
         while change(namespace, token, "other-0", &patch).await.is_ok() {

@@ -27,17 +27,31 @@ impl Namespace {
 
     /// A new one in this API server.
     pub async fn fresh_in(api: &ApiServer, prefix: &str) -> Self {
+        Self::new(api, prefix, &[]).await
+    }
+
+    /// A new one in the shared API server, which has these labels from the first.
+    pub async fn labelled(prefix: &str, labels: &[(&str, &str)]) -> Self {
+        Self::new(ControlPlane::shared().await, prefix, labels).await
+    }
+
+    async fn new(api: &ApiServer, prefix: &str, labels: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Self::named(api, &name).await
+        Self::named(api, &name, labels).await
     }
 
     /// A new one of this name.
-    pub async fn named(api: &ApiServer, name: &str) -> Self {
+    pub async fn named(api: &ApiServer, name: &str, labels: &[(&str, &str)]) -> Self {
         let admin = api.admin();
+        let labels = labels
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()));
+        let labels = labels.collect();
         let namespace = v1::Namespace {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
+                labels: Some(labels),
                 ..ObjectMeta::default()
             },
             ..v1::Namespace::default()

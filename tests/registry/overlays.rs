@@ -1,0 +1,81 @@
+//! The kustomizations of k8s/: rendered by kubectl, shown to a server, and held to what they promise.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use self::overlay::{Overlay, documents, k8s};
+use crate::rig::kustomize;
+
+mod admitted;
+mod command_line;
+mod commands;
+mod given;
+mod granted;
+mod mesh;
+mod overlay;
+mod placement;
+mod pod_monitor;
+mod probed;
+mod seed;
+mod selected;
+
+fn readme() -> String {
+    fs::read_to_string(k8s().join("README.md")).expect("the manifests must have a README")
+}
+
+#[tokio::test]
+async fn the_readme_names_each_of_them() {
+    let readme = readme();
+    let rows = readme.lines().filter(|line| line.starts_with("| `"));
+    let named: BTreeSet<_> = rows
+        .map(|row| {
+            let command = row.split("`kubectl apply -k k8s/").nth(1).unwrap_or(row);
+            command.split('`').next().unwrap_or(row).to_owned()
+        })
+        .collect();
+    let there: BTreeSet<_> = Overlay::all()
+        .await
+        .iter()
+        .map(|it| {
+            let folder = it.folder.strip_prefix(k8s()).unwrap();
+            folder.to_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(named, there);
+}
+
+#[tokio::test]
+async fn the_readmes_own_kustomization_renames_what_it_names() {
+    let readme = readme();
+    let block = readme
+        .split("```")
+        .nth(1)
+        .and_then(|it| it.strip_prefix("yaml"));
+    let [kustomization] = &documents(block.unwrap())[..] else {
+        panic!("{block:?}")
+    };
+    assert_eq!(kustomization["resources"], json!(["k8s/overlays/registry"]));
+    let folder = Overlay::named("registry")
+        .await
+        .under(kustomization.clone());
+
+    let rendered = documents(&kustomize(folder.path()).await.unwrap());
+    let find = |kind: &str, pointer: &str| {
+        let document = rendered.iter().find(|it| it["kind"] == kind);
+        document
+            .and_then(|it| it.pointer(pointer))
+            .and_then(Value::as_str)
+    };
+    let pod = "/spec/template/spec";
+    let image = |container: &str| find("Deployment", &format!("{pod}/{container}/0/image"));
+    assert_eq!(image("containers"), Some("registry.example.com/greeter:7"));
+    assert_eq!(
+        image("initContainers"),
+        Some("registry.example.com/health:full")
+    );
+    for at in ["/metadata/namespace", "/subjects/0/namespace"] {
+        assert_eq!(find("RoleBinding", at), Some("shop"), "{at}");
+    }
+}

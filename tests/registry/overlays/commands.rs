@@ -1,0 +1,78 @@
+//! What each of them tells our binary.
+
+use std::fs;
+
+use micro_health::selector::Selector;
+use micro_health::target::endpoint::Endpoint;
+
+use super::command_line::{CommandLine, Understood};
+use super::overlay::Overlay;
+
+#[tokio::test]
+async fn our_binary_understands_what_each_of_them_tells_it() {
+    for overlay in Overlay::all().await {
+        let lines = CommandLine::all(&overlay.spec());
+        assert!(!lines.is_empty(), "{}", overlay.name);
+        for line in lines {
+            let place = format!("{} {}", overlay.name, line.place);
+            let target = match line.read() {
+                Ok(Understood::Sidecar(args)) => args.target,
+                Ok(Understood::Probe(plan)) => plan.target,
+                Err(why) => panic!("{place}: {why}"),
+            };
+            let Endpoint::Tcp(address) = &target.server_address else {
+                panic!("{place}: {:?}", target.server_address)
+            };
+            // Not the pod's address, which a mesh captures, nor the Service, which is other pods too.
+            let dialled = address.dialled().expect("no name must be resolved");
+            assert!(dialled.iter().all(|it| it.ip().is_loopback()), "{place}");
+            assert_eq!(address.port, 8080, "{place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sidecar_exits_with_the_code_that_restarts_all() {
+    let overlay = Overlay::named("restart-all").await;
+    let line = &CommandLine::all(&overlay.spec())[0];
+    let Ok(Understood::Sidecar(args)) = line.read() else {
+        panic!("{line:?}")
+    };
+    assert!(args.app.exit_after_failures > 0);
+    let rules = &overlay.pod()["spec"]["initContainers"][0]["restartPolicyRules"];
+    assert_eq!(rules[0]["action"], "RestartAllContainers");
+    assert_eq!(rules[0]["exitCodes"]["values"][0], args.app.exit_code.get());
+}
+
+#[tokio::test]
+async fn what_the_exec_probe_runs_is_where_it_was_brought() {
+    for overlay in ["exec-probe-volume", "exec-probe-copy"] {
+        let overlay = Overlay::named(overlay).await;
+        let spec = overlay.spec();
+        let mounts = spec.containers[0].volume_mounts.iter().flatten();
+        // The image has the one file at its root.
+        let mounted = mounts.map(|it| format!("{}/health", it.mount_path)).next();
+        let brought = mounted.unwrap_or_else(|| {
+            let dockerfile = fs::read_to_string(overlay.folder.join("Dockerfile")).unwrap();
+            let copy = dockerfile.lines().last().unwrap();
+            let copied = copy.strip_prefix("COPY --from=health /health ");
+            copied.unwrap_or_else(|| panic!("{copy}")).to_owned()
+        });
+        for line in CommandLine::all(&spec) {
+            assert_eq!(*line.argv[0], *brought, "{} {}", overlay.name, line.place);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_static_selector_is_the_services_alone() {
+    let spec = Overlay::named("static-selector").await.spec();
+    let env = spec.containers[0].env.iter().flatten();
+    let selector = env.into_iter().find(|it| it.name == "MICRO_SELECTOR");
+    assert_eq!(selector.and_then(|it| it.value.as_deref()), Some("static"));
+    let line = &CommandLine::all(&spec)[0];
+    let Ok(Understood::Sidecar(args)) = line.read() else {
+        panic!("{line:?}")
+    };
+    assert_eq!(args.target.selector, Selector::None);
+}

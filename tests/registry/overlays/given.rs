@@ -1,0 +1,77 @@
+//! What the containers are given: memory, processor, a token.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Container;
+
+use super::command_line::sidecar;
+use super::overlay::{Overlay, containers};
+
+/// Peaks of resident memory, in bytes: slim after a million probes (benches/README.md), and full with a live
+/// registration (ARCHITECTURE.md).
+const PEAK: u64 = 2_793_472;
+const PEAK_REGISTERED: u64 = 4_796 * 1024;
+
+#[tokio::test]
+async fn the_sidecar_has_no_limit_of_cpu_and_twice_its_peak_of_memory() {
+    for overlay in Overlay::all().await {
+        let spec = overlay.spec();
+        let Some(container) = sidecar(&spec).filter(|_| overlay.name != "seed-compat") else {
+            continue;
+        };
+        let name = &overlay.name;
+        let resources = container.resources.as_ref();
+        let limits = resources
+            .and_then(|it| it.limits.clone())
+            .unwrap_or_default();
+        assert_eq!(limits.keys().collect::<Vec<_>>(), ["memory"], "{name}");
+        let is_full = container.image.as_deref() == Some("health:full");
+        let peak = if is_full { PEAK_REGISTERED } else { PEAK };
+        // Rounded up to whole MiB.
+        let expected = (2 * peak).div_ceil(1 << 20);
+        assert_eq!(limits["memory"].0, format!("{expected}Mi"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_container_is_given_a_token_but_a_registering_sidecar() {
+    for overlay in Overlay::all().await {
+        let spec = overlay.spec();
+        // As published, which asks for no such thing.
+        if overlay.name != "seed-compat" {
+            assert_eq!(
+                spec.automount_service_account_token,
+                Some(false),
+                "{}",
+                overlay.name
+            );
+        }
+        let volumes = spec.volumes.iter().flatten();
+        let with_token: BTreeSet<_> = volumes
+            .filter(|it| {
+                let projected = it
+                    .projected
+                    .iter()
+                    .flat_map(|it| it.sources.iter().flatten());
+                projected
+                    .into_iter()
+                    .any(|it| it.service_account_token.is_some())
+            })
+            .map(|it| &it.name)
+            .collect();
+        let has_token = |it: &&Container| {
+            let mounts = it.volume_mounts.iter().flatten();
+            mounts.into_iter().any(|it| with_token.contains(&it.name))
+        };
+        let given: Vec<_> = containers(&spec)
+            .filter(has_token)
+            .map(|it| &*it.name)
+            .collect();
+        let expected: &[_] = if overlay.name == "registry" {
+            &["health"]
+        } else {
+            &[]
+        };
+        assert_eq!(given, expected, "{}", overlay.name);
+    }
+}

@@ -1,0 +1,84 @@
+//! What overlays/registry grants, in a namespace of an operator's.
+
+use serde_json::Value;
+
+use crate::manifests::{OWN_POD_ONLY, holds};
+use crate::rig::{Greeter, IP, Namespace, Sidecar};
+
+use super::command_line::{CommandLine, Understood, sidecar};
+use super::overlay::Overlay;
+
+#[tokio::test]
+async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
+    let overlay = Overlay::named("registry").await;
+    let namespace = Namespace::labelled("granted", &[(OWN_POD_ONLY, "true")]).await;
+    let folder = overlay.in_namespace(&namespace.name);
+    let folder = folder.path().to_str().expect("a path must be text");
+    // The policy is the cluster's, and another test applies it too.
+    let apply = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--kustomize",
+        folder,
+    ];
+    namespace.kubectl(&apply, "").await.unwrap();
+    namespace.counts("micro-services", &["get", "patch"]).await;
+
+    let mut pod = overlay.pod();
+    // The kubelet's and the scheduler's part.
+    pod["spec"]["nodeName"] = "node-1".into();
+    let create = ["create", "--filename=-"];
+    namespace.kubectl(&create, &pod.to_string()).await.unwrap();
+    namespace.run_pod("greeter-0", IP).await;
+    namespace.running_pod("other-0", "micro-services", IP).await;
+    let token = namespace.token("greeter-0").await;
+    holds(&namespace, &token).await;
+
+    let mut greeter = Greeter::reserve().await.unwrap();
+    greeter.start();
+    let spec = overlay.spec();
+    let told = &CommandLine::all(&spec)[0].argv;
+    assert!(
+        told.iter().any(|it| it == "--registry=kubernetes"),
+        "{told:?}"
+    );
+    let image = sidecar(&spec).and_then(|it| it.image.as_deref());
+    assert_eq!(image, Some("health:full"), "the slim one has no registry");
+
+    let identity = namespace.identity("greeter-0").await;
+    let mut sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
+    sidecar.is("registered").await;
+    assert!(sidecar.terminate().await.success());
+    let log = sidecar.log();
+    assert!(log.contains("reading the pod instead"), "{log}");
+    assert!(!log.contains("denied"), "{log}");
+}
+
+#[tokio::test]
+async fn the_volume_has_the_files_that_the_sidecar_looks_for() {
+    let overlay = Overlay::named("registry").await;
+    let spec = overlay.spec();
+    let line = &CommandLine::all(&spec)[0];
+    let Ok(Understood::Sidecar(args)) = line.read() else {
+        panic!("{line:?}")
+    };
+    let mounts = sidecar(&spec).and_then(|it| it.volume_mounts.as_deref());
+    let Some([mount]) = mounts else {
+        panic!("there must be one: {mounts:?}")
+    };
+    let folder = args.registry.cluster.service_account;
+    assert_eq!(folder.to_str(), Some(&*mount.mount_path));
+
+    let pod = overlay.pod();
+    let volume = &pod["spec"]["volumes"][0];
+    assert_eq!(volume["name"], *mount.name);
+    let files = [
+        "/0/serviceAccountToken/path",
+        "/1/configMap/items/0/path",
+        "/2/downwardAPI/items/0/path",
+    ];
+    let sources = &volume["projected"]["sources"];
+    let files = files.map(|pointer| sources.pointer(pointer).and_then(Value::as_str));
+    assert_eq!(files, [Some("token"), Some("ca.crt"), Some("namespace")]);
+}
