@@ -15,6 +15,8 @@ KEPT, CLOSED = (), ("-close",)
 def gate(hbench, slim, full, floor, tls, probes):
     yield size(slim, full, floor)
     yield from memory(hbench, slim, full, floor, probes)
+    flooded = measures.flooded(hbench, slim)
+    yield Row("RSS at most, in a flood of HTTP/2, bytes", flooded, None, None, None, at_most(flooded, mib(32), "32 MiB, k8s/base's limit"))
     yield from registered(full)
     yield from secured(hbench, tls)
     yield from instructions(hbench, slim, floor)

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 from processes import PATIENCE, Backend, Sidecar, free_address
@@ -37,8 +38,7 @@ class Memory:
 
 def memory(hbench, subject, probes):
     """Both halves of the probes are alike: kept connections, then one connection each."""
-    forget(subject.binary)
-    with Backend(hbench, tls=subject.tls) as backend, Sidecar(subject, backend) as sidecar:
+    with in_memory(subject) as copy, Backend(hbench, tls=subject.tls) as backend, Sidecar(copy, backend) as sidecar:
         time.sleep(0.5)
         start, halves = sidecar.rss(), []
         for _ in range(2):
@@ -48,12 +48,19 @@ def memory(hbench, subject, probes):
         return Memory(start, *halves)
 
 
-def forget(file):
-    """Leaves it to be read anew, as after a pull. Pages of the file are resident by what the page cache
-    holds together in one piece, which depends on who wrote it: 200 kB more or less for the same bytes."""
-    with open(file, "rb") as opened:
-        os.fsync(opened.fileno())
-        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+def flooded(hbench, subject):
+    """The most bytes resident while more HTTP/2 connections than are kept hold requests that cannot end."""
+    with in_memory(subject) as copy, Backend(hbench, "blackhole") as backend, Sidecar(copy, backend) as sidecar:
+        hbench("flood", "-addr", sidecar.address)
+        return sidecar.peak()
+
+
+@contextmanager
+def in_memory(subject):
+    """The same file in tmpfs. On a disk its resident pages depend on the pieces in which the page cache holds
+    it, which depends on who wrote it and when: 130 kB more or less for the same bytes."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield replace(subject, binary=Path(shutil.copy(subject.binary, folder)))
 
 
 def traffic(hbench, subject, probes=200):
@@ -74,8 +81,8 @@ def log_lines(log):
 def registration(full):
     """Resident bytes of the file with a live registration, and after 20,000 probes. The test that prints them
     has a real API server, and fails if anything was written meanwhile."""
-    forget(full.binary)
-    said = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(full.binary))
+    with in_memory(full) as copy:
+        said = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(copy.binary))
     found = re.search(r"(\d+) KiB registered, (\d+) KiB .* after 20000 probes", said)
     return [int(kib) << 10 for kib in found.groups()]
 

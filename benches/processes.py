@@ -5,6 +5,7 @@ Everything stays on 127.0.0.1, and only processes started here are signalled.
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -76,8 +77,8 @@ class Sidecar(Process):
     """A started subject that accepts connections."""
 
     def __init__(self, subject, backend, under=(), stderr=subprocess.DEVNULL):
-        self.name, address = subject.name, free_address()
-        self.url = f"http://{address}/health"
+        self.name, self.address = subject.name, free_address()
+        address, self.url = self.address, f"http://{self.address}/health"
         super().__init__([*under, *subject.command(address, backend.address, backend.certificate)], stderr=stderr)
         self.wait_until_it_accepts(address)
 
@@ -95,6 +96,11 @@ class Sidecar(Process):
         """Resident memory in bytes."""
         with open(f"/proc/{self.child.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def peak(self):
+        """The most that it ever was, in bytes."""
+        with open(f"/proc/{self.child.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) << 10
 
     def page_faults(self):
         """So far, those that needed no disk."""

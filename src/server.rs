@@ -38,6 +38,16 @@ const HEADERS: Duration = Duration::from_secs(2);
 /// Largest request head: hyper's least, and many times a probe's.
 const HEAD: u16 = 8 << 10;
 
+/// Requests at a time on one HTTP/2 connection: a Watch for each service of a pod, and a few Checks. A flood
+/// holds that many on every connection, at 4 kB each.
+const STREAMS: u32 = 8;
+
+/// What a request's body may have in flight; a `HealthCheckRequest` is a service's name.
+const BODY: u32 = 4 << 10;
+
+/// What an answer may have in flight on one stream; the longest is a page of 10 KiB.
+const SEND_BUFFER: usize = 16 << 10;
+
 /// Wait after a failed accept. It fails when descriptors run out, and retrying at
 /// once would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -172,7 +182,10 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD.into())
-        .max_concurrent_streams(64);
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(BODY)
+        .initial_connection_window_size(STREAMS * BODY)
+        .max_send_buf_size(SEND_BUFFER);
     let connection = watcher.watch(
         builder
             .serve_connection(TokioIo::new(Fair(stream)), service)

@@ -124,7 +124,8 @@ impl Prober {
         match route {
             Route::Metrics => self.metrics(),
             Route::Statusz => self.status(accepts(accept, JSON)),
-            Route::PreStop => prestop::answer(self.registration.as_ref()).await,
+            // Boxed, because it is large, and every request would carry its place.
+            Route::PreStop => Box::pin(prestop::answer(self.registration.as_ref())).await,
             route => self.probe(route, asked).await,
         }
     }
