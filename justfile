@@ -42,6 +42,10 @@ advisories:
 demo:
     cargo run --locked --example demo -- --once
 
+# The README's commands for a workstation, word for word, beside a greeter (needs curl, and ports 8080 and 9091)
+docs:
+    tests/docs.sh
+
 # Real go-micro services of every generation, asked through the sidecar (needs Go), and the crate
 # grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place).
 # One test at a time: they assert when answers come, which ten thousand probes beside them would delay
@@ -92,4 +96,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo deny interop registry browser image soak-ci budgets
+ci: test fmt clippy doc slim demo docs deny interop registry browser image soak-ci budgets
