@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import build
 from processes import PATIENCE, Backend, Sidecar, free_address
 
 # Connections at once where a row says "at 16".
