@@ -1,7 +1,7 @@
 //! How we reach the API server, and what each refusal means.
 //!
 //! ```text
-//! kube::Client ──▶ service: address, token ──▶ connector: TCP, TLS by ca.crt ──▶ API server
+//! kube::Client ──▶ service: address, token ──▶ lanes ──▶ connector: TCP, TLS by ca.crt ──▶ API server
 //! ```
 //!
 //! kube's own connector would add 2.9 MB to the file and 2.7 MB of memory, so the
@@ -21,6 +21,7 @@ pub mod command;
 pub mod connector;
 pub mod credentials;
 pub mod events;
+mod lanes;
 pub mod options;
 pub mod pace;
 pub mod refusal;

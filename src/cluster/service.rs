@@ -12,13 +12,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::Body;
 use tokio::time::{self, Sleep};
 
 use super::connector::Connector;
 use super::credentials::Credentials;
+use super::lanes::{Lanes, Seat};
 use super::pace::is_watch;
 
 /// Time for an answer to begin, its connection included.
@@ -31,10 +30,6 @@ const REST: Duration = Duration::from_secs(20);
 /// time is shorter.
 const WATCH: Duration = Duration::from_mins(10);
 
-/// Between two questions on a silent HTTP/2 connection whether the server is there, and
-/// for the answer: a watch may say nothing for minutes, and hang as quietly.
-const PING: Duration = Duration::from_secs(15);
-
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends requests to one API server.
@@ -42,13 +37,14 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Service {
     server: Uri,
     credentials: Option<Credentials>,
-    client: Client<Connector, Body>,
+    lanes: Lanes,
 }
 
 /// A body that must end in time.
 #[derive(Debug)]
 pub struct Bounded {
     body: Incoming,
+    seat: Seat,
     end: Pin<Box<Sleep>>,
 }
 
@@ -57,19 +53,11 @@ pub struct Bounded {
 impl Service {
     /// Connects at the first request.
     pub fn new(server: Uri, credentials: Option<Credentials>) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_mins(1))
-            .pool_max_idle_per_host(1)
-            .retry_canceled_requests(true)
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PING)
-            .build(Connector::new(credentials.clone()));
+        let lanes = Lanes::new(Connector::new(credentials.clone()));
         Self {
             server,
             credentials,
-            client,
+            lanes,
         }
     }
 
@@ -90,7 +78,8 @@ impl Service {
                 format!("no answer within {HEAD:?}"),
             )
         };
-        let response = time::timeout(HEAD, self.client.request(request))
+        let seat = self.lanes.seat();
+        let response = time::timeout(HEAD, seat.send(request))
             .await
             .map_err(late)??;
         if response.status() == StatusCode::UNAUTHORIZED
@@ -101,6 +90,7 @@ impl Service {
         let end = if is_watch { WATCH } else { REST };
         Ok(response.map(|body| Bounded {
             body,
+            seat,
             end: Box::pin(time::sleep(end)),
         }))
     }
@@ -140,6 +130,9 @@ impl http_body::Body for Bounded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if matches!(frame, Some(Err(_))) {
+                self.seat.lost();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let late = |()| Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()));

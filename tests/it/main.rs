@@ -10,9 +10,11 @@
 //! | `joining`          | how often the service is asked                                  |
 //! | `hostile_target`   | whatever the service does, there is an answer within the second |
 //! | `flood`            | also when it never stops talking                                |
+//! | `token`            | a service account's token that rotates                          |
 //! | `tls`, `unix`      | services behind certificates and sockets                        |
 //! | `hostile_client`   | whatever clients do, the kubelet gets its answer                |
 //! | `endpoints`        | a Service, whose endpoints are all asked                        |
+//! | `scale`            | what one of a thousand Services costs that are watched          |
 //! | `targets`          | several services, and how old a verdict may be                  |
 //! | `grpc_door`        | grpc.health.v1 on the same port                                 |
 //! | `pages`            | metrics and the page for a person                               |
@@ -61,9 +63,13 @@ mod registry_reader;
 mod registry_trouble;
 #[cfg(feature = "kubernetes")]
 mod registry_writer;
+#[cfg(feature = "kubernetes")]
+mod scale;
 mod support;
 mod targets;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "kubernetes")]
+mod token;
 mod unix;
 mod wire;

@@ -18,6 +18,8 @@ pub mod process;
 pub mod scripts;
 pub mod service;
 pub mod sidecar;
+#[cfg(feature = "kubernetes")]
+pub mod slice_server;
 
 /// Bounds every await: many times what anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
