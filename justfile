@@ -76,10 +76,14 @@ image:
 
 # Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go, valgrind
 # and what `just registry` does)
-bench:
+bench: scale
     benches/bench.py table
 
-# The figures that gate, bounded (needs the same)
+# What watching a thousand Services costs, and one of 5,000 endpoints
+scale:
+    cargo bench --locked --bench scale
+
+# The figures that gate, bounded (needs what `bench` does)
 budgets:
     benches/bench.py budgets
 

@@ -89,9 +89,10 @@ impl Resolver {
             watches.insert(name, Arc::downgrade(&watch));
             watch
         });
+        let seen = watch.subscribe(&target.port);
         Endpoints {
             target,
-            seen: watch.subscribe(),
+            seen,
             _watch: watch,
         }
     }
@@ -112,7 +113,7 @@ impl Endpoints {
     }
 
     /// All that is known of them now.
-    pub fn union(&self) -> Union {
+    pub fn union(&self) -> Arc<Union> {
         self.seen.borrow().union(&self.target.port)
     }
 
@@ -133,7 +134,7 @@ impl Endpoints {
     /// # Errors
     ///
     /// Why they are not known, as soon as a request has failed.
-    pub async fn known(&self) -> Result<Union, Refusal> {
+    pub async fn known(&self) -> Result<Arc<Union>, Refusal> {
         let mut seen = self.seen.clone();
         let view = seen.wait_for(|view| *view.state() != State::Pending(None));
         let view = view.await;

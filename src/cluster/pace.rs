@@ -22,8 +22,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The same client, with a second between the starts of its watches.
 pub fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
-    let last = Arc::default();
-    Client::new(Paced { client, last }, namespace)
+    let pace = Pace::default();
+    Client::new(Paced { client, pace }, namespace)
 }
 
 /// Whether a request begins a watch.
@@ -34,17 +34,30 @@ pub fn is_watch(uri: &Uri) -> bool {
         .any(|pair| matches!(pair, "watch=true" | "watch=1"))
 }
 
-#[derive(Clone)]
-struct Paced {
-    client: Client,
+/// When watches may start, for all clones alike.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
     last: Arc<Mutex<Option<Instant>>>,
 }
 
-// === impl Paced ===
+#[derive(Clone)]
+struct Paced {
+    client: Client,
+    pace: Pace,
+}
 
-impl Paced {
+// === impl Pace ===
+
+impl Pace {
+    /// Resolves when this request may be sent: at once, unless it begins a watch.
+    pub async fn turn(&self, uri: &Uri) {
+        if is_watch(uri) {
+            time::sleep_until(self.next()).await;
+        }
+    }
+
     /// When the next watch may start, which is then taken.
-    fn turn(&self) -> Instant {
+    fn next(&self) -> Instant {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let turn = last.map_or(now, |last| now.max(last + PAUSE));
@@ -52,6 +65,8 @@ impl Paced {
         turn
     }
 }
+
+// === impl Paced ===
 
 impl tower_service::Service<Request<Body>> for Paced {
     type Response = Response<Body>;
@@ -65,9 +80,7 @@ impl tower_service::Service<Request<Body>> for Paced {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let paced = self.clone();
         Box::pin(async move {
-            if is_watch(request.uri()) {
-                time::sleep_until(paced.turn()).await;
-            }
+            paced.pace.turn(request.uri()).await;
             paced.client.send(request).await
         })
     }

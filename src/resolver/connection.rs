@@ -13,11 +13,12 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::watch;
 
-use crate::cluster::pace::{is_watch, paced};
+use crate::cluster::pace::{Pace, is_watch};
 
 #[derive(Clone)]
 struct Told {
     client: Client,
+    pace: Pace,
     begun: Arc<watch::Sender<()>>,
 }
 
@@ -27,7 +28,10 @@ pub(super) fn told(client: Client) -> (Client, watch::Receiver<()>) {
     let namespace = client.default_namespace().to_owned();
     let (begun, begins) = watch::channel(());
     let told = Told {
-        client: paced(client),
+        client,
+        // Not a client of its own: each has a queue, which would be half of what a
+        // Service costs.
+        pace: Pace::default(),
         begun: Arc::new(begun),
     };
     (Client::new(told, namespace), begins)
@@ -48,6 +52,7 @@ impl tower_service::Service<Request<Body>> for Told {
         let told = self.clone();
         Box::pin(async move {
             let is_watch = is_watch(request.uri());
+            told.pace.turn(request.uri()).await;
             let response = told.client.send(request).await?;
             if is_watch && response.status().is_success() {
                 told.begun.send_replace(());

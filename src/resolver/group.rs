@@ -139,7 +139,10 @@ impl Group {
     /// One for each endpoint; those of endpoints that are gone are dropped.
     fn targets(&self, considered: &[&Endpoint]) -> Result<Vec<Arc<Target>>, InvalidTls> {
         let mut kept = lock(&self.kept);
-        kept.retain(|address, _| considered.iter().any(|it| it.address == *address));
+        // They are in order.
+        let place =
+            |address: &SocketAddr| considered.binary_search_by_key(address, |it| it.address);
+        kept.retain(|address, _| place(address).is_ok());
         let mut targets = Vec::with_capacity(considered.len());
         for endpoint in considered {
             let target = match kept.get(&endpoint.address) {
@@ -174,7 +177,7 @@ async fn checked((place, target): (usize, Arc<Target>)) -> (usize, Arc<Check>) {
 fn row(endpoint: &Endpoint) -> Row {
     Row {
         address: endpoint.address.to_string(),
-        pod: endpoint.pod.clone(),
+        pod: endpoint.pod.as_deref().map(str::to_owned),
         ready: endpoint.ready,
         result: None,
         message: None,

@@ -4,6 +4,8 @@
 //! each, one family, one set of ports.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -34,9 +36,9 @@ pub struct EndpointSlice {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// Its address: only the first has a meaning.
-    #[serde(default, deserialize_with = "or_none")]
-    pub addresses: Vec<String>,
+    /// Its address: only the first has a meaning, and only if it is an IP address.
+    #[serde(default, rename = "addresses", deserialize_with = "first")]
+    pub address: Option<IpAddr>,
     /// Whether it may be asked.
     #[serde(default)]
     pub conditions: Conditions,
@@ -45,10 +47,10 @@ pub struct Endpoint {
     pub target_ref: Option<Reference>,
     /// Where it runs.
     #[serde(default)]
-    pub node_name: Option<String>,
+    pub node_name: Option<Arc<str>>,
     /// Where that is.
     #[serde(default)]
-    pub zone: Option<String>,
+    pub zone: Option<Arc<str>>,
 }
 
 /// What is known of an endpoint; each may be missing.
@@ -68,12 +70,23 @@ pub struct Conditions {
 /// An object by its name.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct Reference {
-    /// Pod, as a rule.
+    /// What it is.
     #[serde(default)]
-    pub kind: String,
+    pub kind: Kind,
     /// Its name.
     #[serde(default)]
-    pub name: String,
+    pub name: Arc<str>,
+}
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+pub enum Kind {
+    /// A pod.
+    Pod,
+    /// Anything else.
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 /// A port of all endpoints of a slice.
@@ -117,6 +130,13 @@ where
     T: Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The first address of a list, which may be `null` and may hold names.
+fn first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    let addresses = Option::<Vec<String>>::deserialize(deserializer)?;
+    let first = addresses.unwrap_or_default().into_iter().next();
+    Ok(first.and_then(|address| address.parse().ok()))
 }
 
 // === impl EndpointSlice ===
@@ -190,6 +210,9 @@ mod tests {
         }))
         .expect("must be an endpoint");
         assert_eq!(endpoint, Endpoint::default());
+        let service: Reference = serde_json::from_value(json!({ "kind": "Service", "name": "x" }))
+            .expect("must be a reference");
+        assert_eq!(service.kind, Kind::Other);
     }
 
     #[test]

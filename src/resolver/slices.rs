@@ -13,7 +13,8 @@
 //! (its issue 66 and others).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -27,7 +28,7 @@ pub type Slices = BTreeMap<String, EndpointSlice>;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Union {
     /// Every endpoint that has the port, ready or not, by address.
-    pub endpoints: BTreeMap<SocketAddr, Endpoint>,
+    pub endpoints: BTreeMap<SocketAddr, Arc<Endpoint>>,
     /// Every TCP port there is.
     pub ports: BTreeSet<SlicePort>,
     /// How many slices there are.
@@ -49,15 +50,15 @@ pub struct Endpoint {
     pub terminating: bool,
     /// Its pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod: Option<String>,
+    pub pod: Option<Arc<str>>,
     /// Its node.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<Arc<str>>,
     /// Its zone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
-    /// The slices it is in.
-    pub slices: BTreeSet<String>,
+    pub zone: Option<Arc<str>>,
+    /// The slices it is in, by name.
+    pub slices: Vec<Arc<str>>,
 }
 
 /// A TCP port of a slice.
@@ -76,10 +77,56 @@ impl Union {
     pub fn of<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, port: &Port) -> Self {
         let mut union = Self::default();
         for slice in slices {
-            union.slices += 1;
-            union.take(slice, port);
+            union.count(slice);
+            for endpoint in at(slice, port) {
+                union.add(endpoint);
+            }
         }
         union
+    }
+
+    /// Takes in that the slice of this name was like that before and is now as `slices`
+    /// have it: at the cost of that one, and not of all.
+    pub fn replace(
+        &mut self,
+        name: &str,
+        before: Option<&EndpointSlice>,
+        slices: &Slices,
+        port: &Port,
+    ) {
+        let now = slices.get(name);
+        // The other slices that an endpoint is in: while it moves there are two.
+        let mut others = BTreeMap::<SocketAddr, BTreeSet<Arc<str>>>::new();
+        let touched = [before, now].into_iter().flatten();
+        for address in touched.flat_map(|slice| addresses(slice, port)) {
+            let others = others.entry(address).or_default();
+            if let Some(gone) = self.endpoints.remove(&address) {
+                let else_where = gone.slices.iter().filter(|it| ***it != *name);
+                others.extend(else_where.cloned());
+            }
+        }
+        for endpoint in now.into_iter().flat_map(|slice| at(slice, port)) {
+            if others.get(&endpoint.address).is_none_or(BTreeSet::is_empty) {
+                self.add(endpoint);
+            }
+        }
+        for (address, mut others) in others {
+            if others.is_empty() {
+                continue;
+            }
+            others.insert(name.into());
+            // In their order, as ever: the first of two that are as ready counts.
+            let slices = others.iter().filter_map(|name| slices.get(&**name));
+            let endpoints = slices.flat_map(|slice| at(slice, port));
+            for endpoint in endpoints.filter(|it| it.address == address) {
+                self.add(endpoint);
+            }
+        }
+        (self.slices, self.is_filled) = (0, false);
+        self.ports.clear();
+        for slice in slices.values() {
+            self.count(slice);
+        }
     }
 
     /// The endpoints to ask: the ready ones, and if wanted those that may still become
@@ -88,58 +135,87 @@ impl Union {
         let fits = move |endpoint: &&Endpoint| {
             endpoint.ready || (include_not_ready && !endpoint.terminating)
         };
-        self.endpoints.values().filter(fits)
+        self.endpoints.values().map(|it| &**it).filter(fits)
     }
 
-    fn take(&mut self, slice: &EndpointSlice, port: &Port) {
+    /// What is told of a slice whether or not it has the port.
+    fn count(&mut self, slice: &EndpointSlice) {
+        self.slices += 1;
         self.is_filled |= !slice.endpoints.is_empty();
-        let tcp = || slice.ports.iter().filter(|port| port.is_tcp());
-        self.ports.extend(tcp().filter_map(|port| {
+        let tcp = slice.ports.iter().filter(|port| port.is_tcp());
+        self.ports.extend(tcp.filter_map(|port| {
             let name = port.name().to_owned();
             port.port.map(|number| SlicePort { name, number })
         }));
-        let number = match port {
-            Port::Number(number) => Some(*number),
-            Port::First => tcp().find_map(|port| port.port),
-            Port::Name(name) => tcp()
-                .find(|port| port.name() == name)
-                .and_then(|port| port.port),
-        };
-        let Some(number) = number else { return };
-        for endpoint in &slice.endpoints {
-            if let Some(ip) = address(slice, endpoint) {
-                let address = SocketAddr::new(ip, number);
-                self.add(Endpoint::new(address, endpoint, slice));
-            }
-        }
     }
 
     /// An endpoint moves from slice to slice and is in two of them for a while.
-    fn add(&mut self, endpoint: Endpoint) {
+    fn add(&mut self, mut endpoint: Endpoint) {
         let Some(known) = self.endpoints.get_mut(&endpoint.address) else {
-            self.endpoints.insert(endpoint.address, endpoint);
+            self.endpoints.insert(endpoint.address, Arc::new(endpoint));
             return;
         };
-        let slices = &known.slices | &endpoint.slices;
+        let both: BTreeSet<_> = known
+            .slices
+            .iter()
+            .chain(&endpoint.slices)
+            .cloned()
+            .collect();
         let rank = |it: &Endpoint| (it.ready, it.serving, !it.terminating);
-        if rank(&endpoint) > rank(known) {
-            *known = endpoint;
+        if rank(&endpoint) <= rank(known) {
+            endpoint = Endpoint::clone(known);
         }
-        known.slices = slices;
+        endpoint.slices = both.into_iter().collect();
+        *known = Arc::new(endpoint);
     }
 }
 
-/// Its address, if it is one that its slice may hold.
-fn address(slice: &EndpointSlice, endpoint: &slice::Endpoint) -> Option<IpAddr> {
-    let ip: IpAddr = endpoint.addresses.first()?.parse().ok()?;
-    let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
-    (slice.address_type == family).then_some(ip)
+/// The number of a slice's port, if it has this one.
+fn number(slice: &EndpointSlice, port: &Port) -> Option<u16> {
+    let mut tcp = slice.ports.iter().filter(|port| port.is_tcp());
+    match port {
+        Port::Number(number) => Some(*number),
+        Port::First => tcp.find_map(|port| port.port),
+        Port::Name(name) => tcp
+            .find(|port| port.name() == name)
+            .and_then(|port| port.port),
+    }
+}
+
+/// The endpoints of a slice at a port, each with its address.
+fn dialled<'a>(
+    slice: &'a EndpointSlice,
+    port: &Port,
+) -> impl Iterator<Item = (SocketAddr, &'a slice::Endpoint)> {
+    let number = number(slice, port);
+    let is_ipv4 = match &*slice.address_type {
+        "IPv4" => Some(true),
+        "IPv6" => Some(false),
+        _ => None,
+    };
+    // Its address, if it is one that its slice may hold.
+    let address = move |endpoint: &slice::Endpoint| {
+        let address = endpoint.address.filter(|ip| Some(ip.is_ipv4()) == is_ipv4);
+        Some(SocketAddr::new(address?, number?))
+    };
+    let endpoints = slice.endpoints.iter();
+    endpoints.filter_map(move |endpoint| Some((address(endpoint)?, endpoint)))
+}
+
+fn addresses(slice: &EndpointSlice, port: &Port) -> impl Iterator<Item = SocketAddr> {
+    dialled(slice, port).map(|(address, _)| address)
+}
+
+fn at(slice: &EndpointSlice, port: &Port) -> impl Iterator<Item = Endpoint> {
+    let slices: Option<Arc<str>> = slice.metadata.name.as_deref().map(Arc::from);
+    dialled(slice, port)
+        .map(move |(address, endpoint)| Endpoint::new(address, endpoint, slices.clone()))
 }
 
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(address: SocketAddr, endpoint: &slice::Endpoint, slice: &EndpointSlice) -> Self {
+    fn new(address: SocketAddr, endpoint: &slice::Endpoint, slice: Option<Arc<str>>) -> Self {
         let conditions = endpoint.conditions;
         let pod = endpoint.target_ref.as_ref();
         Self {
@@ -147,10 +223,12 @@ impl Endpoint {
             ready: conditions.ready.unwrap_or(true),
             serving: conditions.serving.unwrap_or(true),
             terminating: conditions.terminating.unwrap_or(false),
-            pod: pod.filter(|it| it.kind == "Pod").map(|it| it.name.clone()),
+            pod: pod
+                .filter(|it| it.kind == slice::Kind::Pod)
+                .map(|it| Arc::clone(&it.name)),
             node: endpoint.node_name.clone(),
             zone: endpoint.zone.clone(),
-            slices: slice.metadata.name.iter().cloned().collect(),
+            slices: slice.into_iter().collect(),
         }
     }
 }

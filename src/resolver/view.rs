@@ -9,6 +9,7 @@
 //! An API server that is away changes no endpoint: what was seen last is kept, and
 //! called stale. A new list counts when it is whole.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use kube::runtime::watcher::Event;
@@ -24,6 +25,8 @@ pub struct View {
     slices: Slices,
     /// What a list has brought so far.
     listed: Slices,
+    /// Their unions, at each port that is asked for.
+    unions: Vec<(Port, Arc<Union>)>,
     state: State,
 }
 
@@ -57,11 +60,21 @@ impl View {
                 insert(&mut self.listed, slice);
                 return false;
             }
-            Event::InitDone => self.slices = std::mem::take(&mut self.listed),
-            Event::Apply(slice) => insert(&mut self.slices, slice),
+            Event::InitDone => {
+                self.slices = std::mem::take(&mut self.listed);
+                for (port, union) in &mut self.unions {
+                    *union = Arc::new(Union::of(self.slices.values(), port));
+                }
+            }
+            Event::Apply(slice) => {
+                let name = slice.metadata.name.clone().unwrap_or_default();
+                let before = self.slices.insert(name.clone(), slice);
+                self.replace(&name, before.as_ref());
+            }
             Event::Delete(slice) => {
                 let name = slice.metadata.name.unwrap_or_default();
-                self.slices.remove(&name);
+                let before = self.slices.remove(&name);
+                self.replace(&name, before.as_ref());
             }
         }
         // Changes are told only behind a whole list.
@@ -96,9 +109,27 @@ impl View {
         &self.state
     }
 
+    /// Keeps their union at a port from now on.
+    pub fn keep(&mut self, port: &Port) {
+        if self.unions.iter().all(|(known, _)| known != port) {
+            self.unions.push((port.clone(), self.union(port)));
+        }
+    }
+
     /// Their union, at a port.
-    pub fn union(&self, port: &Port) -> Union {
-        Union::of(self.slices.values(), port)
+    pub fn union(&self, port: &Port) -> Arc<Union> {
+        let known = self.unions.iter().find(|(known, _)| known == port);
+        known.map_or_else(
+            || Arc::new(Union::of(self.slices.values(), port)),
+            |(_, union)| Arc::clone(union),
+        )
+    }
+
+    fn replace(&mut self, name: &str, before: Option<&EndpointSlice>) {
+        for (port, union) in &mut self.unions {
+            // Who still looks at the last one keeps it, and a map of pointers is copied.
+            Arc::make_mut(union).replace(name, before, &self.slices, port);
+        }
     }
 }
 
@@ -159,6 +190,7 @@ mod tests {
 
     fn synced() -> View {
         let mut view = View::default();
+        view.keep(&Port::First);
         for event in [
             Event::Init,
             Event::InitApply(part("greeter-a", "10.0.0.1")),
@@ -209,6 +241,36 @@ mod tests {
         assert_eq!(found(&view), [A, B]);
         assert!(view.resume() && !view.resume());
         assert_eq!((view.state(), found(&view).len()), (&State::Synced, 2));
+    }
+
+    #[test]
+    fn a_change_of_one_slice_touches_no_endpoint_of_another() {
+        let of = |slice: u8, ready: bool| {
+            let mark = if ready { "" } else { "!" };
+            let texts: Vec<_> = (0..100)
+                .map(|it| format!("{mark}10.0.{slice}.{it}"))
+                .collect();
+            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+            self::slice(&format!("greeter-{slice:02}"), "IPv4", &endpoints(&texts))
+        };
+        let mut view = View::default();
+        view.keep(&Port::First);
+        view.take(Event::Init);
+        for number in 0..50 {
+            view.take(Event::InitApply(of(number, true)));
+        }
+        view.take(Event::InitDone);
+        let before = view.union(&Port::First);
+        view.take(Event::Apply(of(7, false)));
+        let after = view.union(&Port::First);
+        let both = before.endpoints.values().zip(after.endpoints.values());
+        let touched = both
+            .filter(|(before, after)| !Arc::ptr_eq(before, after))
+            .count();
+        assert_eq!((before.endpoints.len(), touched), (5_000, 100));
+        assert_eq!(after.considered(false).count(), 4_900);
+        // And nothing is made anew to be looked at.
+        assert!(Arc::ptr_eq(&after, &view.union(&Port::First)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::connection;
 use super::slice::{EndpointSlice, SERVICE_NAME};
+use super::target::Port;
 use super::view::{State, View};
 use crate::cluster::Refusal;
 use crate::cluster::backoff::{delay, jittered};
@@ -59,8 +60,12 @@ impl Watch {
         Self { view, _task: task }
     }
 
-    /// What is seen, from now on; the first sight counts as news.
-    pub(super) fn subscribe(&self) -> watch::Receiver<View> {
+    /// What is seen, from now on, and at this port at once; the first sight counts as news.
+    pub(super) fn subscribe(&self, port: &Port) -> watch::Receiver<View> {
+        self.view.send_if_modified(|view| {
+            view.keep(port);
+            false
+        });
         let mut seen = self.view.subscribe();
         seen.mark_changed();
         seen

@@ -137,7 +137,7 @@ async fn a_change_costs_the_same_however_many_services_are_watched() {
     // Of 200 changes of ten Services nobody else has heard, and nothing more was asked.
     assert!(!many.services[10..].iter_mut().any(heard));
     assert_eq!((few.server.requests(), many.server.requests()), (20, 2_000));
-    // A hundredth of a linear cost would be twice as much.
+    // Did a tenth of it grow with their number, it would be eleven times as much.
     assert!(
         of_many < 4 * of_few,
         "{of_few:?} of 10, {of_many:?} of 1,000"

@@ -1,8 +1,11 @@
 //! `health resolve` and the real kuberesolver 3.1.0 and 6.0.1, on the same slices of the same API server.
 
+use micro_health::cluster::Cluster;
+use micro_health::cluster::options::Options;
+use micro_health::resolver::Resolver;
 use serde_json::{Value, json};
 
-use crate::rig::{ControlPlane, Identity, Namespace, Resolving, resolve};
+use crate::rig::{ControlPlane, Identity, Namespace, Resolving, resolve, within};
 
 const TARGET: &str = "kubernetes:///greeter:grpc";
 
@@ -51,7 +54,7 @@ async fn a_reader(prefix: &str, rules: Value) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
     let identity = namespace.pod_with_rules("reader", rules).await;
     // The API server decides by a copy of the roles that a watch of its own keeps.
-    crate::rig::within("the role to count", async {
+    within("the role to count", async {
         while resolve(&identity, &[TARGET])
             .await
             .2
@@ -221,7 +224,7 @@ async fn the_shipped_role_is_enough_and_each_part_of_it_is_needed() {
     let lister = namespace
         .pod_with_rules("lister", only(json!(["list"])))
         .await;
-    crate::rig::within("the role to count", async {
+    within("the role to count", async {
         while resolve(&lister, &[TARGET]).await.0 != 0 {}
     })
     .await;
@@ -261,4 +264,37 @@ async fn an_api_server_that_is_away_takes_no_endpoint_along() {
     namespace.delete_slice("greeter-b").await;
     ours.is("synced").await;
     ours.tells(&["10.99.0.1:50051"]).await;
+}
+
+/// kube-apiserver takes a hundred requests at once on a connection, and a watch is one.
+#[tokio::test]
+async fn more_services_are_watched_than_one_connection_takes() {
+    let (namespace, identity) = a_reader("many", reads()).await;
+    let server = format!("https://{}", namespace.api.address);
+    let options = Options {
+        registry_address: Some(server.parse().unwrap()),
+        registry_namespace: None,
+        service_account: identity.folder().to_owned(),
+    };
+    let cluster = Cluster::new(&options, |_| None).await.unwrap();
+    let resolver = Resolver::of(&cluster);
+    let others: Vec<_> = (0..250)
+        .map(|number| format!("kubernetes:///other-{number}").parse().unwrap())
+        .map(|target| resolver.endpoints(target))
+        .collect();
+    for other in &others {
+        let known = within("a Service to be known", other.known()).await;
+        assert!(known.unwrap().endpoints.is_empty());
+    }
+    let mut greeter = resolver.endpoints(TARGET.parse().unwrap());
+    within("the greeter to be known", greeter.known())
+        .await
+        .unwrap();
+    namespace.slice("greeter-a", &["10.99.0.1"]).await;
+    within("its endpoint to be told", async {
+        while greeter.union().endpoints.is_empty() {
+            greeter.changed().await;
+        }
+    })
+    .await;
 }

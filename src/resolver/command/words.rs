@@ -1,5 +1,6 @@
 //! What `health resolve` says. Pure.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -78,10 +79,11 @@ impl Report {
         let mut text = String::new();
         let lines = |endpoints: &[Endpoint]| endpoints.iter().map(line).collect::<Vec<_>>();
         let (before, now) = (lines(before), lines(&self.endpoints));
-        for gone in before.iter().filter(|line| !now.contains(line)) {
+        let [was, is] = [&before, &now].map(|lines| lines.iter().collect::<HashSet<_>>());
+        for gone in before.iter().filter(|line| !is.contains(line)) {
             let _ = writeln!(text, "- {gone}");
         }
-        for new in now.iter().filter(|line| !before.contains(line)) {
+        for new in now.iter().filter(|line| !was.contains(line)) {
             let _ = writeln!(text, "+ {new}");
         }
         text
@@ -122,8 +124,6 @@ pub fn refused(refusal: &Refusal, namespace: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -137,7 +137,7 @@ mod tests {
             pod: None,
             node: None,
             zone: None,
-            slices: BTreeSet::from(["greeter-a".to_owned()]),
+            slices: vec!["greeter-a".into()],
         }
     }
 

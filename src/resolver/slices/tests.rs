@@ -1,5 +1,6 @@
 //! The numbers are those of kuberesolver's defects in the discovery reference, 1.7.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -172,7 +173,7 @@ fn defect_12_an_endpoint_of_two_slices_is_one_as_its_readier_self() {
         let all: Vec<_> = union.considered(false).collect();
         assert_eq!(all.len(), 1, "{one} {other}");
         assert!(all[0].ready && !all[0].terminating);
-        let slices: Vec<_> = all[0].slices.iter().collect();
+        let slices: Vec<_> = all[0].slices.iter().map(|name| &**name).collect();
         assert_eq!(slices, ["greeter-a", "greeter-b"]);
     }
 }
@@ -228,7 +229,7 @@ fn an_endpoint_says_where_it_is() {
     }]);
     let slices = [slice("greeter-a", "IPv4", &endpoint)];
     let union = Union::of(&slices, &named("grpc"));
-    let told = serde_json::to_value(union.endpoints.values().next()).unwrap();
+    let told = serde_json::to_value(union.considered(false).next()).unwrap();
     assert_eq!(
         told,
         json!({
@@ -236,4 +237,42 @@ fn an_endpoint_says_where_it_is() {
             "pod": "greeter-0", "node": "node-1", "zone": "a", "slices": ["greeter-a"],
         })
     );
+}
+
+/// A change of one of four slices: its few endpoints, or none, or its end.
+fn change() -> impl Strategy<Value = (usize, Option<Vec<(u8, u8)>>, u16)> {
+    let endpoints = proptest::collection::vec((0..4_u8, 0..6_u8), 0..5);
+    (
+        0..4_usize,
+        proptest::option::weighted(0.8, endpoints),
+        1..3_u16,
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_follows_the_changes_is_what_all_slices_make(changes in proptest::collection::vec(change(), 1..30)) {
+        let ports = [Port::First, Port::Number(80), named("grpc"), named("other")];
+        let mut slices = Slices::new();
+        let mut unions = ports.clone().map(|_| Union::default());
+        for (slice, now, port) in changes {
+            let name = format!("greeter-{slice}");
+            let now = now.map(|found| {
+                let marks = ["", "!", "~", "?"];
+                let text = |(mark, ip): &(u8, u8)| format!("{}10.0.0.{ip}", marks[usize::from(*mark)]);
+                let texts: Vec<_> = found.iter().map(text).collect();
+                let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+                let ports = json!([{ "name": "grpc", "port": port }]);
+                with_ports(&name, "IPv4", &endpoints(&texts), &ports)
+            });
+            let before = match now {
+                Some(now) => slices.insert(name.clone(), now),
+                None => slices.remove(&name),
+            };
+            for (union, port) in unions.iter_mut().zip(&ports) {
+                union.replace(&name, before.as_ref(), &slices, port);
+                prop_assert_eq!(&*union, &Union::of(slices.values(), port), "{:?}", port);
+            }
+        }
+    }
 }

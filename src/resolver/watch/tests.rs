@@ -163,15 +163,7 @@ async fn defect_11_users_of_one_service_share_one_watch() {
     let (mut one, mut other) = (greeter(&resolver, "grpc"), greeter(&resolver, "metrics"));
     until(&mut one, "synced", &["10.0.0.1"]).await;
     until(&mut other, "synced", &["10.0.0.1"]).await;
-    let port = |endpoints: &Endpoints| {
-        endpoints
-            .union()
-            .endpoints
-            .into_keys()
-            .next()
-            .unwrap()
-            .port()
-    };
+    let port = |endpoints: &Endpoints| endpoints.union().endpoints.keys().next().unwrap().port();
     assert_eq!((port(&one), port(&other)), (50051, 9090));
     time::sleep(Duration::from_mins(1)).await;
     assert_eq!(script.asked(), ["list", "watch 1"]);

@@ -1,0 +1,149 @@
+//! A resolver that watches, and what that costs its process.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use micro_health::resolver::{Endpoints, Resolver};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{self, Instant};
+
+use crate::Shape;
+use crate::slice_server::cluster;
+
+/// Bounds every wait.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Changes that are measured, and those before them.
+const CHANGES: usize = 1_000;
+const WARM_UP: usize = 100;
+
+/// Services that change, at most: what is measured is a change among many Services, and
+/// not what it costs that one was out of the processor's caches.
+const CHANGING: usize = 10;
+
+struct Server {
+    address: SocketAddr,
+    changes: ChildStdin,
+    _process: Child,
+}
+
+/// The figures of one shape, as an object.
+#[tokio::main(flavor = "current_thread")]
+pub async fn run(shape: Shape) -> Value {
+    let account = tempfile::tempdir().unwrap();
+    let mut server = Server::start(account.path().to_str().unwrap(), shape).await;
+    let resolver = Resolver::of(&cluster(server.address, account.path()).await);
+    // What the first request costs is no Service's.
+    let nobody = resolver.endpoints("kubernetes:///nobody".parse().unwrap());
+    bounded(nobody.known()).await.unwrap();
+
+    let (memory, started, spent_before) = (memory(), Instant::now(), spent());
+    let services = (0..shape.services).map(|number| {
+        let target = format!("kubernetes:///greeter-{number}:grpc");
+        resolver.endpoints(target.parse().unwrap())
+    });
+    let mut services: Vec<_> = services.collect();
+    for service in &services {
+        let union = bounded(service.known()).await.unwrap();
+        assert_eq!(union.endpoints.len(), shape.endpoints);
+    }
+    let (known, known_cpu) = (started.elapsed(), spent().saturating_sub(spent_before));
+
+    let mut told = Vec::new();
+    let mut spent_before = Duration::ZERO;
+    for round in 0..WARM_UP + CHANGES {
+        if round == WARM_UP {
+            spent_before = spent();
+        }
+        let changing = shape.services.min(CHANGING);
+        let (service, part) = (round % changing, round % shape.slices);
+        // Each time a slice's turn has come, the other way.
+        let turns = changing.max(shape.slices);
+        let ready = (round / turns) % 2 == 1;
+        let started = Instant::now();
+        server
+            .change(&format!("{service} {part} {}\n", u8::from(ready)))
+            .await;
+        let first = service * shape.endpoints + part * (shape.endpoints / shape.slices);
+        bounded(is(&mut services[service], first, ready)).await;
+        told.push(started.elapsed());
+    }
+    let change_cpu = (spent().saturating_sub(spent_before)) / u32::try_from(CHANGES).unwrap();
+    // With every watch open, and every buffer as large as it gets.
+    let grown = self::memory().saturating_sub(memory);
+    told.drain(..WARM_UP);
+    told.sort_unstable();
+    // Growth of less than this is the allocator's.
+    let is_large = grown > 1 << 20;
+    json!({
+        "known_ms": known.as_secs_f64() * 1e3,
+        "known_cpu_ms": known_cpu.as_secs_f64() * 1e3,
+        "bytes_per_endpoint": is_large.then(|| grown / (shape.services * shape.endpoints)),
+        "bytes_per_service": is_large.then(|| grown / shape.services),
+        "change_cpu_us": change_cpu.as_secs_f64() * 1e6,
+        "change_told_us": told[told.len() / 2].as_secs_f64() * 1e6,
+    })
+}
+
+async fn bounded<T>(future: impl Future<Output = T>) -> T {
+    time::timeout(PATIENCE, future)
+        .await
+        .expect("no answer within a minute")
+}
+
+/// Waits until the endpoint of this number is ready, or not.
+async fn is(endpoints: &mut Endpoints, number: usize, ready: bool) {
+    let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
+    let address = SocketAddr::from(([10, b, c, d], 50051));
+    while endpoints.union().endpoints[&address].ready != ready {
+        endpoints.changed().await;
+    }
+}
+
+/// Processor time so far, user and system.
+fn spent() -> Duration {
+    let account = fs::read_to_string("/proc/self/schedstat").unwrap();
+    let nanos = account.split(' ').next().unwrap();
+    Duration::from_nanos(nanos.parse().unwrap())
+}
+
+/// Resident memory, bytes.
+fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let (_, rest) = status.split_once("VmRSS:").unwrap();
+    let kib: usize = rest.split_whitespace().next().unwrap().parse().unwrap();
+    kib << 10
+}
+
+// === impl Server ===
+
+impl Server {
+    async fn start(folder: &str, shape: Shape) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["server", folder])
+            .args(shape.words())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = bounded(lines.next_line()).await.unwrap();
+        Self {
+            address: line
+                .expect("the server must say where it is")
+                .parse()
+                .unwrap(),
+            changes: process.stdin.take().unwrap(),
+            _process: process,
+        }
+    }
+
+    async fn change(&mut self, line: &str) {
+        self.changes.write_all(line.as_bytes()).await.unwrap();
+    }
+}
