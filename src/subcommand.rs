@@ -56,7 +56,11 @@ impl Subcommand {
     /// Runs it with the environment, and tells the exit code.
     #[cfg_attr(
         not(feature = "kubernetes"),
-        expect(unused_variables, reason = "there is none to run")
+        expect(
+            unused_variables,
+            clippy::needless_pass_by_value,
+            reason = "there is none to run"
+        )
     )]
     pub fn run(
         self,
