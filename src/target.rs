@@ -109,7 +109,7 @@ impl Target {
         Ok(Arc::new(Self {
             hint,
             cache,
-            dialer: Dialer::new(options.server_address.clone(), tls),
+            dialer: Dialer::new(options.server_address.clone(), tls.map(Arc::new)),
             grpc: grpc::Client::default(),
             debug_uri: debug_grpc::uri(scheme.clone(), &head.authority, debug),
             health_uri: debug_grpc::uri(scheme, &head.authority, grpc_health::path()),

@@ -11,6 +11,9 @@
 //! an open connection, and to the next one if that has closed before taking it. An
 //! endpoint that is removed is given nothing more and finishes what it has.
 //!
+//! With [`Builder::health`] an endpoint that says of itself that it is not serving is given
+//! nothing either.
+//!
 //! No pings: grpc-go takes those of a client for an attack. An endpoint that is gone
 //! without a word is known when the API server says so.
 
@@ -32,11 +35,14 @@ use tonic::Status;
 use tonic::body::Body;
 
 use self::connections::{Connection, Connections, Open};
+use self::health::Health;
 use super::target::{InvalidTarget, SCHEME};
 use super::{Endpoints, Resolver, Target};
 use crate::target::tls;
 
 mod connections;
+mod health;
+mod heard;
 
 /// Makes channels of targets, all of one resolver.
 #[derive(Clone, Debug)]
@@ -45,6 +51,7 @@ pub struct Builder {
     scheme: String,
     patience: Duration,
     tls: tls::options::Options,
+    health: Option<String>,
 }
 
 /// A Service, for as many clients as want to call it. Cheap to clone; its connections
@@ -88,6 +95,7 @@ impl Builder {
             scheme: SCHEME.to_owned(),
             patience: PATIENCE,
             tls: tls::options::Options::default(),
+            health: None,
         }
     }
 
@@ -113,6 +121,20 @@ impl Builder {
         self
     }
 
+    /// Asks each endpoint whether this service of it is well, and gives it requests only
+    /// while it says `SERVING`; "" is the server as a whole. Not asked unless said.
+    ///
+    /// It is asked by `grpc.health.v1.Health/Watch`, one stream for as long as the
+    /// connection lasts. One that does not serve the method counts as well. One whose
+    /// stream is silent for 10 s or ends in any other way does not, and is asked again
+    /// after 0.1 to 10 s. A request that an endpoint has taken is left to it.
+    /// Source: gRFC A17, "Client-Side Health Checking".
+    #[must_use]
+    pub fn health(mut self, service: impl Into<String>) -> Self {
+        self.health = Some(service.into());
+        self
+    }
+
     /// Begins to watch and to connect; waits for neither. Wants a runtime.
     ///
     /// # Errors
@@ -135,13 +157,16 @@ impl Channel {
         let mut tls = builder.tls.clone();
         tls.tls_server_name.get_or_insert_with(|| name.clone());
         let scheme = if tls.tls { Scheme::HTTPS } else { Scheme::HTTP };
-        let (connections, open) = Connections::new(endpoints, tls)?;
+        let authority: Authority = name.parse().expect("labels and a dot must be an authority");
+        let health = builder.health.clone();
+        let health = health.map(|service| Health::new(service, &scheme, &authority));
+        let (connections, open) = Connections::new(endpoints, &tls, health)?;
         let mut task = JoinSet::new();
         task.spawn(connections.run());
         let service = Service {
             target,
             scheme,
-            authority: name.parse().expect("labels and a dot must be an authority"),
+            authority,
             patience: builder.patience,
             open,
             turn: AtomicUsize::new(0),
@@ -207,10 +232,9 @@ impl Service {
         let seen = open.wait_for(|open| open.connections.iter().any(|it| is_open(&it)));
         let seen = seen.await;
         let seen = seen.expect("the sender must live as long as the channel");
-        let all: Vec<_> = seen.connections.iter().filter(is_open).collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         // One may have closed between the two looks.
-        let connection = all.get(turn % all.len().max(1)).copied();
+        let connection = in_turn(&seen.connections, turn, |it| is_open(&it));
         connection.unwrap_or(&seen.connections[0]).clone()
     }
 
@@ -231,5 +255,29 @@ impl Service {
             .authority(self.authority.clone())
             .path_and_query(path);
         absolute.build().expect("the parts of URIs must make a URI")
+    }
+}
+
+/// Whose turn it is, or the next one's that fits: found without a look at all of them.
+fn in_turn<T>(all: &[T], turn: usize, fits: impl Fn(&T) -> bool) -> Option<&T> {
+    let (before, from) = all.split_at(turn % all.len().max(1));
+    from.iter().chain(before).find(|it| fits(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_turn_and_who_does_not_fit_leaves_it_to_the_next() {
+        let turns = |all: &[u8], fits: fn(&u8) -> bool| {
+            let turn = |turn| in_turn(all, turn, fits).copied().unwrap_or_default();
+            (0..6).map(turn).collect::<Vec<_>>()
+        };
+        assert_eq!(turns(&[1, 2, 3], |_| true), [1, 2, 3, 1, 2, 3]);
+        assert_eq!(turns(&[1, 2, 3], |it| *it != 3), [1, 2, 1, 1, 2, 1]);
+        assert_eq!(turns(&[1, 2, 3], |it| *it == 2), [2; 6]);
+        assert_eq!(turns(&[1, 2, 3], |_| false), [0; 6]);
+        assert_eq!(turns(&[], |_| true), [0; 6]);
     }
 }

@@ -37,7 +37,7 @@ const QUEUE_FULL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Dialer {
     endpoint: Endpoint,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
     lookup: Mutex<Option<Lookup>>,
 }
@@ -70,7 +70,7 @@ type Lookup = Shared<Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, Arc<io:
 
 impl Dialer {
     /// Does not connect: a target that is not up yet is unhealthy, not an error.
-    pub fn new(endpoint: Endpoint, tls: Option<Tls>) -> Self {
+    pub fn new(endpoint: Endpoint, tls: Option<Arc<Tls>>) -> Self {
         Self {
             endpoint,
             tls,

@@ -1,19 +1,24 @@
-//! The connections of a channel: one for each ready endpoint, opened again when lost.
+//! The connections of a channel: one for each ready endpoint, opened again when lost, and
+//! given to requests while the endpoint says that it is well, if that is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 use tonic::body::Body;
 use tracing::debug;
 
 use super::super::Endpoints;
+use super::health::{Ended, Health, Said};
+use super::heard::Heard;
 use crate::target::address::{Address, Host};
 use crate::target::dial::{Dialer, Http, NoConnection};
 use crate::target::endpoint::Endpoint;
@@ -48,14 +53,17 @@ pub(super) struct Connection {
 /// Keeps them.
 pub(super) struct Connections {
     endpoints: Endpoints,
-    tls: Options,
+    /// One for all: it is the Service's name that they are asked for.
+    tls: Option<Arc<Tls>>,
+    health: Option<Health>,
     open: watch::Sender<Open>,
 }
 
 /// One endpoint's.
 struct Kept {
     address: SocketAddr,
-    dialer: Arc<Dialer>,
+    dialer: Dialer,
+    health: Option<Health>,
     open: watch::Sender<Open>,
 }
 
@@ -65,13 +73,16 @@ impl Connections {
     /// Connects to none; tells whether TLS can be spoken at all.
     pub(super) fn new(
         endpoints: Endpoints,
-        tls: Options,
+        tls: &Options,
+        health: Option<Health>,
     ) -> Result<(Self, watch::Receiver<Open>), InvalidTls> {
-        dialer(SocketAddr::from(([0, 0, 0, 0], 1)), &tls)?;
+        let service = Endpoint::Service(endpoints.target().clone());
+        let tls = Tls::new(tls, &service)?.map(Arc::new);
         let (open, seen) = watch::channel(Open::default());
         let connections = Self {
             endpoints,
             tls,
+            health,
             open,
         };
         Ok((connections, seen))
@@ -83,31 +94,7 @@ impl Connections {
         // Each is told to leave by the end of its sender.
         let mut kept: BTreeMap<SocketAddr, oneshot::Sender<()>> = BTreeMap::new();
         loop {
-            let union = self.endpoints.union();
-            let ready: BTreeSet<_> = union.considered(false).map(|it| it.address).collect();
-            kept.retain(|address, _| ready.contains(address));
-            for address in ready {
-                if kept.contains_key(&address) {
-                    continue;
-                }
-                match dialer(address, &self.tls) {
-                    Ok(dialer) => {
-                        let (stay, leave) = oneshot::channel();
-                        let open = self.open.clone();
-                        let dialer = Arc::new(dialer);
-                        tasks.spawn(
-                            Kept {
-                                address,
-                                dialer,
-                                open,
-                            }
-                            .run(leave),
-                        );
-                        kept.insert(address, stay);
-                    }
-                    Err(invalid) => self.trouble(&invalid.to_string()),
-                }
-            }
+            self.keep(&mut kept, &mut tasks);
             tokio::select! {
                 () = self.endpoints.changed() => {}
                 // Only those that were told to leave end.
@@ -116,9 +103,27 @@ impl Connections {
         }
     }
 
-    fn trouble(&self, why: &str) {
-        self.open
-            .send_modify(|open| open.trouble = Some(why.to_owned()));
+    /// One for each endpoint that is ready, and no other.
+    fn keep(&self, kept: &mut BTreeMap<SocketAddr, oneshot::Sender<()>>, tasks: &mut JoinSet<()>) {
+        let union = self.endpoints.union();
+        let known = &union.endpoints;
+        kept.retain(|address, _| known.get(address).is_some_and(|it| it.ready));
+        for address in union.considered(false).map(|it| it.address) {
+            if kept.contains_key(&address) {
+                continue;
+            }
+            let (host, port) = (Host::Ip(address.ip()), address.port());
+            let endpoint = Endpoint::Tcp(Address { host, port });
+            let one = Kept {
+                address,
+                dialer: Dialer::new(endpoint, self.tls.clone()),
+                health: self.health.clone(),
+                open: self.open.clone(),
+            };
+            let (stay, leave) = oneshot::channel();
+            tasks.spawn(one.run(leave));
+            kept.insert(address, stay);
+        }
     }
 }
 
@@ -127,30 +132,37 @@ impl Connections {
 impl Kept {
     /// Keeps the connection open until the endpoint is gone.
     async fn run(self, mut leave: oneshot::Receiver<()>) {
+        let heard = Arc::new(Notify::new());
         let mut failures = 0;
         loop {
             let opened = tokio::select! {
                 biased;
                 _ = &mut leave => return,
-                opened = time::timeout(CONNECT, self.connect()) => opened,
+                opened = time::timeout(CONNECT, self.connect(&heard)) => opened,
             };
             let began = Instant::now();
             match opened {
                 Ok(Ok((requests, connection))) => {
                     let mut connection = std::pin::pin!(connection);
-                    self.add(requests);
-                    tokio::select! {
-                        _ = &mut leave => {
-                            self.remove();
-                            // Without a sender it ends with its last request.
-                            let _ = time::timeout(DRAIN, connection).await;
-                            return;
+                    let mut offer = Box::pin(self.offer(requests));
+                    let ended = loop {
+                        tokio::select! {
+                            never = &mut offer => match never {},
+                            _ = &mut leave => break None,
+                            ended = &mut connection => break Some(ended),
+                            // The connection is polled once more: it may have been told to end.
+                            () = heard.notified(), if self.health.is_some() => {}
                         }
-                        ended = &mut connection => {
-                            self.remove();
-                            debug!(address = %self.address, ?ended, "Connection has ended");
-                        }
-                    }
+                    };
+                    self.remove();
+                    // With the question after its health, which would keep the server waiting.
+                    drop(offer);
+                    let Some(ended) = ended else {
+                        // Without a sender it ends with its last request.
+                        let _ = time::timeout(DRAIN, connection).await;
+                        return;
+                    };
+                    debug!(address = %self.address, ?ended, "Connection has ended");
                 }
                 Ok(Err(why)) => self.trouble(&why),
                 Err(_) => self.trouble(&format!("not connected within {CONNECT:?}")),
@@ -168,6 +180,7 @@ impl Kept {
 
     async fn connect(
         &self,
+        heard: &Arc<Notify>,
     ) -> Result<
         (
             SendRequest<Body>,
@@ -182,16 +195,58 @@ impl Kept {
             NoConnection::OtherHttp(_) => "the service's TLS does not speak HTTP/2".to_owned(),
         })?;
         http2::Builder::new(TokioExecutor::new())
-            .handshake(TokioIo::new(stream))
+            .handshake(Heard::new(TokioIo::new(stream), Arc::clone(heard)))
             .await
             .map_err(|error| error.to_string())
     }
 
-    fn add(&self, requests: SendRequest<Body>) {
-        let address = self.address;
-        self.open.send_modify(|open| {
-            open.connections.push(Connection { address, requests });
-            open.connections.sort_by_key(|it| it.address);
+    /// Lets requests have the connection while its endpoint says that it is well.
+    async fn offer(&self, mut requests: SendRequest<Body>) -> Infallible {
+        let Some(health) = &self.health else {
+            self.add(&requests);
+            return future::pending().await;
+        };
+        let mut failures = 0;
+        loop {
+            let offered = requests.clone();
+            let tell = move |said| match said {
+                Said::Serving => self.add(&offered),
+                Said::Not(why) => self.withdraw(&why),
+            };
+            match health.follow(&mut requests, tell).await {
+                Ended::Unimplemented => {
+                    debug!(address = %self.address, "Knows no grpc.health.v1, and counts as healthy");
+                    self.add(&requests);
+                    return future::pending().await;
+                }
+                Ended::Broken { why, had_said } => {
+                    self.withdraw(&why);
+                    failures = if had_said { 0 } else { failures };
+                    time::sleep(pause(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    fn withdraw(&self, why: &str) {
+        debug!(address = %self.address, why, "Is given no requests");
+        self.remove();
+        self.trouble(why);
+    }
+
+    fn add(&self, requests: &SendRequest<Body>) {
+        self.open.send_if_modified(|open| {
+            let address = self.address;
+            let place = open
+                .connections
+                .binary_search_by_key(&address, |it| it.address);
+            if let Err(place) = place {
+                let requests = requests.clone();
+                open.connections
+                    .insert(place, Connection { address, requests });
+            }
+            place.is_err()
         });
     }
 
@@ -204,13 +259,6 @@ impl Kept {
         let why = format!("{}: {why}", self.address);
         self.open.send_modify(|open| open.trouble = Some(why));
     }
-}
-
-fn dialer(address: SocketAddr, tls: &Options) -> Result<Dialer, InvalidTls> {
-    let (host, port) = (Host::Ip(address.ip()), address.port());
-    let endpoint = Endpoint::Tcp(Address { host, port });
-    let tls = Tls::new(tls, &endpoint)?;
-    Ok(Dialer::new(endpoint, tls))
 }
 
 /// How long to wait after so many failures in a row, a tenth more or less.

@@ -1,0 +1,271 @@
+//! What an endpoint says of its own health, for as long as its connection lasts.
+//!
+//! | the stream of `grpc.health.v1.Health/Watch`     | requests | asked again    |
+//! |-------------------------------------------------|----------|----------------|
+//! | has said nothing yet                            | none     |                |
+//! | says SERVING                                    | yes      |                |
+//! | says anything else                              | none     |                |
+//! | ends with UNIMPLEMENTED                         | yes      | no             |
+//! | ends in another way, or is silent for too long  | none     | after a wait   |
+//!
+//! Source: gRFC A17, "Client-Side Health Checking".
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2::SendRequest;
+use prost::Message as _;
+use tokio::time;
+use tonic::Code;
+use tonic::body::Body;
+use tonic_health::pb::HealthCheckResponse;
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use crate::target::grpc_health;
+
+/// Time for the first message. A connection that carries none is of no use to a request.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Longest message: a status is two bytes, and a later protocol may add to it.
+const LONGEST: usize = 1 << 10;
+
+/// Of what to ask, and by which address.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    service: String,
+    uri: Uri,
+}
+
+/// What is known of an endpoint now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Said {
+    /// It takes requests.
+    Serving,
+    /// It takes none, and why.
+    Not(String),
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Ended {
+    /// There is nothing to ask.
+    Unimplemented,
+    /// For this reason, and whether it had said something before.
+    Broken { why: String, had_said: bool },
+}
+
+/// Bytes to messages: a byte that says whether it is compressed, a length of four, and so
+/// many more. Source: gRPC over HTTP/2, "Length-Prefixed-Message".
+#[derive(Debug, Default)]
+struct Messages(Vec<u8>);
+
+// === impl Health ===
+
+impl Health {
+    /// Of this service, at these scheme and authority; "" is the server as a whole.
+    pub(super) fn new(
+        service: String,
+        scheme: &http::uri::Scheme,
+        authority: &http::uri::Authority,
+    ) -> Self {
+        let uri = Uri::builder()
+            .scheme(scheme.clone())
+            .authority(authority.clone())
+            .path_and_query("/grpc.health.v1.Health/Watch")
+            .build()
+            .expect("the parts of URIs must make a URI");
+        Self { service, uri }
+    }
+
+    /// Follows one stream to its end.
+    pub(super) async fn follow(
+        &self,
+        requests: &mut SendRequest<Body>,
+        mut tell: impl FnMut(Said),
+    ) -> Ended {
+        let mut had_said = false;
+        let broken = |why: String, had_said| Ended::Broken { why, had_said };
+        let late = || format!("says nothing of its health within {FIRST:?}");
+        let deadline = time::Instant::now() + FIRST;
+        let response = match time::timeout_at(deadline, requests.send_request(self.request())).await
+        {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return broken(error.to_string(), had_said),
+            Err(_) => return broken(late(), had_said),
+        };
+        let (head, mut body) = response.into_parts();
+        let mut messages = Messages::default();
+        loop {
+            let frame = if had_said {
+                body.frame().await
+            } else {
+                match time::timeout_at(deadline, body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => return broken(late(), had_said),
+                }
+            };
+            let frame = match frame {
+                None => return ended(head.status, &head.headers, had_said),
+                Some(Err(error)) => return broken(error.to_string(), had_said),
+                Some(Ok(frame)) => frame,
+            };
+            if let Some(trailers) = frame.trailers_ref() {
+                return ended(head.status, trailers, had_said);
+            }
+            messages.0.extend(frame.data_ref().into_iter().flatten());
+            loop {
+                match messages.next() {
+                    Ok(None) => break,
+                    Ok(Some(said)) => tell(said),
+                    Err(why) => return broken(why.to_owned(), had_said),
+                }
+                had_said = true;
+            }
+        }
+    }
+
+    fn request(&self) -> Request<Body> {
+        let message = grpc_health::request(&self.service);
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        let framed = [&[0], &length.to_be_bytes()[..], &message].concat();
+        let mut request = Request::new(Body::new(Full::new(Bytes::from(framed))));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = http::Version::HTTP_2;
+        for (name, value) in [
+            (header::TE, "trailers"),
+            (header::CONTENT_TYPE, "application/grpc"),
+            (header::USER_AGENT, crate::USER_AGENT),
+        ] {
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        request
+    }
+}
+
+/// What the end of a stream means, by its trailers, or by a head that has their place.
+fn ended(status: StatusCode, trailers: &HeaderMap, had_said: bool) -> Ended {
+    let code = trailers.get("grpc-status");
+    let code = code.map(|code| Code::from_bytes(code.as_bytes()));
+    match code {
+        Some(Code::Unimplemented) => Ended::Unimplemented,
+        // What gRPC's clients make of a server that knows no gRPC.
+        None if status == StatusCode::NOT_FOUND => Ended::Unimplemented,
+        Some(code) => Ended::Broken {
+            why: format!("its health is told no more: {code:?}"),
+            had_said,
+        },
+        None => Ended::Broken {
+            why: format!("HTTP {} without grpc-status", status.as_u16()),
+            had_said,
+        },
+    }
+}
+
+// === impl Messages ===
+
+impl Messages {
+    /// The next one, once all of it has come.
+    fn next(&mut self) -> Result<Option<Said>, &'static str> {
+        let Some(([compressed, length @ ..], rest)) = self.0.split_first_chunk::<5>() else {
+            return Ok(None);
+        };
+        if *compressed != 0 {
+            return Err("its health comes compressed, which was not offered");
+        }
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > LONGEST {
+            return Err("its health is longer than any status");
+        }
+        let Some(message) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let response = HealthCheckResponse::decode(message);
+        self.0.drain(..5 + length);
+        match response.map(|it| it.status()) {
+            Ok(ServingStatus::Serving) => Ok(Some(Said::Serving)),
+            Ok(status) => Ok(Some(Said::Not(format!("says {}", status.as_str_name())))),
+            Err(_) => Err("its health is no HealthCheckResponse"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not(why: &str) -> Said {
+        Said::Not(why.to_owned())
+    }
+
+    #[test]
+    fn a_message_counts_when_it_is_whole_however_it_comes() {
+        let stream = b"\0\0\0\0\x02\x08\x02\0\0\0\0\x02\x08\x01\0\0\0\0\0\0\0\0\0\x02\x08\x03";
+        let expected = [
+            not("says NOT_SERVING"),
+            Said::Serving,
+            not("says UNKNOWN"),
+            not("says SERVICE_UNKNOWN"),
+        ];
+        for at_once in 1..=stream.len() {
+            let mut messages = Messages::default();
+            let mut said = Vec::new();
+            for part in stream.chunks(at_once) {
+                messages.0.extend(part);
+                while let Some(next) = messages.next().unwrap() {
+                    said.push(next);
+                }
+            }
+            assert_eq!(said, expected, "{at_once}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_status_is_refused() {
+        for (bytes, why) in [
+            (&b"\x01\0\0\0\x02\x08\x01"[..], "compressed"),
+            (b"\0\0\x01\0\0", "longer"),
+            (b"\0\xff\xff\xff\xff", "longer"),
+            (b"\0\0\0\0\x02\x0a\x09", "no HealthCheckResponse"),
+        ] {
+            let refused = Messages(bytes.to_vec()).next().unwrap_err();
+            assert!(refused.contains(why), "{bytes:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_implemented_is_the_only_end_that_is_well() {
+        let ends = |status: u16, code: Option<&str>| {
+            let code = code.map(|code| (header::HeaderName::from_static("grpc-status"), code));
+            let headers = code.map(|(name, code)| (name, code.parse().unwrap()));
+            ended(
+                StatusCode::from_u16(status).unwrap(),
+                &headers.into_iter().collect(),
+                true,
+            )
+        };
+        for (status, code, expected) in [
+            (200, Some("12"), None),
+            (404, None, None),
+            (200, Some("0"), Some("its health is told no more: Ok")),
+            (200, Some("5"), Some("its health is told no more: NotFound")),
+            (
+                404,
+                Some("14"),
+                Some("its health is told no more: Unavailable"),
+            ),
+            (200, None, Some("HTTP 200 without grpc-status")),
+            (503, None, Some("HTTP 503 without grpc-status")),
+        ] {
+            let expected = expected.map_or(Ended::Unimplemented, |why| Ended::Broken {
+                why: why.to_owned(),
+                had_said: true,
+            });
+            assert_eq!(ends(status, code), expected, "{status} {code:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A connection that tells when something has come in.
+//!
+//! hyper looks for a GOAWAY when there is a request to send. A stream that stays open with
+//! nothing to send beside it, as the one after an endpoint's health does, would keep a
+//! server that stops waiting for its end.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::sync::Notify;
+
+/// Tells each time that all there was to read has been read.
+pub(super) struct Heard<T> {
+    io: T,
+    has_read: bool,
+    tell: Arc<Notify>,
+}
+
+// === impl Heard ===
+
+impl<T> Heard<T> {
+    pub(super) fn new(io: T, tell: Arc<Notify>) -> Self {
+        Self {
+            io,
+            has_read: false,
+            tell,
+        }
+    }
+}
+
+impl<T: Read + Unpin> Read for Heard<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.io).poll_read(cx, to);
+        // Who wants more has handled what came before.
+        if read.is_pending() && self.has_read {
+            self.tell.notify_one();
+        }
+        self.has_read = read.is_ready();
+        read
+    }
+}
+
+impl<T: Write + Unpin> Write for Heard<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

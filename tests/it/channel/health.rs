@@ -1,0 +1,165 @@
+//! Replicas that say of themselves whether they take requests: gRFC A17.
+
+use tonic_health::ServingStatus;
+
+use super::*;
+
+/// The service that is asked for.
+const GREETER: &str = "greeter.Greeter";
+
+/// A channel that asks for the greeter's health.
+fn healthy(api: &ApiServer, patience: Duration) -> Channel {
+    let builder = builder(api).health(GREETER).patience(patience);
+    builder.connect(TARGET).unwrap()
+}
+
+/// A replica whose greeter is in this state.
+async fn replica(status: ServingStatus) -> Replica {
+    let replica = Replica::start().await;
+    replica.reporter.set_service_status(GREETER, status).await;
+    replica
+}
+
+/// Calls until these, and no others, have been called by a round of ten each.
+async fn only(channel: &Channel, called: &[&Replica], others: &[&Replica]) {
+    within("the right ones to be called", async {
+        loop {
+            let counts = |replicas: &[&Replica]| -> Vec<_> {
+                replicas.iter().map(|it| it.calls()).collect()
+            };
+            let before = (counts(called), counts(others));
+            for _ in 0..10 * called.len() {
+                call(channel).await.unwrap();
+            }
+            let after = (counts(called), counts(others));
+            let fair = before.0.iter().map(|calls| calls + 10).collect::<Vec<_>>();
+            if (fair, before.1) == after {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_not_serving_has_no_turn_until_it_is_and_no_call_fails() {
+    let replicas = [
+        replica(ServingStatus::Serving).await,
+        replica(ServingStatus::Serving).await,
+        replica(ServingStatus::NotServing).await,
+    ];
+    let [one, two, three] = &replicas;
+    let api = ApiServer::start(&ready(&replicas)).await;
+    let channel = healthy(&api, Duration::from_secs(5));
+    let load = Load::start(&channel, 8);
+    load.answers(100).await;
+    // A first answer that is not SERVING: it was never called.
+    assert_eq!(three.calls(), 0);
+
+    for _ in 0..3 {
+        one.reporter
+            .set_service_status(GREETER, ServingStatus::NotServing)
+            .await;
+        within("the last call of it", async {
+            loop {
+                let before = one.calls();
+                load.answers(100).await;
+                if one.calls() == before {
+                    return;
+                }
+            }
+        })
+        .await;
+        let (before, others) = (one.calls(), two.calls());
+        load.answers(200).await;
+        assert_eq!(one.calls(), before);
+        assert!(two.calls() >= others + 100);
+
+        one.reporter
+            .set_service_status(GREETER, ServingStatus::Serving)
+            .await;
+        within("a call of it", async {
+            while one.calls() == before {
+                load.answers(1).await;
+            }
+        })
+        .await;
+    }
+    let (answered, failed) = load.end().await;
+    assert_eq!(failed, [""; 0], "of {answered}");
+    assert_eq!(three.calls(), 0);
+    only(&channel, &[one, two], &[three]).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_knows_no_health_is_called_and_asked_once() {
+    let replica = Replica::without_health().await;
+    let api = ApiServer::start(&[(replica.address, true)]).await;
+    let channel = healthy(&api, Duration::from_secs(5));
+    // It knows no method at all: what matters is who answers.
+    for _ in 0..10 {
+        let status = call(&channel).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+    }
+    assert_eq!((replica.calls(), replica.watches()), (10, 1));
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_say_serving_is_named_with_what_it_says() {
+    let unknown = Replica::start().await;
+    for (replica, said) in [
+        (
+            &replica(ServingStatus::NotServing).await,
+            "says NOT_SERVING",
+        ),
+        (&replica(ServingStatus::Unknown).await, "says UNKNOWN"),
+        (&unknown, "its health is told no more: NotFound"),
+    ] {
+        let api = ApiServer::start(&[(replica.address, true)]).await;
+        let channel = healthy(&api, Duration::from_millis(300));
+        let status = call(&channel).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        let expected = format!("{}: {said}", replica.address);
+        assert!(status.message().contains(&expected), "{status}");
+        assert_eq!(replica.calls(), 0);
+        // One whose stream has ended is asked again, and then called.
+        replica
+            .reporter
+            .set_service_status(GREETER, ServingStatus::Serving)
+            .await;
+        within("it to be called", async {
+            while call(&channel).await.is_err() {}
+        })
+        .await;
+        assert_eq!(replica.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_stops_need_not_wait_for_the_question_after_its_health() {
+    let replica = replica(ServingStatus::Serving).await;
+    let api = ApiServer::start(&[(replica.address, true)]).await;
+    let channel = healthy(&api, Duration::from_secs(5));
+    call(&channel).await.unwrap();
+    // Its endpoint is still there.
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_closes_its_connection_though_it_was_followed() {
+    let replicas = [
+        replica(ServingStatus::Serving).await,
+        replica(ServingStatus::Serving).await,
+    ];
+    let api = ApiServer::start(&ready(&replicas)).await;
+    let channel = healthy(&api, Duration::from_secs(5));
+    only(&channel, &[&replicas[0], &replicas[1]], &[]).await;
+    let [one, two] = replicas;
+    api.set(vec![(two.address, true)]);
+    within("its connection to close", async {
+        let mut open = one.open.subscribe();
+        open.wait_for(|open| *open == 0).await.unwrap();
+    })
+    .await;
+    only(&channel, &[&two], &[&one]).await;
+}
