@@ -23,7 +23,8 @@ use crate::support::process::{self, Process};
 use crate::support::sidecar::Sidecar;
 use crate::support::{kubelet, within};
 
-const TARGET: &str = "--server_address=kubernetes:///greeter.shop:grpc";
+/// The flag of those that ask.
+pub const TARGET: &str = "--server_address=kubernetes:///greeter.shop:grpc";
 
 /// An API server with the slices of one Service. It is away once this is dropped.
 pub struct ApiServer {
@@ -67,7 +68,8 @@ impl ApiServer {
             .send_modify(|known| *known = (known.0 + 1, endpoints));
     }
 
-    fn flag(&self) -> String {
+    /// The flag that names it.
+    pub fn flag(&self) -> String {
         format!("--registry_address=http://{}", self.address)
     }
 }

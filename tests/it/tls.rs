@@ -1,12 +1,15 @@
 //! Services that speak TLS, well and badly.
 
 mod certificate;
+#[cfg(feature = "kubernetes")]
+mod endpoints;
 mod files;
 mod pki;
 mod service;
 mod tonic;
 
 use std::fs;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
@@ -30,8 +33,12 @@ impl Folder {
         fs::write(self.0.path().join(name), pem).unwrap();
     }
 
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
     fn flag(&self, flag: &str, file: &str) -> String {
-        format!("--{flag}={}", self.0.path().join(file).display())
+        format!("--{flag}={}", self.path(file).display())
     }
 
     /// A file with this content, and the flag that names it.

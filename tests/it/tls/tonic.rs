@@ -17,7 +17,7 @@ use crate::operated::Operated;
 
 /// What a server serves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Serves {
+pub enum Serves {
     /// Debug.Health, as a Rust program does with `micro_health::debug`.
     Debug,
     /// grpc.health.v1, and nothing of go-micro's.
@@ -26,8 +26,8 @@ enum Serves {
 
 /// A tonic server on loopback.
 #[derive(Debug)]
-struct Rust {
-    address: SocketAddr,
+pub struct Rust {
+    pub address: SocketAddr,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
@@ -44,7 +44,7 @@ impl Serves {
         }
     }
 
-    async fn start(self, tls: ServerTlsConfig) -> Rust {
+    pub async fn start(self, tls: ServerTlsConfig) -> Rust {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let incoming = TcpIncoming::from(listener);
@@ -85,7 +85,7 @@ impl Drop for Rust {
     }
 }
 
-fn tls(pair: &Pair) -> ServerTlsConfig {
+pub fn tls(pair: &Pair) -> ServerTlsConfig {
     ServerTlsConfig::new().identity(Identity::from_pem(&pair.cert, &pair.key))
 }
 
