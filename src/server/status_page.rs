@@ -1,7 +1,8 @@
 //! `/statusz`: the page that a person opens, and its JSON twin.
 //!
 //! HTML and inline SVG, no script: it refreshes by the meta element, and what it
-//! shows keeps its place, so that nothing jumps. Below 10 KiB for a few targets.
+//! shows keeps its place, so that nothing jumps. Below 10 KiB, however many endpoints
+//! there are; its twin has all of them.
 
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
@@ -54,6 +55,9 @@ pub struct TargetStatus {
 /// Most targets with a row of their own: four plots fill the page's 10 KiB.
 const ROWS: usize = 4;
 
+/// Longest page, in bytes: the kubelet reads no more of an answer.
+const LONGEST: usize = (10 << 10) - 1;
+
 /// Text that is safe between tags and in attributes.
 struct Escaped<'a>(&'a str);
 
@@ -72,9 +76,20 @@ path{stroke-width:.8}.s-ok{stroke:var(--ok)}.s-bad{stroke:var(--bad)}footer{marg
 impl Status {
     /// The page.
     pub fn html(&self) -> String {
+        // Endpoints share what the rest leaves.
+        let rest = self.page(0);
+        let services = self.targets.iter().filter(|it| !it.rows.is_empty());
+        match services.count().min(ROWS) {
+            0 => rest,
+            services => self.page(LONGEST.saturating_sub(rest.len()) / services),
+        }
+    }
+
+    /// The page, with so many bytes for the endpoints of each target.
+    fn page(&self, room: usize) -> String {
         let mut page = String::with_capacity(8 << 10);
         // Writing into a string does not fail.
-        let _ = self.write_html(&mut page);
+        let _ = self.write_html(room, &mut page);
         page
     }
 
@@ -113,7 +128,7 @@ impl Status {
         }
     }
 
-    fn write_html(&self, page: &mut String) -> fmt::Result {
+    fn write_html(&self, room: usize, page: &mut String) -> fmt::Result {
         let (title, class) = self.title();
         write!(
             page,
@@ -129,7 +144,7 @@ impl Status {
         let (well, unwell): (Vec<_>, Vec<_>) =
             self.targets.iter().partition(|target| target.is_healthy());
         for target in unwell.iter().chain(&well).take(ROWS) {
-            target.write_html(page, self)?;
+            target.write_html(self, room, page)?;
         }
         if let more @ 1.. = self.targets.len().saturating_sub(ROWS) {
             write!(
@@ -175,7 +190,7 @@ impl TargetStatus {
             .is_some_and(|check| check.verdict.is_ok())
     }
 
-    fn write_html(&self, page: &mut String, status: &Status) -> fmt::Result {
+    fn write_html(&self, status: &Status, room: usize, page: &mut String) -> fmt::Result {
         let now = status.now;
         write!(page, "<h2>{}</h2>", Escaped(&self.name))?;
         let Some(latest) = &self.record.latest else {
@@ -222,7 +237,7 @@ impl TargetStatus {
             ),
             Some(at) => write!(page, "<dt>certificate<dd>expires in {}", Age(now, at)),
         }?;
-        endpoints::write_html(&self.rows, status.expose_errors, page)?;
+        endpoints::write_html(&self.rows, status.expose_errors, room, page)?;
         page.push_str("</dl>");
         Ok(())
     }

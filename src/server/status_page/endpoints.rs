@@ -10,31 +10,52 @@ use crate::target::row::Row;
 /// Most endpoints with a line of their own, of one target.
 const LINES: usize = 8;
 
-/// Lines of the target's list, those first that need somebody.
-pub(super) fn write_html(rows: &[Row], expose_errors: bool, page: &mut String) -> fmt::Result {
+/// What says how many have none.
+const MORE: usize = 64;
+
+/// Lines of the target's list, those first that need somebody, in so many bytes.
+pub(super) fn write_html(
+    rows: &[Row],
+    expose_errors: bool,
+    room: usize,
+    page: &mut String,
+) -> fmt::Result {
     let (unwell, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_unhealthy());
+    let end = page.len() + room;
+    let mut written = 0;
     for row in unwell.iter().chain(&others).take(LINES) {
-        let class = if row.is_unhealthy() { "bad" } else { "ok" };
-        write!(
-            page,
-            "<dt>{}<dd class={class}>{}",
-            Escaped(&row.address),
-            row.result.unwrap_or("not waited for")
-        )?;
-        if let Some(took) = row.took_ms {
-            write!(page, ", {took:.1} ms")?;
+        let line = line(row, expose_errors)?;
+        if page.len() + line.len() + MORE > end {
+            break;
         }
-        if let Some(pod) = &row.pod {
-            write!(page, ", {}", Escaped(pod))?;
-        }
-        if let (Some(message), true) = (&row.message, expose_errors) {
-            write!(page, ": {}", Escaped(message))?;
-        }
+        page.push_str(&line);
+        written += 1;
     }
-    if let more @ 1.. = rows.len().saturating_sub(LINES) {
+    if let more @ 1.. = rows.len() - written {
         write!(page, "<dt>and {more} more<dd>ask for application/json")?;
     }
     Ok(())
+}
+
+fn line(row: &Row, expose_errors: bool) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    let class = if row.is_unhealthy() { "bad" } else { "ok" };
+    write!(
+        line,
+        "<dt>{}<dd class={class}>{}",
+        Escaped(&row.address),
+        row.result.unwrap_or("not waited for")
+    )?;
+    if let Some(took) = row.took_ms {
+        write!(line, ", {took:.1} ms")?;
+    }
+    if let Some(pod) = &row.pod {
+        write!(line, ", {}", Escaped(pod))?;
+    }
+    if let (Some(message), true) = (&row.message, expose_errors) {
+        write!(line, ": {}", Escaped(message))?;
+    }
+    Ok(line)
 }
 
 /// The same for a program; `null` for a target that is no Service.
@@ -71,7 +92,7 @@ mod tests {
         let mut rows: Vec<_> = (1..20).map(|number| row(number, Some("ok"))).collect();
         rows.push(row(20, Some("unreachable")));
         let mut page = String::new();
-        write_html(&rows, false, &mut page).unwrap();
+        write_html(&rows, false, 4 << 10, &mut page).unwrap();
         assert!(
             page.starts_with("<dt>10.0.0.20:80<dd class=bad>unreachable, 1.2 ms, greeter-&lt;20"),
             "{page}"
@@ -81,6 +102,21 @@ mod tests {
             page.ends_with("<dt>and 12 more<dd>ask for application/json"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn a_list_takes_no_more_room_than_it_has() {
+        let mut rows: Vec<_> = (1..=200).map(|number| row(number % 256, None)).collect();
+        rows[3].pod = Some("<".repeat(253));
+        for room in [MORE, 300, 1 << 10, 4 << 10] {
+            let mut page = "what stands before".to_owned();
+            write_html(&rows, true, room, &mut page).unwrap();
+            assert!(page.len() <= "what stands before".len() + room, "{page}");
+            let lines = page.matches("<dt>10.").count();
+            let more = format!("<dt>and {} more<dd>", 200 - lines);
+            assert!(page.contains(&more), "{page}");
+            assert_eq!(lines == 8, room == 4 << 10, "{page}");
+        }
     }
 
     #[test]

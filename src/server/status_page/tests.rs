@@ -117,6 +117,52 @@ fn a_full_plot_stays_below_ten_kibibytes() {
 }
 
 #[test]
+fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_twin_has_them_all() {
+    let row = |number: usize| Row {
+        address: format!("[fd00:10:244::{number:x}]:50051"),
+        pod: Some(format!("greeter-6d4b75cb6d-{number:0>40}")),
+        ready: true,
+        result: Some(if number.is_multiple_of(2) {
+            HEALTHY
+        } else {
+            "unreachable"
+        }),
+        message: Some("<\"&>".repeat(50)),
+        took_ms: Some(0.4),
+    };
+    let verdicts = || (0..500).map(|n| if n % 3 == 0 { not_serving() } else { Ok(()) });
+    for services in 1..=5 {
+        let names = ["greeter", "payments", "stock", "mail", "search"];
+        let targets = names[..services].iter().map(|name| TargetStatus {
+            certificate_expiry: Some(at(100)),
+            rows: (0..200).map(row).collect(),
+            ..target(name, verdicts())
+        });
+        let status = Status {
+            targets: targets.collect(),
+            draining: true,
+            expose_errors: true,
+            registration: Some(registry::status::example()),
+            now: at(200),
+        };
+        let page = status.html();
+        assert!(page.len() < 10 << 10, "{services}: {}", page.len());
+        assert!(page.ends_with("</html>"), "{page}");
+        let lists = page.matches(" more<dd>ask for application/json").count();
+        assert_eq!(lists, services.min(ROWS), "{page}");
+        // With one Service there is room for some that need somebody.
+        assert!(
+            services > 1 || page.matches("unreachable").count() > 3,
+            "{page}"
+        );
+        let json: Value = serde_json::from_str(&status.json()).unwrap();
+        for target in json["targets"].as_array().unwrap() {
+            assert_eq!(target["endpoints"].as_array().unwrap().len(), 200);
+        }
+    }
+}
+
+#[test]
 fn the_twin_has_the_same_facts() {
     let mut targets = vec![target("greeter", [Ok(()), not_serving()])];
     targets[0].certificate_expiry = Some(at(9));
