@@ -84,7 +84,10 @@ impl Resolver {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let known = watches.get(&name).and_then(Weak::upgrade);
         let watch = known.unwrap_or_else(|| {
-            watches.retain(|_, watch| watch.strong_count() > 0);
+            // Those that have ended, whenever there is no place left: not each time anew.
+            if watches.len() == watches.capacity() {
+                watches.retain(|_, watch| watch.strong_count() > 0);
+            }
             let watch = Arc::new(Watch::new(self.client.clone(), &name.0, &name.1));
             watches.insert(name, Arc::downgrade(&watch));
             watch

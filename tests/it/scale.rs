@@ -147,3 +147,14 @@ async fn a_change_costs_the_same_however_many_services_are_watched() {
     assert_eq!(connections[0], 1);
     assert!((10..=12).contains(&connections[1]), "{connections:?}");
 }
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_opened_once_for_all_who_were_on_it() {
+    let watched = Watched::start(250).await;
+    let before = watched.server.connections();
+    watched.server.cut();
+    let again = watched.server.watched(500);
+    within("every watch to go on", again).await;
+    let after = watched.server.connections();
+    assert!(before <= 4 && after - before <= 4, "{before} {after}");
+}

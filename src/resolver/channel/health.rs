@@ -10,6 +10,7 @@
 //!
 //! Source: gRFC A17, "Client-Side Health Checking".
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,7 +93,7 @@ impl Health {
         let response = match time::timeout_at(deadline, requests.send_request(self.request())).await
         {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return broken(error.to_string(), had_said),
+            Ok(Err(error)) => return broken(whole(&error), had_said),
             Err(_) => return broken(late(), had_said),
         };
         let (head, mut body) = response.into_parts();
@@ -108,7 +109,7 @@ impl Health {
             };
             let frame = match frame {
                 None => return ended(head.status, &head.headers, had_said),
-                Some(Err(error)) => return broken(error.to_string(), had_said),
+                Some(Err(error)) => return broken(whole(&error), had_said),
                 Some(Ok(frame)) => frame,
             };
             if let Some(trailers) = frame.trailers_ref() {
@@ -144,6 +145,14 @@ impl Health {
                 .insert(name, HeaderValue::from_static(value));
         }
         request
+    }
+}
+
+/// hyper says what it did, and behind that what the peer did.
+fn whole(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(behind) => format!("{error}: {behind}"),
+        None => error.to_string(),
     }
 }
 
@@ -195,77 +204,4 @@ impl Messages {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn not(why: &str) -> Said {
-        Said::Not(why.to_owned())
-    }
-
-    #[test]
-    fn a_message_counts_when_it_is_whole_however_it_comes() {
-        let stream = b"\0\0\0\0\x02\x08\x02\0\0\0\0\x02\x08\x01\0\0\0\0\0\0\0\0\0\x02\x08\x03";
-        let expected = [
-            not("says NOT_SERVING"),
-            Said::Serving,
-            not("says UNKNOWN"),
-            not("says SERVICE_UNKNOWN"),
-        ];
-        for at_once in 1..=stream.len() {
-            let mut messages = Messages::default();
-            let mut said = Vec::new();
-            for part in stream.chunks(at_once) {
-                messages.0.extend(part);
-                while let Some(next) = messages.next().unwrap() {
-                    said.push(next);
-                }
-            }
-            assert_eq!(said, expected, "{at_once}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_status_is_refused() {
-        for (bytes, why) in [
-            (&b"\x01\0\0\0\x02\x08\x01"[..], "compressed"),
-            (b"\0\0\x01\0\0", "longer"),
-            (b"\0\xff\xff\xff\xff", "longer"),
-            (b"\0\0\0\0\x02\x0a\x09", "no HealthCheckResponse"),
-        ] {
-            let refused = Messages(bytes.to_vec()).next().unwrap_err();
-            assert!(refused.contains(why), "{bytes:?}: {refused}");
-        }
-    }
-
-    #[test]
-    fn a_stream_that_is_not_implemented_is_the_only_end_that_is_well() {
-        let ends = |status: u16, code: Option<&str>| {
-            let code = code.map(|code| (header::HeaderName::from_static("grpc-status"), code));
-            let headers = code.map(|(name, code)| (name, code.parse().unwrap()));
-            ended(
-                StatusCode::from_u16(status).unwrap(),
-                &headers.into_iter().collect(),
-                true,
-            )
-        };
-        for (status, code, expected) in [
-            (200, Some("12"), None),
-            (404, None, None),
-            (200, Some("0"), Some("its health is told no more: Ok")),
-            (200, Some("5"), Some("its health is told no more: NotFound")),
-            (
-                404,
-                Some("14"),
-                Some("its health is told no more: Unavailable"),
-            ),
-            (200, None, Some("HTTP 200 without grpc-status")),
-            (503, None, Some("HTTP 503 without grpc-status")),
-        ] {
-            let expected = expected.map_or(Ended::Unimplemented, |why| Ended::Broken {
-                why: why.to_owned(),
-                had_said: true,
-            });
-            assert_eq!(ends(status, code), expected, "{status} {code:?}");
-        }
-    }
-}
+mod tests;

@@ -51,6 +51,7 @@ struct Known {
     /// The only token that is taken; any, if there is none.
     token: Mutex<Option<String>>,
     connections: AtomicUsize,
+    open: Mutex<JoinSet<()>>,
     requests: AtomicUsize,
     refused: AtomicUsize,
     watches: watch::Sender<usize>,
@@ -118,6 +119,11 @@ impl SliceServer {
     /// Ends the watches of a Service, as every watch ends after some minutes.
     pub fn end_watches(&self, service: &str) {
         self.known.of(service).send_modify(|it| it.ended += 1);
+    }
+
+    /// Cuts every connection, as a server that is killed; the next ones are accepted.
+    pub fn cut(&self) {
+        self.known.open.lock().unwrap().abort_all();
     }
 
     /// How many connections were accepted so far.
@@ -217,12 +223,12 @@ fn tls() -> (String, TlsAcceptor) {
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, known: Arc<Known>) {
-    let mut open = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, known) = (acceptor.clone(), Arc::clone(&known));
         known.connections.fetch_add(1, Ordering::Relaxed);
         let _ = stream.set_nodelay(true);
-        open.spawn(async move {
+        let of = Arc::clone(&known);
+        of.open.lock().unwrap().spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
