@@ -45,6 +45,17 @@ pub use self::services::Services;
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// The services of one namespace.
+///
+/// ```no_run
+/// use micro_health::catalog::Catalog;
+///
+/// # async fn example(client: kube::Client) -> Result<(), micro_health::cluster::Refusal> {
+/// for (service, instances) in Catalog::new(client, "default").read().await?.iter() {
+///     println!("{service}: {}", instances.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Catalog {
     client: Client,

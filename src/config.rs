@@ -34,6 +34,18 @@ pub mod values;
 pub use self::sights::Event;
 
 /// The environment, and a `ConfigMap` over it once that is read.
+///
+/// ```no_run
+/// use micro_health::config::{Config, Environment};
+///
+/// # async fn example(client: kube::Client) -> Result<(), micro_health::config::Error> {
+/// let environment = Environment { variables: std::env::vars().collect(), prefixes: vec![] };
+/// let mut config = Config::new(client, "default", "micro", environment);
+/// config.load().await?;
+/// println!("{:?}", config.get(&["mongodb", "host"]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Config {
     client: Client,

@@ -36,6 +36,21 @@ mod watch;
 pub use self::target::Target;
 
 /// Knows the endpoints of Services by watching each once, however many ask.
+///
+/// ```no_run
+/// use micro_health::resolver::Resolver;
+///
+/// # async fn example(client: kube::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let resolver = Resolver::new(client, "default");
+/// let mut endpoints = resolver.endpoints("kubernetes:///greeter.shop:grpc".parse()?);
+/// loop {
+///     for endpoint in endpoints.union().considered(false) {
+///         println!("{}", endpoint.address);
+///     }
+///     endpoints.changed().await;
+/// }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Resolver {
     client: kube::Client,

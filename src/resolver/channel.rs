@@ -45,6 +45,19 @@ mod health;
 mod heard;
 
 /// Makes channels of targets, all of one resolver.
+///
+/// ```no_run
+/// use micro_health::resolver::{Resolver, channel::Builder};
+/// use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+///
+/// # async fn example(client: kube::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let channels = Builder::new(Resolver::new(client, "default"));
+/// let channel = channels.connect("kubernetes:///greeter.shop:grpc")?;
+/// let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await?;
+/// println!("{:?}", answer.into_inner().status());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Builder {
     resolver: Resolver,
