@@ -2,6 +2,7 @@
 #
 #   docker build --target slim -t health:slim .    the sidecar by itself
 #   docker build --target full -t health:full .    with its Kubernetes parts and TLS
+#   docker build --platform linux/arm64 ...        for arm64, compiled here and not emulated
 #
 # Needs BuildKit (the default since Docker 23; DOCKER_BUILDKIT=1 before).
 
@@ -14,11 +15,16 @@ WORKDIR /src
 # One branch per architecture: the target, and with it the compiler for the C parts.
 RUN case "$TARGETARCH" in \
       amd64) echo x86_64-unknown-linux-musl ;; \
+      arm64) echo aarch64-unknown-linux-musl ;; \
       *) echo "no build for $TARGETARCH yet" >&2; exit 1 ;; \
     esac > /target-triple
-RUN command -v musl-gcc || { \
+RUN case "$TARGETARCH" in \
+      amd64) compiler=musl-gcc packages=musl-tools ;; \
+      arm64) compiler=aarch64-linux-gnu-gcc packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;; \
+    esac; \
+    command -v "$compiler" || { \
       apt-get update && \
-      apt-get install --yes --no-install-recommends musl-tools && \
+      apt-get install --yes --no-install-recommends $packages && \
       rm -rf /var/lib/apt/lists/*; \
     }
 RUN rustup target list --installed | grep -qx "$(cat /target-triple)" || rustup target add "$(cat /target-triple)"
@@ -29,15 +35,12 @@ ARG MICRO_HEALTH_COMMIT
 FROM source AS build-slim
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --locked --release --bin health --target "$(cat /target-triple)" --no-default-features && \
-    cp "target/$(cat /target-triple)/release/health" /health
+    release/build.sh "$(cat /target-triple)" slim /health
 
 FROM source AS build-full
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --locked --release --bin health --target "$(cat /target-triple)" --no-default-features \
-      --features kubernetes,latest,tls && \
-    cp "target/$(cat /target-triple)/release/health" /health
+    release/build.sh "$(cat /target-triple)" full /health
 
 FROM scratch AS image
 ARG MICRO_HEALTH_COMMIT

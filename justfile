@@ -74,6 +74,15 @@ browser:
 image:
     tests/image/run.sh
 
+# dist/: the files for both architectures, their bill of materials, the manifests, checksums (needs what .ci/run
+# installs; a quarter of an hour)
+release:
+    release/dist.sh
+
+# The same in its bounded form, held to what it promises; the arm64 file runs under qemu
+release-ci:
+    release/check.sh
+
 # Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go, valgrind
 # and what `just registry` does)
 bench: scale
@@ -100,4 +109,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo docs deny interop registry browser image soak-ci budgets
+ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets

@@ -2,7 +2,7 @@
 # Sourced by run.sh. What the stand-in for the Dockerfile's base image is made of.
 #
 # No registry is asked for it: it is this machine's own toolchain over a small Debian, with the crates inside because
-# the build has no network. What the Dockerfile would fetch is there already: the target, musl-gcc.
+# the build has no network. What the Dockerfile would fetch is there already: the targets, and a C compiler for each.
 
 # shellcheck disable=SC2034,SC2154 # run.sh uses these, and sets tree, cache, work, as_root
 
@@ -10,7 +10,8 @@ rust_image="$(sed -nE 's/^ARG RUST_IMAGE=//p' "$tree/Dockerfile")"
 toolchain="$(sed -nE 's/^channel = "(.*)"/\1/p' "$tree/rust-toolchain.toml")"
 sysroot="$(cd "$tree" && readlink -f "$(rustc --print sysroot)")"
 suite="${rust_image##*-}"
-rootfs="$cache/debian-$suite"
+packages=ca-certificates,gcc,libc6-dev,musl-tools,gcc-aarch64-linux-gnu,libc6-dev-arm64-cross
+rootfs="$cache/debian-$suite-$(sha256sum <<<"$packages" | cut -c1-8)"
 crates="$cache/crates-$(sha256sum <"$tree/Cargo.lock" | cut -c1-16)"
 
 if [[ "$rust_image" != "rust:$toolchain-slim-$suite" ]]; then
@@ -20,8 +21,8 @@ fi
 
 debian() {
   if [[ -d "$rootfs" ]]; then return; fi
-  "${as_root[@]}" rm -rf "$rootfs.partial"
-  if ! "${as_root[@]}" debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,musl-tools \
+  "${as_root[@]}" rm -rf "$cache"/debian-*
+  if ! "${as_root[@]}" debootstrap --variant=minbase --include="$packages" \
     "$suite" "$rootfs.partial" >"$work/debootstrap.log" 2>&1; then
     tail -n 20 "$work/debootstrap.log" >&2
     return 1

@@ -23,6 +23,12 @@ holds_one_static_file() {
   ! grep -q -a -e '/ld-linux' -e '/ld-musl' "$work/saved/health"
 }
 
+is_for() { # ARCHITECTURE; after holds_one_static_file
+  [[ "$(docker image inspect --format '{{.Architecture}}' "$image")" == "$1" ]]
+  # ELF's e_machine: 183 is AArch64.
+  [[ "$(od -A n -t u2 -j 18 -N 2 "$work/saved/health" | tr -d ' ')" == 183 ]]
+}
+
 is_configured_as_documented() {
   local found
   found="$(docker image inspect --format '{{.Config.User}} {{.Config.Entrypoint}} {{.Config.ExposedPorts}} {{.Config.Env}}

@@ -58,10 +58,11 @@ import_base() {
 }
 
 # The Dockerfile as it is, with the tree as its context.
-build() { # FLAVOUR
-  if ! DOCKER_BUILDKIT=1 docker build --progress=plain --target "$1" --tag "health:$1" \
-    --build-arg MICRO_HEALTH_COMMIT="$commit" "$tree" >"$work/build-$1.log" 2>&1; then
-    tail -n 60 "$work/build-$1.log" >&2
+build() { # FLAVOUR [ARCHITECTURE]
+  local tag="$1${2:+-$2}"
+  if ! DOCKER_BUILDKIT=1 docker build --progress=plain ${2:+--platform "linux/$2"} --target "$1" --tag "health:$tag" \
+    --build-arg MICRO_HEALTH_COMMIT="$commit" "$tree" >"$work/build-$tag.log" 2>&1; then
+    tail -n 60 "$work/build-$tag.log" >&2
     return 1
   fi
 }

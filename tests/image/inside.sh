@@ -31,6 +31,9 @@ for flavour in slim full; do
   build "$flavour"
 done
 
+step "build slim for arm64"
+build slim arm64
+
 printf '\n%-6s %9s bytes\n' image ''
 for flavour in slim full; do
   printf '%-6s %9d\n' "$flavour" "$(docker image inspect --format '{{.Size}}' "health:$flavour")"
@@ -56,6 +59,13 @@ for flavour in slim full; do
   check tells_docker_when_its_target_is_gone
   check answers_an_exec
 done
+printf '\n'
+step "checks of health:slim-arm64"
+image=health:slim-arm64 flavour=slim
+check holds_one_static_file
+check is_configured_as_documented
+check is_for arm64
+
 printf '\n'
 step "done"
 report
