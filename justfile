@@ -15,7 +15,7 @@ fmt:
 # Lints, on everything that compiles; --all-targets leaves out what plain `cargo test` does
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
-    cargo clippy --locked --test interop --test browser --test registry -- -D warnings
+    cargo clippy --locked --test interop --test browser --test registry --test cluster -- -D warnings
 
 # The documentation builds, and no link in it is broken
 doc:
@@ -66,6 +66,16 @@ crowd:
     bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
     CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
 
+# A real kubelet, containerd and the controllers, with go-micro greeters and the shipped file in its pods (needs Go,
+# musl-gcc, root, and Debian's runc, containernetworking-plugins and iproute2). Leaves nothing behind:
+# tests/cluster/apart.sh
+cluster:
+    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
+      --features kubernetes,latest,tls
+    bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && MICRO_HEALTH_RIG_BIN="$bin" \
+    MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
+    cargo --config "target.'cfg(unix)'.runner='tests/cluster/apart.sh'" test --locked --test cluster -- --test-threads=16
+
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser
@@ -109,4 +119,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets
+ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets cluster

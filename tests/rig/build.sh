@@ -37,7 +37,7 @@ ldflags() {
 # The key of a program: its binary is rebuilt when one of its files changes, or one of its part's stubs.
 key() {
   local from="${sources[$1]}"
-  cat "$from"/go.{mod,sum} "$from"/*.go "$from"/ldflag[s] "$from"/../stub/*/* | sha256sum | cut -c1-16
+  cat "$from"/go.mod "$from"/go.su[m] "$from"/*.go "$from"/ldflag[s] "$from"/../stub/*/* | sha256sum | cut -c1-16
 }
 
 binary() { printf '%s/%s-%s/%s' "$cache" "$1" "$(key "$1")" "$1"; }

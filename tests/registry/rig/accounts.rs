@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{Identity, LOOK_AGAIN, Namespace, within};
+use super::{LOOK_AGAIN, Namespace, within};
 
 /// What the README's role lets a sidecar do.
 pub const ROLE: [&str; 3] = ["list", "patch", "watch"];
@@ -74,11 +74,6 @@ impl Namespace {
             }
         })
         .await;
-    }
-
-    /// What a process in the pod is given.
-    pub async fn identity(&self, pod: &str) -> Identity {
-        Identity::new(self, pod, &self.token(pod).await)
     }
 
     async fn may(&self, account: &str, rule: &Value, verb: &Value) -> bool {

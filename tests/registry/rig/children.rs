@@ -1,6 +1,7 @@
 //! etcd and kube-apiserver, as the one program that tests/rig/kube makes of their published modules.
 
 use std::fs::{self, File};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,8 +15,8 @@ use super::{ApiServer, LOOK_AGAIN, program, within};
 #[path = "../../it/tls/pki.rs"]
 mod pki;
 
-/// Starts etcd and writes what the API server needs into its folder.
-pub async fn etcd(folder: &Path) -> Child {
+/// Starts etcd and writes what an API server at this address needs into its folder.
+pub async fn etcd(folder: &Path, apiserver: IpAddr) -> Child {
     let mut etcd = Command::new(program("kube"))
         .arg("etcd")
         .arg(folder)
@@ -32,14 +33,14 @@ pub async fn etcd(folder: &Path) -> Child {
         }
     })
     .await;
-    write_secrets(folder);
+    write_secrets(folder, apiserver);
     etcd
 }
 
 /// The certificates and the administrator's token. One key serves the port and signs the accounts' tokens.
-fn write_secrets(folder: &Path) {
+fn write_secrets(folder: &Path, apiserver: IpAddr) {
     let authority = pki::Authority::new("control plane");
-    let server = authority.issue(&["127.0.0.1", "kubernetes.default.svc"]);
+    let server = authority.issue(&[&apiserver.to_string(), "kubernetes.default.svc"]);
     let files = [
         ("ca.crt", authority.pem()),
         ("server.crt", server.cert),
@@ -54,7 +55,8 @@ fn write_secrets(folder: &Path) {
     }
 }
 
-pub fn apiserver(api: &ApiServer) -> Child {
+/// Starts the API server. `flags` are those that depend on who else there is.
+pub fn apiserver(api: &ApiServer, flags: &[&str]) -> Child {
     let folder = api.folder();
     let log = File::options()
         .create(true)
@@ -67,9 +69,9 @@ pub fn apiserver(api: &ApiServer) -> Child {
             "--etcd-servers=unix://{}",
             folder.join("etcd.sock").display()
         ))
+        .arg(format!("--bind-address={}", api.address.ip()))
         .arg(format!("--secure-port={}", api.address.port()))
         .args([
-            "--bind-address=127.0.0.1",
             "--cert-dir=certificates",
             "--tls-cert-file=server.crt",
             "--tls-private-key-file=server.key",
@@ -81,9 +83,8 @@ pub fn apiserver(api: &ApiServer) -> Child {
             "--service-cluster-ip-range=10.96.0.0/16",
             // A loopback address is none that it would publish.
             "--endpoint-reconciler-type=none",
-            // Demands the account `default` of each pod, which a controller would make.
-            "--disable-admission-plugins=ServiceAccount",
         ])
+        .args(flags)
         .current_dir(folder)
         .env_clear()
         .stdin(Stdio::piped())

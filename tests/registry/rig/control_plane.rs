@@ -1,5 +1,6 @@
 //! A running API server, shared by most tests.
 
+use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,6 +17,9 @@ mod loopback;
 /// Bounds the start of an API server, which takes 3 s on an idle machine.
 const READY: Duration = Duration::from_mins(1);
 
+/// Without controllers nobody makes the account `default`, which this demands of each pod.
+const WITHOUT_CONTROLLERS: &[&str] = &["--disable-admission-plugins=ServiceAccount"];
+
 /// A control plane, for a test that stops it. It ends with this value, or else with the process,
 /// whose end of their standard input both programs wait for.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub struct ControlPlane {
     pub api: ApiServer,
     etcd: Child,
     apiserver: Child,
+    flags: &'static [&'static str],
 }
 
 // === impl ControlPlane ===
@@ -36,18 +41,24 @@ impl ControlPlane {
 
     /// One more of them.
     pub async fn start() -> Self {
+        Self::start_at(loopback::free(), WITHOUT_CONTROLLERS).await
+    }
+
+    /// One at this address, with these flags of kube-apiserver's besides.
+    pub async fn start_at(address: SocketAddr, flags: &'static [&'static str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("micro-health-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
 
-        let etcd = children::etcd(&folder).await;
-        let api = ApiServer::new(loopback::free(), folder);
-        let apiserver = children::apiserver(&api);
+        let etcd = children::etcd(&folder, address.ip()).await;
+        let api = ApiServer::new(address, folder);
+        let apiserver = children::apiserver(&api, flags);
         let mut started = Self {
             api,
             etcd,
             apiserver,
+            flags,
         };
         started.ready().await;
         started
@@ -78,7 +89,7 @@ impl ControlPlane {
 
     /// The same API server again, at the same address.
     pub async fn start_apiserver(&mut self) {
-        self.apiserver = children::apiserver(&self.api);
+        self.apiserver = children::apiserver(&self.api, self.flags);
         self.ready().await;
     }
 

@@ -29,6 +29,15 @@ pub struct Identity {
     folder: Arc<TempDir>,
 }
 
+// === impl Namespace ===
+
+impl Namespace {
+    /// What a process in the pod is given.
+    pub async fn identity(&self, pod: &str) -> Identity {
+        Identity::new(self, pod, &self.token(pod).await)
+    }
+}
+
 // === impl Identity ===
 
 impl Identity {

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use k8s_openapi::api::core::v1;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
 use serde_json::json;
 
 use super::{ApiServer, ControlPlane, within};
@@ -68,6 +69,15 @@ impl Namespace {
             api: api.clone(),
             admin,
         }
+    }
+
+    /// Everything of a kind in it.
+    pub fn all<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.admin.clone(), &self.name)
     }
 
     /// Sets a label of the namespace, or removes it.

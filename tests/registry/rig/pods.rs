@@ -17,7 +17,7 @@ pub const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 112));
 
 impl Namespace {
     pub fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.admin.clone(), &self.name)
+        self.all()
     }
 
     /// A pod of this account that was scheduled and has not started: Pending, without an address.

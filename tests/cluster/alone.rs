@@ -1,0 +1,4 @@
+//! What needs the whole cluster for itself.
+
+mod crowd;
+mod outage;

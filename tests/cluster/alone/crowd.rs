@@ -1,0 +1,101 @@
+//! Fifty pods: what a sidecar costs each.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::rig::{ACCOUNT, Process, ROLE, Scene, greeter, registered, row, show};
+
+const PODS: usize = 50;
+
+/// Several periods of every probe.
+const MEASURED: Duration = Duration::from_secs(30);
+
+/// What no sidecar may exceed: KiB resident, and millionths of a processor.
+const MEMORY: u64 = 5 * 1024;
+const PROCESSOR: u64 = 5000;
+
+/// A registered greeter, probed as often as the README has it.
+fn manifest() -> Value {
+    let mut manifest = registered(greeter("v1.8.0-grpc"));
+    let service = &mut manifest["spec"]["containers"][0];
+    for (kind, period) in [("livenessProbe", 10), ("readinessProbe", 5)] {
+        service[kind]["periodSeconds"] = json!(period);
+        service[kind]["failureThreshold"] = json!(3);
+    }
+    manifest
+}
+
+/// How many millionths of a processor each takes.
+async fn processor(of: &[Process]) -> Vec<u64> {
+    let started = Instant::now();
+    let before: Vec<_> = of.iter().map(|it| it.cpu()).collect();
+    sleep(MEASURED).await;
+    let took = started.elapsed();
+    let spent = of
+        .iter()
+        .zip(before)
+        .map(|(it, before)| it.cpu().saturating_sub(before));
+    let share = |spent: Duration| spent.as_micros() * 1_000_000 / took.as_micros();
+    spent.map(|it| u64::try_from(share(it)).unwrap()).collect()
+}
+
+/// A line of what one figure comes to.
+fn told(what: &str, figures: &[u64]) -> String {
+    let average = figures.iter().sum::<u64>() / figures.len() as u64;
+    let most = figures.iter().max().unwrap();
+    format!("  {what:<42} {average:>7} on average, {most:>5} at most")
+}
+
+#[tokio::test]
+async fn fifty_sidecars_cost_next_to_nothing() {
+    let scene = Scene::alone("crowd").await;
+    scene.namespace.account(ACCOUNT, &ROLE, &[]).await;
+    let started = Instant::now();
+    let names: Vec<_> = (0..PODS)
+        .map(|number| format!("greeter-{number}"))
+        .collect();
+    let pods = join_all(names.iter().map(|name| scene.ready_pod(name, manifest()))).await;
+    let took = started.elapsed();
+    let sidecars = join_all(pods.iter().map(|pod| pod.process("health"))).await;
+    let greeters = join_all(pods.iter().map(|pod| pod.process("greeter"))).await;
+
+    let processor = processor(&sidecars).await;
+    for pod in &pods {
+        let seen = pod.seen().await;
+        assert_eq!(seen.all_restarts(), "greeter 0, health 0", "{}", pod.name);
+    }
+    row(
+        "50 pods",
+        Some(took),
+        &pods[0].seen().await,
+        "from the first creation to the last Ready",
+    );
+    let kib = |of: &[Process], figure: fn(Process) -> u64| {
+        of.iter().map(|it| figure(*it)).collect::<Vec<_>>()
+    };
+    let resident = kib(&sidecars, |it| it.memory("Rss"));
+    for (what, figures) in [
+        ("sidecar, KiB resident", &resident),
+        (
+            "sidecar, KiB of it its own part",
+            &kib(&sidecars, |it| it.memory("Pss")),
+        ),
+        (
+            "sidecar, KiB charged to its container",
+            &kib(&sidecars, Process::charged),
+        ),
+        ("sidecar, millionths of a processor", &processor),
+        (
+            "greeter, KiB resident",
+            &kib(&greeters, |it| it.memory("Rss")),
+        ),
+    ] {
+        show(&told(what, figures));
+    }
+    assert!(resident.iter().all(|it| *it <= MEMORY), "{resident:?} KiB");
+    assert!(processor.iter().all(|it| *it <= PROCESSOR), "{processor:?}");
+    scene.close().await;
+}

@@ -1,0 +1,32 @@
+//! HTTP as a kubelet speaks it.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::within;
+
+/// Status and body of a GET.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: pod\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let what = format!("GET {path} of {address}");
+    let answer = within(&what, answer(address, &request)).await;
+    answer.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Status and body.
+pub async fn answer(address: SocketAddr, request: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| std::io::Error::other(format!("no HTTP: {answer:?}")))?;
+    Ok((status, body.to_owned()))
+}

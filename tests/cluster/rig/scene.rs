@@ -1,0 +1,102 @@
+//! The place of one scenario: a namespace of its own, while it is the scenario's turn.
+
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use super::cluster::{Cluster, Turn};
+use super::{KUBELET, LOOK_AGAIN, Namespace, RunningPod, Seen, accounts, within};
+
+/// A namespace, and the turn.
+pub struct Scene {
+    pub cluster: &'static Cluster,
+    pub namespace: Namespace,
+    _turn: Turn,
+}
+
+// === impl Scene ===
+
+impl Scene {
+    /// At the same time as others.
+    pub async fn beside_others(name: &str) -> Self {
+        let cluster = Cluster::shared().await;
+        Self::new(name, cluster, cluster.turn_beside_others().await).await
+    }
+
+    /// When nothing else runs in the cluster.
+    pub async fn alone(name: &str) -> Self {
+        let cluster = Cluster::shared().await;
+        Self::new(name, cluster, cluster.turn_alone().await).await
+    }
+
+    async fn new(name: &str, cluster: &'static Cluster, turn: Turn) -> Self {
+        let namespace = Namespace::fresh_in(&cluster.api, name).await;
+        let level = "pod-security.kubernetes.io/enforce";
+        namespace.label(level, Some("restricted")).await;
+        let accounts: Api<ServiceAccount> = namespace.all();
+        within(
+            "the controllers to make the account of pods without one",
+            async {
+                while !matches!(accounts.get_opt("default").await, Ok(Some(_))) {
+                    sleep(LOOK_AGAIN).await;
+                }
+            },
+        )
+        .await;
+        Self {
+            cluster,
+            namespace,
+            _turn: turn,
+        }
+    }
+
+    /// Makes a pod and does not wait for anything.
+    pub async fn pod(&self, name: &str, mut manifest: Value) -> RunningPod {
+        manifest["metadata"]["name"] = json!(name);
+        let pod: Pod = accounts::parse(manifest);
+        let pods: Api<Pod> = self.namespace.all();
+        let made = within("a pod", pods.create(&PostParams::default(), &pod)).await;
+        let made = made.unwrap_or_else(|error| panic!("pod {name} must be creatable: {error}"));
+        RunningPod::new(&self.namespace, &made)
+    }
+
+    /// Makes a pod and waits until it is Ready.
+    pub async fn ready_pod(&self, name: &str, manifest: Value) -> RunningPod {
+        let pod = self.pod(name, manifest).await;
+        pod.until("Ready", Seen::is_ready).await;
+        pod
+    }
+
+    /// Takes its pods away, so that whoever comes next has the machine. Waits until the kubelet has done so.
+    pub async fn close(self) {
+        let pods: Api<Pod> = self.namespace.all();
+        let at_once = DeleteParams::default().grace_period(1);
+        let all = ListParams::default();
+        within("a deletion", pods.delete_collection(&at_once, &all))
+            .await
+            .expect("pods must be deletable");
+        let mut left = Vec::new();
+        let gone = timeout(KUBELET, async {
+            loop {
+                if let Ok(pods) = pods.list(&all).await {
+                    left = pods
+                        .items
+                        .into_iter()
+                        .filter_map(|pod| pod.metadata.name)
+                        .collect();
+                    if left.is_empty() {
+                        break;
+                    }
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        });
+        let gone = gone.await;
+        assert!(
+            gone.is_ok(),
+            "still there {KUBELET:?} after their deletion: {left:?}"
+        );
+    }
+}
