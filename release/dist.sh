@@ -25,7 +25,9 @@ done
 # Of the full file, which has everything that the slim one has. The time is the commit's, so that it is reproducible too.
 SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" cargo cyclonedx --quiet --format json --describe binaries \
   --target "${target[amd64]}" --no-default-features --features kubernetes,latest,tls
-mv health_bin.cdx.json "$dist/health-$version.cdx.json"
+# It names the folder that the sources lie in, which the files do not (build.sh).
+sed "s|$PWD|/src|g" health_bin.cdx.json >"$dist/health-$version.cdx.json"
+rm health_bin.cdx.json
 
 kubectl="$(tests/rig/build.sh kubectl)/kubectl"
 for folder in k8s/base k8s/overlays/*; do
