@@ -52,7 +52,6 @@ pub struct Seen {
     pub failures: u32,
     /// Unhealthy checks in a row, of any service.
     unhealthy: u32,
-    was_healthy: bool,
 }
 
 // === impl Monitor ===
@@ -99,7 +98,10 @@ impl Monitor {
             }
             let passed = self.target.check().await.verdict.is_ok();
             let verdict = health.observe(passed);
-            self.seen.send_modify(|seen| seen.update(passed, verdict));
+            // A prober may have found it well between two looks of ours.
+            let was_healthy = self.target.record().last_success.is_some();
+            self.seen
+                .send_modify(|seen| seen.update(passed, was_healthy, verdict));
             time::sleep(period.0).await;
         }
     }
@@ -115,15 +117,14 @@ impl Seen {
             .filter(|healthy| *healthy || self.unhealthy >= fall.get())
     }
 
-    fn update(&mut self, passed: bool, verdict: Option<bool>) {
+    fn update(&mut self, passed: bool, was_healthy: bool, verdict: Option<bool>) {
         self.verdict = verdict.or(self.verdict);
-        self.was_healthy |= passed;
         self.unhealthy = if passed {
             0
         } else {
             self.unhealthy.saturating_add(1)
         };
-        self.failures = if passed || !self.was_healthy {
+        self.failures = if passed || !was_healthy {
             0
         } else {
             self.failures.saturating_add(1)
@@ -177,14 +178,19 @@ mod tests {
 
     #[test]
     fn failures_count_from_the_first_healthy_check() {
-        let mut seen = Seen::default();
-        let failures: Vec<_> = "--+--+-"
-            .chars()
-            .map(|check| {
-                seen.update(check == '+', None);
+        let failures = |checks: &str| {
+            let (mut seen, mut was_healthy) = (Seen::default(), false);
+            let each = checks.chars().map(|check| {
+                was_healthy |= check != '-';
+                // `p` is a prober's, between two looks of the monitor.
+                if check != 'p' {
+                    seen.update(check == '+', was_healthy, None);
+                }
                 seen.failures
-            })
-            .collect();
-        assert_eq!(failures, [0, 0, 0, 1, 2, 0, 1]);
+            });
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(failures("--+--+-"), [0, 0, 0, 1, 2, 0, 1]);
+        assert_eq!(failures("--p--"), [0, 0, 0, 1, 2]);
     }
 }

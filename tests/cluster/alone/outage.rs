@@ -115,5 +115,12 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
         &hangs.seen().await,
         "restarted during the outage",
     );
+    // Whoever comes next finds the cluster as it was before.
+    scene.is_served().await;
+    let note = format!(
+        "new namespaces are served {:.0?} after the outage's beginning",
+        stopped.elapsed()
+    );
+    row("API server back", None, &seen, &note);
     scene.close().await;
 }

@@ -35,21 +35,18 @@ impl Scene {
         let namespace = Namespace::fresh_in(&cluster.api, name).await;
         let level = "pod-security.kubernetes.io/enforce";
         namespace.label(level, Some("restricted")).await;
-        let accounts: Api<ServiceAccount> = namespace.all();
-        within(
-            "the controllers to make the account of pods without one",
-            async {
-                while !matches!(accounts.get_opt("default").await, Ok(Some(_))) {
-                    sleep(LOOK_AGAIN).await;
-                }
-            },
-        )
-        .await;
+        is_furnished(&namespace).await;
         Self {
             cluster,
             namespace,
             _turn: turn,
         }
+    }
+
+    /// Waits until the controllers do their work for new namespaces. After an outage they come back one by one, each
+    /// at its next try, up to half a minute later.
+    pub async fn is_served(&self) {
+        is_furnished(&Namespace::fresh_in(&self.cluster.api, "served").await).await;
     }
 
     /// Makes a pod and does not wait for anything.
@@ -99,4 +96,26 @@ impl Scene {
             "still there {KUBELET:?} after their deletion: {left:?}"
         );
     }
+}
+
+/// Waits until the controllers have made the account of pods that name none.
+async fn is_furnished(namespace: &Namespace) {
+    let accounts: Api<ServiceAccount> = namespace.all();
+    let mut last = "nothing".to_owned();
+    let made = timeout(KUBELET, async {
+        loop {
+            match accounts.get_opt("default").await {
+                Ok(Some(_)) => return,
+                Ok(None) => "no account".clone_into(&mut last),
+                Err(error) => last = error.to_string(),
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    });
+    let made = made.await;
+    assert!(
+        made.is_ok(),
+        "the controllers have not made the account `default` of {} after {KUBELET:?}: {last}",
+        namespace.name
+    );
 }
