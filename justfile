@@ -46,34 +46,34 @@ demo:
 docs:
     tests/docs.sh
 
-# Real go-micro services of every generation, asked through the sidecar (needs Go), and the crate
-# grpc_health_probe beside ours (its build needs protoc; MICRO_HEALTH_PEER_PROBE names another place).
-# One test at a time: they assert when answers come, which ten thousand probes beside them would delay
+# The crate grpc_health_probe is asked beside ours: its build needs protoc, and MICRO_HEALTH_PEER_PROBE names another
+# place. One test at a time: they assert when answers come, which ten thousand probes beside them would delay.
+# Real go-micro services of every generation, asked through the sidecar (needs Go)
 interop:
     bin="$(tests/rig/build.sh go-micro kubelet)" && MICRO_HEALTH_RIG_BIN="$bin" \
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop -- --test-threads=1
 
-# A real API server, the Go registries of every generation in its pods' place, and every manifest of k8s/ shown
-# to it (needs Go, and root or user namespaces). Its first build takes 10 minutes
+# Needs root or user namespaces; the first build takes 10 minutes.
+# A real API server, the Go registries of every generation, and every manifest of k8s/ (needs Go)
 registry:
     bin="$(tests/rig/build.sh kube kubectl go-registry kuberesolver)" && cargo build --locked --example greeter && \
     MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
-# What a thousand pods cost the API server (needs what `just registry` does); optimised, or the thousand
-# TLS handshakes of this one process would be what is measured
+# Optimised, or the thousand TLS handshakes of this one process would be what is measured.
+# What a thousand pods cost the API server (needs what `just registry` does)
 crowd:
     bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
     CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
 
-# A real kubelet, containerd and the controllers, with go-micro greeters and the shipped file in its pods (needs Go,
-# musl-gcc, root, and Debian's runc, containernetworking-plugins and iproute2). Leaves nothing behind:
-# tests/cluster/apart.sh
+# Needs musl-gcc and Debian's runc, containernetworking-plugins and iproute2; leaves nothing behind
+# (tests/cluster/apart.sh). The rig comes first, because who has no Go should not wait for a release build to hear it.
+# A real kubelet and containerd, with go-micro greeters and the shipped file in its pods (needs Go and root)
 cluster:
+    bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && \
     cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
-      --features kubernetes,latest,tls
-    bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && MICRO_HEALTH_RIG_BIN="$bin" \
-    MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
+      --features kubernetes,latest,tls && \
+    MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     cargo --config "target.'cfg(unix)'.runner='tests/cluster/apart.sh'" test --locked --test cluster -- --test-threads=16
 
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
@@ -84,8 +84,8 @@ browser:
 image:
     tests/image/run.sh
 
-# dist/: the files for both architectures, their bill of materials, the manifests, checksums (needs what .ci/run
-# installs; a quarter of an hour)
+# Needs what .ci/run installs, and takes a quarter of an hour.
+# dist/: the files for both architectures, their bill of materials, the manifests, checksums
 release:
     release/dist.sh
 
@@ -93,8 +93,7 @@ release:
 release-ci:
     release/check.sh
 
-# Every figure of the shipped file, beside its budget and the least such a sidecar can cost (needs Go, valgrind
-# and what `just registry` does)
+# Every figure, beside its budget and the least such a sidecar can cost (needs Go, valgrind, and what `registry` does)
 bench: scale
     benches/bench.py table
 
