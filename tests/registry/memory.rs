@@ -24,14 +24,16 @@ async fn a_live_registration_is_small() {
     let sidecar = Sidecar::start(&identity, greeter.address(), &["--register_interval=1s"]).await;
     sidecar.is("registered").await;
     let (registered, written) = (sidecar.memory(ALL), version(&namespace).await);
+    let patches = sidecar.patches().await;
     let probes = if is_shipped { PROBES } else { PROBES / 20 };
     for _ in 0..probes {
         assert_eq!(sidecar.probe("/health").await, 200);
         assert_eq!(without.probe("/health").await, 200);
     }
     let after = sidecar.memory(ALL);
+    let writes = sidecar.patches().await - patches;
     show(&format!(
-        "memory: {registered} KiB registered, {after} KiB ({} KiB anonymous) after {probes} probes; {} KiB ({} KiB) without a registry",
+        "memory: {registered} KiB registered, {after} KiB ({} KiB anonymous) after {probes} probes; {} KiB ({} KiB) without a registry; {writes} writes",
         sidecar.memory(ANONYMOUS),
         without.memory(ALL),
         without.memory(ANONYMOUS),
