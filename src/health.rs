@@ -11,7 +11,10 @@ pub struct Thresholds {
     pub fall: NonZeroU32,
 }
 
-/// A verdict that takes more than one check to change, but the first.
+/// A verdict that takes several checks in a row to change.
+///
+/// A service of which nothing is known becomes healthy like an unhealthy one, after `rise`
+/// checks; it is unhealthy at its first unhealthy check, because it never was healthy.
 #[derive(Clone, Copy, Debug)]
 pub struct Health {
     thresholds: Thresholds,
@@ -22,7 +25,7 @@ pub struct Health {
 // === impl Health ===
 
 impl Health {
-    /// Unknown until the first check.
+    /// Unknown until enough checks were observed.
     pub fn new(thresholds: Thresholds) -> Self {
         Self {
             thresholds,
@@ -39,8 +42,12 @@ impl Health {
         }
         self.contradictions += 1;
         let Thresholds { rise, fall } = self.thresholds;
-        let needed = if passed { rise } else { fall };
-        if self.healthy.is_some() && self.contradictions < needed.get() {
+        let needed = match (self.healthy, passed) {
+            (_, true) => rise.get(),
+            (Some(_), false) => fall.get(),
+            (None, false) => 1,
+        };
+        if self.contradictions < needed {
             return None;
         }
         self.healthy = Some(passed);
@@ -68,8 +75,16 @@ mod tests {
     fn only_an_unbroken_run_changes_the_verdict() {
         //                        checks       verdicts
         assert_eq!(verdicts(1, 1, "+-+"), "huh");
-        assert_eq!(verdicts(2, 1, "+-++-"), "hu.hu");
+        assert_eq!(verdicts(2, 1, "+-++-"), ".u.hu");
         assert_eq!(verdicts(1, 3, "+--+---+"), "h.....uh");
         assert_eq!(verdicts(2, 2, "-----"), "u....");
+    }
+
+    #[test]
+    fn a_service_never_seen_before_rises_as_well() {
+        //                        checks       verdicts
+        assert_eq!(verdicts(3, 1, "+++-"), "..hu");
+        assert_eq!(verdicts(3, 3, "++-+++"), "..u..h");
+        assert_eq!(verdicts(2, 3, "-++--+---"), "u.h.....u");
     }
 }
