@@ -1,7 +1,8 @@
 //! The background monitor: tick, check, observe, publish.
 //!
 //! Runs only while something needs it (a `Watch`, `--exit_after_failures`): probes
-//! have their own clock, the prober's.
+//! have their own clock, the prober's. Its checks are real ones, whatever `--cache` says: a
+//! verdict told again must not count again.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -24,11 +25,12 @@ pub struct Options {
     #[arg(long = "period", value_name = "DURATION", default_value = "5s", value_parser = duration::above_zero)]
     pub period: GoDuration,
 
-    /// Healthy checks in a row that make a service healthy
+    /// Healthy checks in a row that make a service healthy, the first ones too
     #[arg(long = "rise", value_name = "COUNT", default_value = "1")]
     pub rise: NonZeroU32,
 
-    /// Unhealthy checks in a row that make it unhealthy
+    /// Unhealthy checks in a row that make a healthy service unhealthy; one that was not
+    /// healthy yet is so at the first
     #[arg(long = "fall", value_name = "COUNT", default_value = "3")]
     pub fall: NonZeroU32,
 }
@@ -45,8 +47,11 @@ pub struct Monitor {
 /// What the monitor has seen since it began to watch; published at each check.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seen {
-    /// The verdict that the thresholds make; `None` before the first check.
+    /// The verdict that the thresholds make; `None` before the first check, and until
+    /// `--rise` checks were healthy.
     pub verdict: Option<bool>,
+    /// Whether a check has ended.
+    pub checked: bool,
     /// Unhealthy checks in a row of a service that was healthy before: one that never
     /// was is still starting, and stays at 0.
     pub failures: u32,
@@ -96,7 +101,7 @@ impl Monitor {
                 self.seen.send_replace(Seen::default());
                 self.subscribed.notified().await;
             }
-            let passed = self.target.check().await.verdict.is_ok();
+            let passed = self.target.check_anew().await.verdict.is_ok();
             let verdict = health.observe(passed);
             // A prober may have found it well between two looks of ours.
             let was_healthy = self.target.record().last_success.is_some();
@@ -119,6 +124,7 @@ impl Seen {
 
     fn update(&mut self, passed: bool, was_healthy: bool, verdict: Option<bool>) {
         self.verdict = verdict.or(self.verdict);
+        self.checked = true;
         self.unhealthy = if passed {
             0
         } else {
@@ -192,5 +198,30 @@ mod tests {
         };
         assert_eq!(failures("--+--+-"), [0, 0, 0, 1, 2, 0, 1]);
         assert_eq!(failures("--p--"), [0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn an_unhealthy_verdict_settles_after_fall_checks() {
+        let fall = NonZeroU32::new(2).unwrap();
+        let thresholds = Thresholds {
+            rise: NonZeroU32::new(2).unwrap(),
+            fall,
+        };
+        let (mut health, mut seen) = (Health::new(thresholds), Seen::default());
+        assert!(!seen.checked);
+        let settled: Vec<_> = "+-+-+++---"
+            .chars()
+            .map(|check| {
+                let verdict = health.observe(check == '+');
+                seen.update(check == '+', false, verdict);
+                assert!(seen.checked);
+                seen.settled(fall)
+            })
+            .collect();
+        let (up, down) = (Some(true), Some(false));
+        assert_eq!(
+            settled,
+            [None, None, None, None, None, up, up, up, down, down]
+        );
     }
 }

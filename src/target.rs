@@ -197,6 +197,12 @@ impl Target {
         }
     }
 
+    /// Checks the service or joins the check in flight, and never uses the cache: for a
+    /// caller that counts checks.
+    pub async fn check_anew(self: &Arc<Self>) -> Arc<Check> {
+        self.join().await
+    }
+
     fn cached(&self) -> Option<Arc<Check>> {
         if self.cache.is_zero() {
             return None;

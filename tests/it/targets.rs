@@ -1,11 +1,12 @@
 //! Several services of one pod, how old a verdict may be, and what alive means.
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::kubelet::{self, HEALTH_JSON, TIMEOUT};
 use crate::support::process::Process;
-use crate::support::scripts::{debug_service, mucp, silent};
-use crate::support::service::{Count, Service};
+use crate::support::scripts::{debug_service, mucp, read_request, silent};
+use crate::support::service::{Count, Script, Service};
 use crate::support::sidecar::Sidecar;
 
 #[tokio::test]
@@ -131,4 +132,59 @@ async fn gives_up_with_its_own_exit_code_on_a_service_that_was_healthy() {
     greeter.stop().await;
 
     assert_eq!(sidecar.exit().await.code(), Some(88));
+}
+
+#[tokio::test]
+async fn the_monitor_counts_real_checks_whatever_the_cache_says() {
+    let asked = Count::default();
+    let (_health, script) = debug_service(&asked);
+    let greeter = Service::start(script).await;
+    let flags = [
+        "--cache=1m",
+        "--period=10ms",
+        "--exit_after_failures=3",
+        "--protocol=grpc",
+    ];
+    let sidecar = Sidecar::start(greeter.address, &flags).await;
+
+    // A monitor that read the cache would ask once a minute.
+    asked.reaches(5).await;
+
+    // A probe is still answered from it.
+    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+}
+
+#[tokio::test]
+async fn one_bad_answer_is_not_three_failures() {
+    // Degraded for a single call.
+    let (calls, bad) = (Count::default(), 3);
+    let counted = calls.clone();
+    let greeter = Service::start(Script::new(move |mut stream| {
+        let calls = counted.clone();
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                calls.add();
+                let status = if calls.get() == bad { "degraded" } else { "ok" };
+                let body = format!("{{\"id\":\"1\",\"result\":{{\"status\":\"{status}\"}},\"error\":null}}");
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+    }))
+    .await;
+    let flags = [
+        "--cache=1m",
+        "--period=10ms",
+        "--exit_after_failures=2",
+        "--protocol=mucp",
+    ];
+    let mut sidecar = Process::start(greeter.address, &flags).await;
+
+    calls.reaches(bad + 5).await;
+    sidecar.signal("TERM").await;
+
+    assert_eq!(sidecar.exit().await.code(), Some(0));
 }
