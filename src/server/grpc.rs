@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
 use tokio::sync::watch;
+use tokio::time::{self, Instant};
 use tonic::{Request, Response, Status, async_trait};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -122,14 +123,15 @@ impl Health for Verdicts {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let service = &request.get_ref().service;
-        let first = match self.named(service) {
-            Some(targets) => self.status(targets).await,
-            None => response(ServingStatus::ServiceUnknown),
-        };
+        // Before anything is read, so that no change is missed.
+        let verdicts = self.subscribe(service);
+        let timeouts = self.named(service).unwrap_or_default().iter();
+        let timeout = timeouts.map(|target| target.check_timeout()).max();
         let changes = Changes {
-            verdicts: self.subscribe(service),
+            verdicts,
             draining: self.draining.clone(),
-            last: first,
+            first_check: Instant::now() + timeout.unwrap_or_default(),
+            last: None,
             ended: false,
         };
         let changes = stream::unfold(changes, |changes| {
@@ -137,59 +139,82 @@ impl Health for Verdicts {
                 .next()
                 .map(|next| next.map(|(status, rest)| (Ok(status), rest)))
         });
-        Ok(Response::new(
-            stream::once(future::ready(Ok(first)))
-                .chain(changes)
-                .boxed(),
-        ))
+        Ok(Response::new(changes.boxed()))
     }
 }
 
-/// What a `Watch` still has to tell. Ends after the drain, so that the server can.
+/// The messages that a `Watch` has yet to send, all of them the monitors' verdicts: a check
+/// of its own could contradict them. Ends after the drain, so that the server can.
 struct Changes {
+    /// One for each target; none for an unknown service.
     verdicts: Vec<watch::Receiver<Seen>>,
     draining: watch::Receiver<bool>,
-    last: HealthCheckResponse,
+    /// The latest end of the monitors' first checks.
+    first_check: Instant,
+    last: Option<HealthCheckResponse>,
     ended: bool,
 }
 
 impl Changes {
     async fn next(mut self) -> Option<(HealthCheckResponse, Self)> {
         while !self.ended {
-            self.ended = self.changed_or_draining().await;
-            let verdicts = self.verdicts.iter().map(|seen| seen.borrow().verdict);
-            let verdicts: Option<Vec<_>> = verdicts.collect();
-            let status = match verdicts {
-                // Unknown it stays, and only ends.
-                _ if self.verdicts.is_empty() => continue,
-                _ if self.ended => serving(false),
-                Some(verdicts) => serving(!verdicts.contains(&false)),
-                None => continue,
-            };
-            if status != self.last {
+            self.ended = *self.draining.borrow();
+            let status = self.status();
+            if status.is_some() && status != self.last {
                 self.last = status;
-                return Some((status, self));
+                return status.map(|status| (status, self));
+            }
+            if !self.ended {
+                self.changed().await;
             }
         }
         None
     }
 
-    /// Whether it was the drain that was waited for.
-    async fn changed_or_draining(&mut self) -> bool {
+    /// The status to tell now; `None` while a first check is in flight.
+    fn status(&mut self) -> Option<HealthCheckResponse> {
+        if self.verdicts.is_empty() {
+            // It stays unknown, and the stream open: the service may come with a new sidecar.
+            return (!self.ended).then(|| response(ServingStatus::ServiceUnknown));
+        }
+        let seen = self
+            .verdicts
+            .iter_mut()
+            .map(|seen| *seen.borrow_and_update());
+        let seen: Vec<_> = seen.collect();
+        let is_first = self.last.is_none() && Instant::now() < self.first_check;
+        if is_first && !self.ended && !seen.iter().all(|seen| seen.checked) {
+            return None;
+        }
+        // No verdict yet is no healthy one: `--rise` is not reached.
+        let healthy = seen.iter().all(|seen| seen.verdict == Some(true));
+        Some(serving(healthy && !self.ended))
+    }
+
+    /// Resolves when the status may have changed.
+    async fn changed(&mut self) {
         let Self {
-            verdicts, draining, ..
+            verdicts,
+            draining,
+            first_check,
+            last,
+            ..
         } = self;
+        let waits_for_check = last.is_none();
         let changed = async {
             if verdicts.is_empty() {
                 return future::pending().await;
             }
-            future::select_all(verdicts.iter_mut().map(|verdict| verdict.changed().boxed()))
-                .await
-                .0
+            let each = verdicts.iter_mut().map(|verdict| verdict.changed().boxed());
+            if future::select_all(each).await.0.is_err() {
+                // The monitors have ended, as all else is about to.
+                future::pending::<()>().await;
+            }
         };
         tokio::select! {
-            _ = draining.wait_for(|draining| *draining) => true,
-            changed = changed => changed.is_err(),
+            _ = draining.wait_for(|draining| *draining) => {}
+            () = changed => {}
+            () = time::sleep_until(*first_check), if waits_for_check => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use tonic_health::pb::health_check_response::ServingStatus::{
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::support::scripts::{debug_service, mucp};
+use crate::support::scripts::{debug_service, mucp, silent};
 use crate::support::service::{Count, Service};
 use crate::support::sidecar::Sidecar;
 use crate::support::within;
@@ -84,7 +84,82 @@ async fn watch_of_an_unknown_service_says_so_and_stays_open() {
     let mut client = client(sidecar.address).await;
     let mut watch = client.watch(of("nobody")).await.unwrap().into_inner();
     assert_eq!(next(&mut watch).await, Some(ServiceUnknown));
-    assert!(futures_util::FutureExt::now_or_never(watch.next()).is_none());
+    // An end of the stream would arrive before the answers of later calls.
+    for _ in 0..3 {
+        assert_eq!(check(&mut client, "nobody").await, Err(Code::NotFound));
+        let more = futures_util::FutureExt::now_or_never(watch.next());
+        assert!(more.is_none(), "{more:?}");
+    }
+
+    let stopped = tokio::spawn(sidecar.stop());
+
+    assert_eq!(next(&mut watch).await, None);
+    within("the end", stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_second_watch_begins_with_what_the_first_was_told() {
+    let asked = Count::default();
+    let (health, script) = debug_service(&asked);
+    let greeter = Service::start(script).await;
+    // It stays healthy for the monitor, however often it is asked.
+    let flags = ["--period=10ms", "--fall=1000000", "--protocol=grpc"];
+    let sidecar = Sidecar::start(greeter.address, &flags).await;
+    let mut client = client(sidecar.address).await;
+    let mut first = client.watch(of("greeter")).await.unwrap().into_inner();
+    assert_eq!(next(&mut first).await, Some(Serving));
+    health.set("degraded");
+    // The monitor knows it: one answer was sent before the next call came.
+    asked.reaches(asked.get() + 3).await;
+
+    for service in ["greeter", ""] {
+        let mut second = client.watch(of(service)).await.unwrap().into_inner();
+        assert_eq!(next(&mut second).await, Some(Serving), "{service:?}");
+    }
+    let more = futures_util::FutureExt::now_or_never(first.next());
+    assert!(more.is_none(), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_throughout_is_not_serving_once() {
+    let (health, script) = debug_service(&Count::default());
+    health.set("degraded");
+    let greeter = Service::start(script).await;
+    let flags = ["--period=10ms", "--fall=3", "--target=gone=127.0.0.1:1"];
+    let sidecar = Sidecar::start(greeter.address, &flags).await;
+    let mut client = client(sidecar.address).await;
+    for service in ["greeter", "gone", ""] {
+        let mut watch = client.watch(of(service)).await.unwrap().into_inner();
+        assert_eq!(next(&mut watch).await, Some(NotServing), "{service:?}");
+        for _ in 0..20 {
+            assert_eq!(check(&mut client, service).await, Ok(NotServing));
+        }
+        let more = futures_util::FutureExt::now_or_never(watch.next());
+        assert!(more.is_none(), "{service:?} {more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_waits_for_rise_checks_before_it_is_serving() {
+    let asked = Count::default();
+    let greeter = Service::start(debug_service(&asked).1).await;
+    let flags = ["--period=10ms", "--rise=3", "--protocol=grpc"];
+    let sidecar = Sidecar::start(greeter.address, &flags).await;
+    let mut client = client(sidecar.address).await;
+    let mut watch = client.watch(of("greeter")).await.unwrap().into_inner();
+    assert_eq!(next(&mut watch).await, Some(NotServing));
+    assert_eq!(next(&mut watch).await, Some(Serving));
+    assert!(asked.get() >= 3, "{}", asked.get());
+}
+
+#[tokio::test]
+async fn a_watch_of_a_service_that_hangs_is_told_within_the_check_timeout() {
+    let greeter = Service::start(silent()).await;
+    let flags = ["--check_timeout=100ms", "--protocol=grpc"];
+    let sidecar = Sidecar::start(greeter.address, &flags).await;
+    let mut client = client(sidecar.address).await;
+    let mut watch = client.watch(of("")).await.unwrap().into_inner();
+    assert_eq!(next(&mut watch).await, Some(NotServing));
 }
 
 #[tokio::test]
