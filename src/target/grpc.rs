@@ -23,10 +23,15 @@ mod connection;
 mod greeting;
 
 /// Asks one target, reusing its connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Client {
     kept: Mutex<Option<Connection>>,
+    max_age: Duration,
 }
+
+/// How long a connection is kept. A service that no longer listens still answers on an old
+/// connection, so a kept one alone would hide that new clients are refused.
+pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// A call to make.
 #[derive(Debug)]
@@ -56,7 +61,22 @@ pub enum Broken {
 
 // === impl Client ===
 
+impl Default for Client {
+    /// Keeps a connection for [`MAX_AGE`].
+    fn default() -> Self {
+        Self::new(MAX_AGE)
+    }
+}
+
 impl Client {
+    /// Keeps a connection for that long, and then dials anew.
+    pub fn new(max_age: Duration) -> Self {
+        Self {
+            kept: Mutex::default(),
+            max_age,
+        }
+    }
+
     /// Makes one call.
     ///
     /// A kept connection may have died since the last check, which only shows when it
@@ -68,7 +88,8 @@ impl Client {
     /// [`Broken`]; after it, or when this future is dropped, the next call dials anew.
     pub async fn call(&self, call: &Call<'_>) -> Result<Answer, Broken> {
         let kept = self.lock().take();
-        if let Some(connection) = kept {
+        // One that is too old is closed by being dropped.
+        if let Some(connection) = kept.filter(|kept| kept.age() < self.max_age) {
             match self.call_on(connection, call).await {
                 Err(Failed {
                     unprocessed: true, ..

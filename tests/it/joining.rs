@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use futures_util::future;
+use micro_health::target::grpc;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
+use tokio::time;
 
 use crate::support::client::{Connection, get};
 use crate::support::frames as h2;
@@ -28,7 +31,7 @@ fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
             if read_request(&mut stream).await.is_some() {
                 asked.add();
                 let _ = gate.wait_for(|open| *open).await;
-                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
                 scripts::until_closed(&mut stream).await;
             }
         }
@@ -238,6 +241,81 @@ async fn a_kept_connection_gone_dead_costs_one_probe_and_no_more() {
     let sidecar = Sidecar::start(service.address, &flags).await;
     for status in [200, 500, 200, 500, 200] {
         assert_eq!(sidecar.probe("/health").await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_no_longer_listens_is_found_out() {
+    let calls = Count::default();
+    let mut service = Service::start(debug_service(&calls).1).await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+
+    // It answers on the kept connection while new clients are refused.
+    service.stop_listening().await;
+    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    grow_old().await;
+
+    let (answer, reason) = sidecar.explain().await;
+    assert_eq!(answer.said(), (500, "NOT_HEALTHY"));
+    assert_eq!(reason, "unreachable");
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_replaced_at_its_age_without_a_lost_probe() {
+    let calls = Count::default();
+    let service = Service::start(debug_service(&calls).1).await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+    for connections in 1..=3 {
+        for _ in 0..3 {
+            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        }
+        assert_eq!(service.accepted(), connections);
+        grow_old().await;
+    }
+    assert_eq!(calls.get(), 9);
+}
+
+/// Lets the time pass for which a gRPC connection is kept.
+async fn grow_old() {
+    time::pause();
+    time::advance(grpc::MAX_AGE).await;
+    time::resume();
+}
+
+#[tokio::test]
+async fn a_refused_call_is_made_again_on_a_new_connection() {
+    // Answers the first call of its first connection and refuses the second.
+    let connections = Count::default();
+    let counted = connections.clone();
+    let service = Service::start(Script::new(move |mut stream| {
+        let connections = counted.clone();
+        async move {
+            connections.add();
+            if connections.get() > 1 {
+                return scripts::grpc().play(stream).await;
+            }
+            let _ = stream.write_all(&h2::settings(&[])).await;
+            let Some(received) = h2::read_call(&mut stream).await else {
+                return;
+            };
+            let ok = h2::answer(h2::FIRST, &h2::message(b"\x0a\x02ok"));
+            let _ = stream.write_all(&ok).await;
+            let second = h2::FIRST + 2;
+            if h2::read_call_on(&mut stream, received, second)
+                .await
+                .is_some()
+            {
+                let _ = stream.write_all(&h2::reset(second, 7)).await;
+            }
+            scripts::until_closed(&mut stream).await;
+        }
+    }))
+    .await;
+    let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
+    for connections in [1, 2, 2] {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(service.accepted(), connections);
     }
 }
 

@@ -30,6 +30,7 @@ const MESSAGE: usize = 64 << 10;
 pub(super) struct Connection {
     requests: SendRequest<Bytes>,
     fault: Fault,
+    opened: Instant,
     /// Dropped with the connection: tells its task to close.
     _open: oneshot::Sender<()>,
 }
@@ -59,8 +60,14 @@ impl Connection {
         Ok(Self {
             requests,
             fault,
+            opened: Instant::now(),
             _open: open,
         })
+    }
+
+    /// The time since it was opened.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     /// Makes one call.

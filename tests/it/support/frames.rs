@@ -104,10 +104,20 @@ pub fn go_away(last_stream: u32, code: u32) -> Vec<u8> {
 /// Reads a preface and frames up to the end of the first call; returns all its
 /// bytes, or `None` if the peer left before.
 pub async fn read_call(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut received = Vec::new();
+    read_call_on(stream, Vec::new(), FIRST).await
+}
+
+/// The same for the call on a later stream, after what was received before.
+pub async fn read_call_on(
+    stream: &mut TcpStream,
+    mut received: Vec<u8>,
+    id: u32,
+) -> Option<Vec<u8>> {
     loop {
         let frames = frames(&received);
-        let ends = |frame: &&Frame| frame.kind <= HEADERS && frame.flags & END_STREAM != 0;
+        let ends = |frame: &&Frame| {
+            frame.kind <= HEADERS && frame.flags & END_STREAM != 0 && frame.stream == id
+        };
         if frames.iter().any(|frame| ends(&frame)) {
             return Some(received);
         }

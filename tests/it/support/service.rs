@@ -107,6 +107,13 @@ impl Service {
         .unwrap();
     }
 
+    /// Stops listening, and goes on answering on the connections that are open.
+    pub async fn stop_listening(&mut self) {
+        self.accepting.abort();
+        let ended = within("the listener to close", &mut self.accepting).await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+    }
+
     /// Ends the service: its port refuses from now on.
     pub async fn stop(self) -> SocketAddr {
         self.accepting.abort();
