@@ -55,7 +55,6 @@ pub type Verdict = Result<(), Unhealthy>;
 #[derive(Debug)]
 pub struct Target {
     options: Options,
-    hint: Option<Protocol>,
     cache: Duration,
     head: Head,
     dialer: Dialer,
@@ -107,14 +106,13 @@ impl Target {
         let head = Head::new(&options);
         let debug = debug_grpc::path(&options.server_name.0);
         Ok(Arc::new(Self {
-            hint,
             cache,
             dialer: Dialer::new(options.server_address.clone(), tls.map(Arc::new)),
             grpc: grpc::Client::default(),
             debug_uri: debug_grpc::uri(scheme.clone(), &head.authority, debug),
             health_uri: debug_grpc::uri(scheme, &head.authority, grpc_health::path()),
             head,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory::new(hint)),
             in_flight: Mutex::default(),
             record: Mutex::default(),
             #[cfg(feature = "kubernetes")]
@@ -229,10 +227,12 @@ impl Target {
         let started = Instant::now();
         let timeout = self.check_timeout();
         let deadline = started + timeout;
-        let verdict = match time::timeout_at(deadline, self.ask(deadline)).await {
-            Ok(verdict) => verdict,
-            Err(_) => Err(Unhealthy::Deadline(timeout, self.dialer.stage())),
-        };
+        let verdict = time::timeout_at(deadline, self.ask(deadline)).await;
+        let verdict = verdict.unwrap_or_else(|_| {
+            // The attempt that took too long was dropped, and has taught nothing.
+            lock(&self.memory).doubt();
+            Err(Unhealthy::Deadline(timeout, self.dialer.stage()))
+        });
         let verdict = match verdict {
             Err(Unhealthy::NoDebug(_)) if self.options.without_debug == WithoutDebug::Healthy => {
                 Ok(())
@@ -292,22 +292,22 @@ impl Target {
 
     async fn detect(&self, deadline: Instant) -> Verdict {
         let mut tried = Tried::default();
-        let mut wire = lock(&self.memory).first(self.hint);
-        // The verdict that led to a guess: one that does not come true says less.
-        let mut before_guess = None;
+        let mut wire = lock(&self.memory).first();
+        let mut furthest: Option<(Verdict, Lesson)> = None;
         loop {
             let (verdict, lesson) = self.ask_on(wire, deadline).await;
+            let reported = match furthest {
+                Some(earlier) if !lesson.outweighs(earlier.1) => earlier,
+                _ => (verdict, lesson),
+            };
             let mut memory = lock(&self.memory);
             let next;
             (*memory, next) = memory.learn(&mut tried, wire, lesson);
-            match (next, before_guess) {
-                (Some(next), _) => {
-                    wire = next;
-                    before_guess = (lesson != Lesson::Settings).then_some(verdict);
-                }
-                (None, Some(earlier)) if lesson.is_wrong_guess() => return earlier,
-                (None, _) => return verdict,
-            }
+            let Some(next) = next else {
+                return reported.0;
+            };
+            wire = next;
+            furthest = Some(reported);
         }
     }
 

@@ -1,6 +1,11 @@
 //! How the service is asked: `--protocol`, what auto finds, and what counts as served.
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::operated::Operated;
 use crate::support::NAME;
+use crate::support::frames as h2;
 use crate::support::scripts::{self, cut, debug_service, http, mucp, read_request};
 use crate::support::service::{Count, Script, Service};
 use crate::support::sidecar::Sidecar;
@@ -171,6 +176,113 @@ async fn another_program_on_the_port_is_found_at_the_next_probe() {
 }
 
 #[tokio::test]
+async fn a_grpc_service_that_breaks_is_told_by_what_it_broke() {
+    let head = |status| h2::headers(h2::END_STREAM, h2::FIRST, &[(":status", status)]);
+    for (bad, text) in [
+        (h2::reset(h2::FIRST, 2), "stream error"),
+        (h2::reset(h2::FIRST, 8), "stream error"),
+        (head("503"), "503"),
+        (head("404"), "404"),
+    ] {
+        for (name, well) in [
+            ("grpc", scripts::grpc()),
+            ("health", scripts::grpc_health(&[NAME])),
+        ] {
+            let service = Service::start(well).await;
+            let address = format!("--server_address={}", service.address);
+            let sidecar = Operated::start(&[address]).await;
+            sidecar.is_healthy(name).await;
+
+            service.becomes(scripts::call_answered_by(bad.clone()));
+
+            // Whether it is remembered or found anew.
+            for _ in 0..2 {
+                let context = format!("{name} {text}");
+                sidecar.is_unhealthy(&context, "protocol", 500, text).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_suspicion_that_does_not_come_true_is_not_the_reason() {
+    // Closed before any byte may be a gRPC server; this one answers HTTP/2 in HTTP/1.1.
+    let service = Service::start(Script::new(async |mut stream: TcpStream| {
+        if scripts::speaks_http2(&mut stream).await {
+            let bad_request = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+            let _ = stream.write_all(bad_request).await;
+            scripts::until_closed(&mut stream).await;
+        } else {
+            read_request(&mut stream).await;
+        }
+    }))
+    .await;
+    let address = format!("--server_address={}", service.address);
+    let sidecar = Operated::start(&[address]).await;
+    for _ in 0..2 {
+        let text = "closed without an answer";
+        sidecar.is_unhealthy("auto", "unreachable", 503, text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
+    // mucp that keeps silent on HTTP/2's preface.
+    let silent_on_http2 = || {
+        Script::new(async |mut stream: TcpStream| {
+            if scripts::speaks_http2(&mut stream).await {
+                scripts::until_closed(&mut stream).await;
+            } else {
+                mucp().play(stream).await;
+            }
+        })
+    };
+    let service = Service::start(silent_on_http2()).await;
+    for hint in ["--server=grpc", "--protocol=auto"] {
+        let flags = ["--check_timeout=200ms", hint];
+        let sidecar = Sidecar::start(service.address, &flags).await;
+        if hint == "--protocol=auto" {
+            service.becomes(scripts::grpc());
+            assert_eq!(sidecar.probe("/health").await.status, 200, "{hint}");
+            // Its port is another's now, and the kept connection is cut.
+            service.becomes(silent_on_http2());
+        }
+        let (answer, reason) = sidecar.explain().await;
+        assert_eq!(
+            (answer.status, reason.as_str()),
+            (500, "deadline"),
+            "{hint}"
+        );
+        for _ in 0..2 {
+            let said = sidecar.probe("/health").await;
+            assert_eq!(said.said(), (200, "OK"), "{hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hinted_service_that_was_slow_once_is_found_again_behind_its_own_http() {
+    // As a port that serves both: HTTP/1.1 gets an answer that is not mucp's.
+    let both = Script::new(async |mut stream: TcpStream| {
+        if scripts::speaks_http2(&mut stream).await {
+            scripts::grpc().play(stream).await;
+        } else {
+            http("Content-Type: text/html\r\n", "OK").play(stream).await;
+        }
+    });
+    let service = Service::start(scripts::silent()).await;
+    let flags = ["--check_timeout=200ms", "--server=grpc"];
+    let sidecar = Sidecar::start(service.address, &flags).await;
+    assert_eq!(sidecar.explain().await.1, "deadline");
+
+    service.becomes(both);
+
+    for _ in 0..2 {
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    }
+}
+
+#[tokio::test]
 async fn a_web_server_is_never_healthy() {
     let json = r#"{"id":"1","result":{"status":"ok"},"error":null}"#;
     for (head, body) in [
@@ -209,7 +321,7 @@ async fn auto_tries_grpc_only_after_settings_or_silence_of_the_closed() {
                 return;
             }
             read_request(&mut stream).await;
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            let _ = stream.write_all(answer).await;
         }))
         .await;
         let sidecar = Sidecar::start(service.address, &[]).await;
