@@ -39,6 +39,7 @@ pub mod endpoint;
 pub mod grpc;
 pub mod grpc_health;
 pub mod head;
+mod lookup;
 pub mod micro_error;
 pub mod options;
 pub mod record;
