@@ -11,6 +11,8 @@ mod tonic;
 use std::fs;
 use std::path::PathBuf;
 
+use rustls::HandshakeKind;
+use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -82,6 +84,31 @@ async fn each_wire_is_asked_with_its_own_alpn_or_none() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn no_handshake_resumes_an_earlier_one() {
+    // The server offers it: a resumed handshake would show no certificate to verify.
+    let (folder, authority) = (Folder::new(), Authority::new("ca"));
+    let pair = authority.issue(LOCAL);
+    let ca = folder.with("tls_ca_cert", &authority.pem());
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let serve = Serve {
+            versions,
+            ..Serve::new(&pair)
+        };
+        let service = Service::start(Wire::Mucp, &serve).await;
+        let sidecar = sidecar(&service, "mucp", &["--tls", &ca]).await;
+        for _ in 0..3 {
+            sidecar.is_healthy("mucp").await;
+        }
+        let handshakes = service.handshakes();
+        let full = |kind: &HandshakeKind| *kind != HandshakeKind::Resumed;
+        assert!(
+            handshakes.len() == 3 && handshakes.iter().all(full),
+            "{handshakes:?}"
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -45,6 +45,7 @@ pub struct Service {
     pub address: SocketAddr,
     config: Arc<Mutex<Option<Arc<ServerConfig>>>>,
     open: Arc<Mutex<JoinSet<()>>>,
+    handshakes: Arc<Mutex<Vec<HandshakeKind>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -164,17 +165,22 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let config = Arc::new(Mutex::new(config));
         let open = Arc::<Mutex<JoinSet<()>>>::default();
+        let handshakes = Arc::<Mutex<Vec<HandshakeKind>>>::default();
         let accepting = tokio::spawn({
             let (config, open) = (Arc::clone(&config), Arc::clone(&open));
+            let handshakes = Arc::clone(&handshakes);
             let (_health, debug) = debug::service();
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
                     let (config, debug) = (config.lock().unwrap().clone(), debug.clone());
+                    let handshakes = Arc::clone(&handshakes);
                     open.lock().unwrap().spawn(async move {
                         match config {
                             None => wire.serve(stream, debug).await,
                             Some(config) => {
                                 if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
+                                    let kind = stream.get_ref().1.handshake_kind();
+                                    handshakes.lock().unwrap().extend(kind);
                                     wire.serve(stream, debug).await;
                                 }
                             }
@@ -187,8 +193,14 @@ impl Service {
             address,
             config,
             open,
+            handshakes,
             accepting,
         }
+    }
+
+    /// The handshakes that came to an end, in order.
+    pub fn handshakes(&self) -> Vec<HandshakeKind> {
+        self.handshakes.lock().unwrap().clone()
     }
 
     /// Restarts with another configuration: the connections of the old one are cut.
