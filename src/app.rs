@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::args::{Args, Notice, Understood};
 use crate::monitor::Monitor;
-use crate::server::Server;
+use crate::server::{Server, process};
 use crate::signals;
 use crate::target::Target;
 use crate::target::endpoint::Endpoint;
@@ -60,11 +60,33 @@ pub fn run(understood: Understood) -> anyhow::Result<Ended> {
     understood.notices.iter().for_each(Notice::log);
     let mut runtime = runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("cannot start")?;
-    let ended =
-        runtime.block_on(async { App::bind(understood).await?.run(signals::listen()?).await });
+    let ended = runtime.block_on(async {
+        // First of all: process 1 loses a signal that it does not listen for.
+        let mut signals = std::pin::pin!(signals::listen()?);
+        match bind_unless_stopped(App::bind(understood), &mut signals).await? {
+            Some(app) => app.run(signals).await,
+            None => Ok(Ended::Stopped),
+        }
+    });
     // A resolver that hangs must not hold up the exit.
     runtime.shutdown_background();
     ended
+}
+
+/// Awaits the port, or nothing once a signal has come: a lookup may take long, and there is
+/// nothing yet to finish.
+async fn bind_unless_stopped<A>(
+    bind: impl Future<Output = anyhow::Result<A>>,
+    signals: &mut (impl Stream<Item = &'static str> + Unpin),
+) -> anyhow::Result<Option<A>> {
+    tokio::select! {
+        biased;
+        Some(signal) = signals.next() => {
+            info!(signal, "Stopping before the port is bound");
+            Ok(None)
+        }
+        app = bind => app.map(Some),
+    }
 }
 
 /// Logs why the sidecar could not run.
@@ -95,6 +117,8 @@ impl App {
     ///
     /// A port that cannot be listened on, or a file of TLS that cannot be used, named.
     pub async fn bind(understood: Understood) -> anyhow::Result<Self> {
+        // The first call decides, and not the first scrape.
+        process::started();
         let Understood {
             args,
             hint,
@@ -268,4 +292,32 @@ async fn failed(monitors: &[Monitor], failures: u32) -> &str {
         .boxed()
     });
     select_all(failed).await.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use tokio::time::timeout;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_signal_ends_a_start_that_hangs() {
+        let hangs = pending::<anyhow::Result<()>>();
+        let mut signals = stream::iter(["SIGTERM"]);
+        let bound = timeout(PATIENCE, bind_unless_stopped(hangs, &mut signals)).await;
+        assert!(bound.unwrap().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_start_without_a_signal_goes_on() {
+        let bind = async { Ok(7) };
+        let bound = bind_unless_stopped(bind, &mut stream::pending()).await;
+        assert_eq!(bound.unwrap(), Some(7));
+        let refused = async { bail!("taken") };
+        let bound: anyhow::Result<Option<()>> =
+            bind_unless_stopped(refused, &mut stream::empty()).await;
+        assert!(bound.is_err());
+    }
 }

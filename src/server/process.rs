@@ -13,7 +13,7 @@ pub struct Process {
     pub cpu_seconds: f64,
     /// Open file descriptors.
     pub open_fds: u64,
-    /// When it started, to the second in which [`started`] was first asked.
+    /// When it started: when [`started`] was first called.
     pub started: SystemTime,
 }
 

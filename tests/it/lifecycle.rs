@@ -1,6 +1,7 @@
 //! The process: the real binary as an operator starts it, reads it and stops it.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::SystemTime;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -107,6 +108,27 @@ async fn version_and_help_go_to_stdout_with_0() {
     );
     let (code, stdout, _) = run(&["--help"], &[]).await;
     assert!(code == 0 && stdout.contains("--check_timeout"), "{stdout}");
+}
+
+#[tokio::test]
+async fn the_process_started_when_it_did_and_not_at_the_first_scrape() {
+    let seconds = || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap().as_secs_f64()
+    };
+    let before = seconds();
+    let sidecar = Process::start(nowhere().await, &[]).await;
+    let running = seconds();
+
+    let metrics = sidecar.probe("/metrics").await.body;
+
+    let mut lines = metrics.lines();
+    let started = lines.find_map(|line| line.strip_prefix("process_start_time_seconds "));
+    let started: f64 = started.unwrap().parse().unwrap();
+    assert!(
+        before <= started && started <= running,
+        "{before} {started} {running}"
+    );
 }
 
 #[tokio::test]

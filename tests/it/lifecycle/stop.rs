@@ -141,34 +141,84 @@ async fn clients_that_freeze_do_not_hold_it_up() {
     assert_eq!(sidecar.exit().await.code(), Some(0));
 }
 
+/// A command to be process 1, with mounts of its own. A PID namespace needs a user namespace,
+/// which containers are often refused.
+fn unshared() -> Command {
+    let mut command = Command::new("unshare");
+    process::prepare(&mut command);
+    command
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .args(["--user", "--map-root-user", "--mount"])
+        .args(["--pid", "--fork", "--mount-proc"]);
+    command
+}
+
+/// Whether there can be one here; in CI there must.
+async fn may_unshare(test: &str) -> bool {
+    let allowed = within("unshare", unshared().arg("true").output()).await;
+    if allowed.as_ref().is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    let needs = "needs `unshare` of util-linux and leave to make user namespaces";
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{test} {needs}: {allowed:?}"
+    );
+    let _ = writeln!(std::io::stderr(), "{test} has not run: it {needs}");
+    false
+}
+
+/// Whether a process listens to both signals and has a thread that blocks, as a lookup does.
+fn is_resolving(pid: u32) -> bool {
+    const BOTH: u64 = 1 << (15 - 1) | 1 << (2 - 1);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.lines();
+    let caught = lines.find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    caught.unwrap_or_default() & BOTH == BOTH && threads > 1
+}
+
+#[tokio::test]
+async fn a_signal_during_a_slow_lookup_ends_it_as_process_1_too() {
+    if !may_unshare("a_signal_during_a_slow_lookup_ends_it_as_process_1_too").await {
+        return;
+    }
+    for signal in ["TERM", "INT"] {
+        // The resolver opens /etc/hosts, which is a pipe here that nobody writes to.
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = folder.path().join("hosts");
+        let made = within("mkfifo", Command::new("mkfifo").arg(&hosts).status()).await;
+        assert!(made.unwrap().success());
+        let mut command = unshared();
+        command
+            .args(["sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
+            .arg(&hosts)
+            .arg(env!("CARGO_BIN_EXE_health"))
+            .args(["--health_address=slow.example:0", "--server_address=:1"])
+            .arg(format!("--server_name={NAME}"));
+        let mut sidecar = command.spawn().unwrap();
+        let first = within("the lookup", async {
+            loop {
+                let child = process::only_child_of(sidecar.id().unwrap());
+                if let Some(child) = child.filter(|child| is_resolving(*child)) {
+                    return child;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+
+        process::signal(first, signal).await;
+
+        let status = within("the sidecar to exit", sidecar.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
 #[tokio::test]
 async fn it_stops_as_process_1_too() {
-    // A PID namespace needs a user namespace, which containers are often refused.
-    let unshared = || {
-        let mut command = Command::new("unshare");
-        process::prepare(&mut command);
-        command
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .args([
-                "--user",
-                "--map-root-user",
-                "--pid",
-                "--fork",
-                "--mount-proc",
-            ]);
-        command
-    };
-    let allowed = within("unshare", unshared().arg("true").output()).await;
-    if !allowed.as_ref().is_ok_and(|output| output.status.success()) {
-        let needs = "needs `unshare` of util-linux and leave to make user namespaces";
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "this test {needs}: {allowed:?}"
-        );
-        let _ = writeln!(
-            std::io::stderr(),
-            "it_stops_as_process_1_too has not run: it {needs}"
-        );
+    if !may_unshare("it_stops_as_process_1_too").await {
         return;
     }
     for signal in ["TERM", "INT"] {

@@ -50,11 +50,13 @@ pub async fn signal(pid: u32, name: &str) {
 
 /// The one child of a process.
 pub fn child_of(pid: u32) -> u32 {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children
-        .trim()
-        .parse()
-        .unwrap_or_else(|_| panic!("not one child: {children:?}"))
+    only_child_of(pid).unwrap_or_else(|| panic!("{pid} has not one child"))
+}
+
+/// The same, if it has one by now.
+pub fn only_child_of(pid: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.trim().parse().ok()
 }
 
 // === impl Process ===
