@@ -88,3 +88,31 @@ impl Subcommand {
         }
     }
 }
+
+#[cfg(all(test, feature = "commands"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_command_line_is_no_panic_to_any() {
+        for (subcommand, expected) in [
+            (Subcommand::Config, 2),
+            (Subcommand::Registry, 2),
+            (Subcommand::Resolve, 2),
+        ] {
+            for argv in [Vec::new(), vec![OsString::new()]] {
+                let (mut out, mut err) = (Vec::new(), Vec::new());
+                let code = subcommand.run(argv, &[], &mut out, &mut err);
+                assert_eq!(code, expected, "{subcommand:?}");
+                assert!(!err.is_empty(), "{subcommand:?}");
+            }
+        }
+        // Nothing is required of it: it fails for lack of an API server.
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("none");
+        let variables = [("KUBECONFIG".into(), kubeconfig.into_os_string())];
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = Subcommand::Services.run(Vec::new(), &variables, &mut out, &mut err);
+        assert!(code > 0 && !err.is_empty(), "{code}");
+    }
+}

@@ -15,7 +15,8 @@ pub fn rewrite(
     argv: impl IntoIterator<Item = OsString>,
 ) -> (Vec<OsString>, Vec<String>) {
     let mut argv = argv.into_iter();
-    let mut rewritten: Vec<_> = argv.next().into_iter().collect();
+    // An empty argv has no name of the program either, which clap expects.
+    let mut rewritten = vec![argv.next().unwrap_or_default()];
     let mut ignored = Vec::new();
     while let Some(text) = argv.next() {
         if text == "--" {

@@ -143,6 +143,16 @@ mod tests {
         assert_eq!(asked(Vec::new()), Asked::Sidecar(Vec::new()));
     }
 
+    #[test]
+    fn an_empty_command_line_is_usage_to_every_tool() {
+        for tool in [Tool::Health, Tool::Micro, Tool::GrpcHealth] {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let code = crate::probe::run(tool, Vec::new(), |_| None, &mut out, &mut err);
+            assert_eq!((code, out.len()), (USAGE, 0), "{tool:?}");
+            assert!(!err.is_empty(), "{tool:?}");
+        }
+    }
+
     #[cfg(feature = "commands")]
     #[test]
     fn what_asks_the_api_server_is_a_command_of_its_own() {

@@ -105,7 +105,9 @@ pub fn read(
     }
     let words = argv.iter().take(2);
     let matches = overview().try_get_matches_from(words)?;
-    argv.remove(1);
+    if argv.len() > 1 {
+        argv.remove(1);
+    }
     match matches.subcommand_name() {
         Some("get") => read_as::<flags::Get>("health registry get greeter", argv, variable),
         Some("watch") => read_as::<flags::Watch>("health registry watch greeter", argv, variable),
