@@ -40,6 +40,7 @@ pub mod signals;
 pub mod subcommand;
 pub mod target;
 pub mod targets;
+mod text;
 pub mod unhealthy;
 
 /// How requests to the target introduce themselves.

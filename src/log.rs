@@ -11,6 +11,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::writer::Lines;
+
+mod writer;
+
 /// How to log.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -42,7 +46,7 @@ impl Options {
         let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.log_level);
         let layer = tracing_subscriber::fmt::layer()
             .with_target(false)
-            .with_writer(io::stderr);
+            .with_writer(Lines(io::stderr));
         let layer = match self.log_format {
             Format::Text => layer.boxed(),
             Format::Json => layer.json().boxed(),

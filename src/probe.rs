@@ -25,6 +25,7 @@ use crate::resolver::Resolver;
 #[cfg(feature = "kubernetes")]
 use crate::target::endpoint::Endpoint;
 use crate::target::{Check, Target};
+use crate::text::printable;
 use crate::unhealthy::{Failed, Stage, Unhealthy};
 
 pub mod dialect;
@@ -63,7 +64,7 @@ pub fn run(
     let target = match Target::new(plan.target, plan.hint, Duration::ZERO) {
         Ok(target) => target,
         Err(why) => {
-            let _ = writeln!(err, "error: {why}");
+            let _ = writeln!(err, "error: {}", printable(&why.to_string()));
             return USAGE;
         }
     };
@@ -80,7 +81,8 @@ pub fn run(
     let (check, code) = match checked {
         Ok(check) => (check.clone(), tool.exit_code(&check)),
         Err(error) => {
-            let _ = writeln!(err, "error: cannot start: {error}");
+            let error = error.to_string();
+            let _ = writeln!(err, "error: cannot start: {}", printable(&error));
             return tool
                 .failed(Failed::ToConnect)
                 .min(if report.exit01 { 1 } else { u8::MAX });
@@ -98,7 +100,8 @@ pub fn run(
         };
         // That tool logs everything.
         let to: &mut dyn Write = if tool == Tool::GrpcHealth { err } else { out };
-        let _ = writeln!(to, "{}", facts.line(tool, report.output));
+        let line = facts.line(tool, report.output);
+        let _ = writeln!(to, "{}", printable(&line));
     }
     exit_code
 }

@@ -16,8 +16,11 @@
 //! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service are what
 //! the worst of them is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
+
+use crate::text::printable;
 
 /// Why a target counts as unhealthy. A closed set: every caller matches it whole.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -242,8 +245,10 @@ impl fmt::Display for Stage {
 impl<T: AsRef<str>> From<T> for Excerpt {
     fn from(text: T) -> Self {
         let mut chars = text.as_ref().chars();
-        let clean = |c: char| if c.is_control() { ' ' } else { c };
-        let mut excerpt: String = chars.by_ref().take(EXCERPT).map(clean).collect();
+        let mut excerpt: String = chars.by_ref().take(EXCERPT).collect();
+        if let Cow::Owned(printable) = printable(&excerpt) {
+            excerpt = printable;
+        }
         if chars.next().is_some() {
             excerpt.push('…');
         }

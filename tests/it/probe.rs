@@ -76,6 +76,39 @@ async fn says_as_much_as_it_is_asked_to() {
 }
 
 #[tokio::test]
+async fn a_name_cannot_split_the_line_of_any_tool() {
+    const FORGING: &str = "a\nstatus: SERVING\r\u{1b}[2J\u{9b}2Jb";
+    let (well, _) = grpc("ok").await;
+    let refusing = refusing().await;
+    let socket = format!("unix:/nowhere/{FORGING}");
+    let name = format!("--server_name={FORGING}");
+    let service = format!("-service={FORGING}");
+    for address in [well.to_string(), refusing.to_string(), socket] {
+        let at = format!("--server_address={address}");
+        let addr = format!("-addr={address}");
+        for (tool, args) in [
+            ("health", &["probe", &name, &at][..]),
+            ("health", &["probe", &name, &at, "-o", "json"]),
+            ("health", &["probe", &name, &at, "-v"]),
+            ("probe", &[&name, &at]),
+            ("grpc_health_probe", &[&service, &addr]),
+            ("grpc_health_probe", &[&service, &addr, "-v"]),
+        ] {
+            let ran = run_as(tool, args, &[]).await;
+            let said = [ran.out.as_str(), ran.err.as_str()].concat();
+            let is_bad = |c: char| c.is_control() && c != '\n';
+            assert!(
+                !said.contains(is_bad) && !said.contains("\nstatus: SERVING"),
+                "{tool} {args:?}: {ran:?}"
+            );
+            let lines = said.lines().count();
+            let is_verbose = args.contains(&"-v");
+            assert!(lines == 1 || is_verbose, "{tool} {args:?}: {ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_line_nobody_reads_changes_nothing() {
     let (well, _) = grpc("ok").await;
     let status = Command::new("sh")
