@@ -12,12 +12,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use self::env::{Environment, FromEnv};
 use crate::target::options::Protocol;
+use crate::text::printable;
 use crate::{app, log, monitor, selector, server, target, targets};
 
 pub mod duration;
 pub mod env;
 pub mod go_micro;
 pub mod go_style;
+mod secret;
 
 /// Answers Kubernetes probes on behalf of a go-micro service in the same pod.
 #[derive(Clone, Debug, clap::Parser)]
@@ -81,7 +83,7 @@ pub enum Notice {
     BadVariable {
         /// Its name.
         name: String,
-        /// Its value and why it is not used.
+        /// Why its value is not used; never the value, which may hold a secret.
         why: String,
     },
     /// The static selector's address of a service whose name has dots.
@@ -190,10 +192,12 @@ impl Reading {
         if self.is_go_micro {
             notices.extend(go_micro::ignored_variables(&variable));
         }
+        let has_secret = argv.iter().any(|argument| secret::is_given(argument));
         let args = command
             .try_get_matches_from_mut(argv)
             .and_then(|matches| A::from_arg_matches(&matches))
-            .map_err(|error| self.explain::<A>(error, &names))?;
+            .map_err(|error| self.explain::<A>(error, &names, &notices))
+            .map_err(|error| shown(error, has_secret))?;
         Ok(Read { args, notices })
     }
 
@@ -202,6 +206,7 @@ impl Reading {
         self,
         error: clap::Error,
         names: &[(String, String)],
+        notices: &[Notice],
     ) -> clap::Error {
         if error.kind() == ErrorKind::DisplayHelp && self.is_go_micro {
             // Only whoever reads the help pays for its variables.
@@ -211,26 +216,85 @@ impl Reading {
                 .err()
                 .unwrap_or(error);
         }
-        explain(error, names, self.example)
+        explain(error, names, notices, self.example)
     }
 }
 
 /// Adds the variable that a value came from, and what a whole command line looks like.
-fn explain(mut error: clap::Error, from_env: &[(String, String)], example: &str) -> clap::Error {
-    let tip = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::MissingRequiredArgument, _) => Some(format!("for example: {example}")),
-        (_, Some(ContextValue::String(flag))) => from_env
+fn explain(
+    mut error: clap::Error,
+    from_env: &[(String, String)],
+    notices: &[Notice],
+    example: &str,
+) -> clap::Error {
+    let tips: Vec<_> = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::MissingRequiredArgument, _) => {
+            // There is no log yet that could tell why a variable did not help.
+            let unused = notices.iter().filter_map(|notice| match notice {
+                Notice::BadVariable { name, why } => Some(format!("{name} is not used: {why}")),
+                _ => None,
+            });
+            unused.chain([format!("for example: {example}")]).collect()
+        }
+        (_, Some(ContextValue::String(argument))) => from_env
             .iter()
-            .find(|(name, _)| flag.split_whitespace().next() == Some(&format!("--{name}")))
+            .filter(|(name, _)| flag(argument) == Some(name))
             .map(|(_, variable)| {
                 format!("the value comes from the environment variable {variable}")
-            }),
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    if !tips.is_empty() {
+        let tips = tips.into_iter().map(Into::into).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
+}
+
+/// The name of a flag that clap names with its value's name behind it.
+fn flag(argument: &str) -> Option<&str> {
+    argument.split_whitespace().next()?.strip_prefix("--")
+}
+
+/// The error as it may be shown: without a secret, and without control characters.
+/// `has_secret` says whether a flag that can hold one was given.
+fn shown(mut error: clap::Error, has_secret: bool) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
-    if let Some(tip) = tip {
+    let (argument, value) = (
+        text(ContextKind::InvalidArg),
+        text(ContextKind::InvalidValue),
+    );
+    let is_secret = argument
+        .as_deref()
+        .and_then(flag)
+        .is_some_and(secret::is_in);
+    // The rest of a secret with a space that was not quoted.
+    let is_rest = has_secret && error.kind() == ErrorKind::UnknownArgument;
+    if let Some(argument) = argument {
+        let shown = if is_rest && flag(&argument).is_none() {
+            secret::HIDDEN.into()
+        } else {
+            printable(&argument)
+        };
         error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![tip.into()]),
+            ContextKind::InvalidArg,
+            ContextValue::String(shown.into_owned()),
+        );
+    }
+    if let Some(value) = value {
+        // clap says something else of an empty value.
+        let shown = if is_secret && !value.is_empty() {
+            secret::HIDDEN.into()
+        } else {
+            printable(&value)
+        };
+        error.insert(
+            ContextKind::InvalidValue,
+            ContextValue::String(shown.into_owned()),
         );
     }
     error

@@ -154,7 +154,6 @@ pub fn read(
             continue;
         }
         if let Err(why) = check_shared(flag, &value.to_string_lossy()) {
-            let why = format!("{:?}: {why}", value.to_string_lossy());
             from_env.notices.push(Notice::BadVariable { name, why });
             continue;
         }

@@ -180,7 +180,12 @@ fn a_shared_variable_never_forces_or_refuses() {
     assert_eq!(understood.notices, ignored);
 
     // Without a flag the useless value leaves none, and the refusal is about that.
-    assert!(refusal(&[NAMED[0]], &environment).contains("--server_address"));
+    let refusal = refusal(&[NAMED[0]], &environment);
+    assert!(
+        refusal.contains("--server_address")
+            && refusal.contains("MICRO_SERVER_ADDRESS is not used: "),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -377,4 +382,84 @@ fn a_selector_is_chosen_by_its_flag_alone() {
     let dotted = understood(&["--server_name=go.micro.srv.x", "--selector=static"], &[]);
     let expected = Notice::DottedName("go.micro.srv.x:8080".to_owned());
     assert!(dotted.notices.contains(&expected), "{:?}", dotted.notices);
+}
+
+#[test]
+fn an_empty_command_line_lacks_its_flags_and_does_not_panic() {
+    let error = read([], |_| None).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("--server_name"), "{error}");
+    let error = read([OsString::new()], |_| None).unwrap_err();
+    assert!(error.to_string().contains("--server_name"), "{error}");
+}
+
+/// Values that are refused, wherever the secret stands in them.
+const SECRETS: [&str; 6] = [
+    "hush",
+    "nats://user:hush@broker:4222",
+    "a=x,hush",
+    "hush:hush=x\u{e9}",
+    "hush-bin=x",
+    "hush=x\nhush",
+];
+
+#[test]
+fn a_refusal_never_shows_what_may_be_a_secret() {
+    let mut refused = 0;
+    for value in SECRETS {
+        for flag in secret::FLAGS {
+            let given = format!("--{flag}={value}");
+            let argv = [NAMED[0], NAMED[1], &given];
+            let from_flag = read_in(&argv, &[]).map(|_| ());
+            let variable = env::variable_of(flag).unwrap();
+            let from_variable = read_in(&NAMED, &[(&variable, value)]);
+            let notices = from_variable.as_ref().map(|it| it.notices.clone());
+            for notice in notices.unwrap_or_default() {
+                refused += 1;
+                let text = format!("{notice} {notice:?}");
+                assert!(text.contains(&variable) && !text.contains("hush"), "{text}");
+            }
+            for error in [from_flag.err(), from_variable.err()].into_iter().flatten() {
+                refused += 1;
+                let text = error.to_string();
+                assert!(
+                    text.contains("--") && !text.contains("hush"),
+                    "{given}: {text}"
+                );
+            }
+        }
+    }
+    assert!(refused > 20, "only {refused} were refused");
+}
+
+#[test]
+fn the_rest_of_an_unquoted_secret_is_not_shown() {
+    let argv = [
+        NAMED[0],
+        NAMED[1],
+        "--metadata",
+        "authorization=Bearer",
+        "hush",
+    ];
+    let refusal = refusal(&argv, &[]);
+    assert!(
+        refusal.contains("(not shown)") && !refusal.contains("hush"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_refusal_moves_no_cursor_and_begins_no_line() {
+    for argument in [
+        "--check_timeout=\u{1b}[2J\nerror: forged",
+        "\u{9b}2J\nerror: forged",
+        "--\u{1b}[2J\nerror: forged=1",
+    ] {
+        let refusal = refusal(&[NAMED[0], NAMED[1], argument], &[]);
+        let is_bad = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !refusal.contains(is_bad) && !refusal.contains("\nerror: forged"),
+            "{refusal:?}"
+        );
+    }
 }

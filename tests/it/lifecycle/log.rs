@@ -1,8 +1,13 @@
 //! The log: on change, with the reason and what to do.
 
-use crate::support::process::Process;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+
+use crate::support::process::{self, Process, command};
 use crate::support::scripts::{debug_service, mucp, silent};
 use crate::support::service::{Count, Service};
+use crate::support::within;
 
 #[tokio::test]
 async fn only_a_change_of_the_verdict_is_logged() {
@@ -56,5 +61,79 @@ async fn every_line_of_a_json_log_is_json() {
     sidecar.exit().await;
     for line in sidecar.log(4).await {
         assert!(line["message"].is_string(), "{line}");
+    }
+}
+
+/// A name that would forge a line and clear the screen, in C0 and in C1.
+const FORGING: &str = "a\nINFO forged\r\u{1b}[2J\u{9b}2Jb";
+
+#[tokio::test]
+async fn a_name_cannot_split_a_line_of_the_log() {
+    for format in ["text", "json"] {
+        for (flag, variable) in [(FORGING, ""), ("greeter", FORGING)] {
+            let mut command = command();
+            command
+                .args([
+                    "--health_address=127.0.0.1:0",
+                    "--server_address=127.0.0.1:1",
+                ])
+                .args([
+                    "--exit_after_failures=1",
+                    &format!("--log_format={format}"),
+                    &format!("--server_name={flag}"),
+                ])
+                .env("MICRO_SERVER_ADDRESS", variable)
+                .stdout(Stdio::null());
+            if variable.is_empty() {
+                // A name from the variable as well.
+                command.env("MICRO_SERVER_NAME", "other");
+            }
+            let mut child = command.spawn().unwrap();
+            let mut stderr = BufReader::new(child.stderr.take().unwrap());
+            let mut log = String::new();
+            // The sidecar says it is up, and finds the service down.
+            while !log.contains("unhealthy") {
+                let read = within("a line", stderr.read_line(&mut log)).await.unwrap();
+                assert!(read > 0, "{log}");
+            }
+            process::signal(child.id().unwrap(), "TERM").await;
+            within("the rest", stderr.read_to_string(&mut log))
+                .await
+                .unwrap();
+            within("the exit", child.wait()).await.unwrap();
+
+            let is_bad = |c: char| c.is_control() && c != '\n';
+            assert!(!log.contains(is_bad), "{log:?}");
+            for line in log.lines() {
+                let is_event = line.starts_with(if format == "json" { '{' } else { '2' });
+                assert!(is_event, "{line:?} in {log:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shared_variable_of_no_use_is_named_and_its_value_is_not() {
+    let mut command = command();
+    command
+        .args([
+            "--health_address=127.0.0.1:0",
+            "--server_address=127.0.0.1:1",
+        ])
+        .args(["--server_name=greeter", "--log_format=json"])
+        .env("MICRO_REGISTRY_ADDRESS", "nats://user:hush@broker:4222")
+        .env("MICRO_SERVER_METADATA", "hush")
+        .env("MICRO_HEALTH_METADATA", "authorization=hush");
+    let mut sidecar = Process::spawn(command).await;
+    sidecar.signal("TERM").await;
+    sidecar.exit().await;
+    let log = format!("{:?}", sidecar.logged("Stopping").await);
+    assert!(!log.contains("hush"), "{log}");
+    #[cfg(feature = "kubernetes")]
+    for name in ["MICRO_REGISTRY_ADDRESS", "MICRO_SERVER_METADATA"] {
+        assert!(
+            log.contains(&format!("Ignoring {name}: expected ")),
+            "{log}"
+        );
     }
 }
