@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(["debug.proto", "health.proto"], ["proto"])?;
     tonic_prost_build::configure()
         .build_client(false)
+        .codec_path("crate::server::grpc::codec::SmallCodec")
         .extern_path(
             ".grpc.health.v1.HealthCheckRequest",
             "::tonic_health::pb::HealthCheckRequest",

@@ -26,6 +26,7 @@ pub mod grpc;
 pub mod listener;
 pub mod metrics;
 pub mod options;
+pub mod pages;
 pub mod prestop;
 pub mod prober;
 pub mod process;
@@ -38,19 +39,24 @@ const HEADERS: Duration = Duration::from_secs(2);
 /// Largest request head: hyper's least, and many times a probe's.
 const HEAD: u16 = 8 << 10;
 
-/// Requests at a time on one HTTP/2 connection: a Watch for each service of a pod, and a few Checks. A flood
-/// holds that many on every connection, at 4 kB each.
-const STREAMS: u32 = 8;
+/// Requests at a time on one HTTP/2 connection, beside a Watch for each target.
+const STREAMS: usize = connections::REQUESTS - 1;
 
 /// What a request's body may have in flight; a `HealthCheckRequest` is a service's name.
 const BODY: u32 = 4 << 10;
 
+/// The same of all requests of a connection.
+const WINDOW: u32 = 8 * BODY;
+
 /// What an answer may have in flight on one stream; the longest is a page of 10 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
-/// Wait after a failed accept. It fails when descriptors run out, and retrying at
-/// once would spin.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Time without a sign of life from an HTTP/2 client until it gets a PING, because a Watch may say
+/// nothing for days.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Time for the answer to that PING: the client's node may have died without a FIN.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A listener that holds its port; nothing is answered yet.
 #[derive(Debug)]
@@ -91,7 +97,7 @@ impl Server {
     /// Answers probes until `stop`. Then not ready, but still answering while any
     /// request is in flight; then closes, letting what is in flight finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let mut connections = Connections::default();
+        let mut connections = Connections::new(self.limit());
         let graceful = GracefulShutdown::new();
         self.accept_until(stop, &mut connections, &graceful).await;
         self.prober.drain();
@@ -103,6 +109,20 @@ impl Server {
         drop(self.listener);
         // Who is left then does not read its answer, or never ends its HTTP/2.
         let _ = time::timeout(self.prober.longest().max(HEADERS), graceful.shutdown()).await;
+    }
+
+    /// The most connections at a time.
+    fn limit(&self) -> usize {
+        let descriptors = process::descriptor_limit();
+        let limit = connections::limit(descriptors, self.prober.targets());
+        if limit < connections::LIMIT {
+            warn!(
+                descriptors,
+                connections = limit,
+                "This process may open few files, so it keeps few connections: raise the limit (ulimit -n)"
+            );
+        }
+        limit
     }
 
     async fn accept_until<T>(
@@ -126,11 +146,8 @@ impl Server {
                 accepted = accept => accepted,
             };
             match accepted {
-                Some(Ok((stream, _))) => self.open(stream, connections, graceful),
-                Some(Err(error)) => {
-                    warn!(%error, "Cannot accept a connection");
-                    time::sleep(ACCEPT_BACKOFF).await;
-                }
+                Some(Ok(accepted)) => self.open(accepted, connections, graceful),
+                Some(Err(error)) => connections.accept_failed(&error).await,
                 None => {}
             }
         }
@@ -139,35 +156,45 @@ impl Server {
     /// Takes along what the kernel has accepted already: closing the listener would
     /// reset it, request and all.
     async fn accept_waiting(&self, connections: &mut Connections, graceful: &GracefulShutdown) {
+        // The runtime hears of the latest ones.
+        tokio::task::yield_now().await;
         for _ in 0..connections::LIMIT {
-            let Some(Ok((stream, _))) = self.listener.accept().now_or_never() else {
+            let Some(Ok(accepted)) = self.listener.accept().now_or_never() else {
                 break;
             };
             connections.room().await;
-            self.open(stream, connections, graceful);
+            self.open(accepted, connections, graceful);
         }
         // Each reads what has arrived before it is told to close.
         tokio::task::yield_now().await;
     }
 
-    fn open(&self, stream: TcpStream, connections: &mut Connections, graceful: &GracefulShutdown) {
+    fn open(
+        &self,
+        (stream, client): (TcpStream, SocketAddr),
+        connections: &mut Connections,
+        graceful: &GracefulShutdown,
+    ) {
         let (prober, watcher) = (Arc::clone(&self.prober), graceful.watcher());
-        connections.spawn(|activity| serve(stream, prober, activity, watcher));
+        connections.spawn(client.ip(), |activity| {
+            serve(stream, prober, activity, watcher)
+        });
     }
 }
 
 /// Serves one connection to its end.
 async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, watcher: Watcher) {
     let _ = stream.set_nodelay(true);
+    let streams = u32::try_from(STREAMS + prober.targets()).unwrap_or(u32::MAX);
     let service = {
         let activity = Arc::clone(&activity);
         service_fn(move |request| {
-            let busy = activity.begin();
-            let prober = Arc::clone(&prober);
+            let (prober, open) = (Arc::clone(&prober), activity.open());
             async move {
-                let response = prober.answer(request).await;
-                drop(busy);
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(match open {
+                    Some(open) => prober.answer(request, open).await,
+                    None => prober::refuse(&request),
+                })
             }
         })
     };
@@ -182,10 +209,12 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD.into())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(streams)
         .initial_stream_window_size(BODY)
-        .initial_connection_window_size(STREAMS * BODY)
-        .max_send_buf_size(SEND_BUFFER);
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     let connection = watcher.watch(
         builder
             .serve_connection(TokioIo::new(Fair(stream)), service)
@@ -206,5 +235,39 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
             }
         }
         () = first_request => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::ready;
+    use std::io::{Read as _, Write as _};
+
+    /// The kernel accepts a connection before the server does.
+    #[tokio::test]
+    async fn a_request_that_waits_in_the_kernel_is_answered_at_the_stop() {
+        let argv = [
+            "health",
+            "--health_address=127.0.0.1:0",
+            "--server_name=greeter",
+            "--server_address=127.0.0.1:1",
+        ];
+        let args = crate::args::read(argv.map(Into::into), |_| None)
+            .unwrap()
+            .args;
+        let targets = Targets::new(&args.target, &args.targets, None).unwrap();
+        let server = Server::bind(&args.server, targets, [].into(), None).await;
+        let server = server.unwrap();
+        let mut client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        client
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+
+        server.run(ready(())).await;
+
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
     }
 }

@@ -18,11 +18,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::services::Services;
-use crate::server::connections::{Activity, Connections};
+use crate::server::connections::{self, Activity, Connections};
+use crate::server::process;
 
 mod routes;
 
@@ -31,10 +31,6 @@ const HEADERS: Duration = Duration::from_secs(5);
 
 /// Largest request head: hyper's least.
 const HEAD: usize = 8 << 10;
-
-/// Wait after a failed accept. It fails when descriptors run out, and retrying at once
-/// would spin.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The headers that name a request in the registry's answer: the one that its clients know,
 /// and the one that v0.3 and v0.4 do send.
@@ -59,7 +55,7 @@ pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -
         name: iter::repeat_with(fastrand::lowercase).take(10).collect(),
         asked: AtomicU64::new(0),
     });
-    let mut connections = Connections::default();
+    let mut connections = Connections::new(connections::limit(process::descriptor_limit(), 0));
     loop {
         connections.room().await;
         let accepted = tokio::select! {
@@ -67,14 +63,11 @@ pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -
             () = connections.ended() => continue,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, client)) => {
                 let registry = Arc::clone(&registry);
-                connections.spawn(|activity| answer(stream, registry, activity));
+                connections.spawn(client.ip(), |activity| answer(stream, registry, activity));
             }
-            Err(error) => {
-                warn!(%error, "Cannot accept a connection");
-                time::sleep(ACCEPT_BACKOFF).await;
-            }
+            Err(error) => connections.accept_failed(&error).await,
         }
     }
 }
@@ -83,9 +76,9 @@ pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -
 async fn answer(stream: TcpStream, registry: Arc<Registry>, activity: Arc<Activity>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let busy = activity.begin();
+        // One at a time on HTTP/1.1, and answered without a wait.
+        let _request = activity.open();
         let response = registry.answer(&request);
-        drop(busy);
         async move { Ok::<_, Infallible>(response) }
     });
     let ended = http1::Builder::new()

@@ -1,21 +1,25 @@
 //! The registration, for the rest of the sidecar.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time;
 
+use self::deletion::{Answer, Deletion};
 use super::own_pod::OwnPod;
 use super::state::Event;
 use super::status::{End, Status};
 use crate::cluster::Refusal;
 
-/// Asks a registration, and tells it to end.
+mod deletion;
+
+/// Reads a registration's status, and ends it.
 #[derive(Clone, Debug)]
 pub struct Handle {
     status: watch::Receiver<Status>,
     events: mpsc::Sender<Event>,
-    own: OwnPod,
+    deletion: Arc<Deletion>,
 }
 
 /// What a preStop hook came to.
@@ -31,18 +35,16 @@ pub enum PreStop {
     Unknown(Refusal),
 }
 
-/// Time for a fresh look at the pod.
-const LOOK: Duration = Duration::from_secs(2);
-
 // === impl Handle ===
 
 impl Handle {
     /// Of a registration that is about to run.
     pub fn new(status: watch::Receiver<Status>, events: mpsc::Sender<Event>, own: OwnPod) -> Self {
+        let deletion = Arc::new(Deletion::new(own, events.clone()));
         Self {
             status,
             events,
-            own,
+            deletion,
         }
     }
 
@@ -75,18 +77,15 @@ impl Handle {
     pub async fn prestop(&self, within: Duration) -> PreStop {
         let is_ending = self.status.borrow().end > End::None;
         if !is_ending {
-            match time::timeout(LOOK.min(within), self.own.read()).await {
-                Ok(Ok(Some(pod))) if pod.is_terminating() => {
-                    let _ = self.events.send(Event::Seen(pod)).await;
-                }
-                Ok(Ok(Some(_))) => return PreStop::Stays,
+            match time::timeout(within, self.deletion.read()).await {
+                Ok(Answer::Begun) => {}
+                Ok(Answer::None) => return PreStop::Stays,
                 // No pod, no registration.
-                Ok(Ok(None)) => return PreStop::Gone,
-                Ok(Err(refusal)) => return PreStop::Unknown(refusal),
+                Ok(Answer::Over) => return PreStop::Gone,
+                Ok(Answer::Unknown(refusal)) => return PreStop::Unknown(refusal),
                 Err(_) => {
-                    return PreStop::Unknown(Refusal::Unreachable(
-                        format!("no answer within {LOOK:?}").into(),
-                    ));
+                    let late = format!("no answer within {within:?}");
+                    return PreStop::Unknown(Refusal::Unreachable(late.into()));
                 }
             }
         }

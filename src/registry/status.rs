@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// The registration, at a moment.
 #[derive(Clone, Debug)]
@@ -51,8 +51,24 @@ pub enum End {
     Over,
 }
 
+/// A registration as the page tells programs of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document<'a> {
+    state: &'static str,
+    doing: &'static str,
+    since: String,
+    verified: Option<String>,
+    connected: bool,
+    pod: &'a str,
+    namespace: &'a str,
+    services: &'a [Service],
+    foreign_rewrites: u32,
+    last_refusal: Option<&'a str>,
+}
+
 /// One service.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -103,26 +119,21 @@ impl Status {
         }
     }
 
-    /// For programs.
-    pub fn json(&self, now: SystemTime) -> Value {
+    /// The same for programs.
+    pub fn document(&self, now: SystemTime) -> Document<'_> {
         let at = |at: SystemTime| humantime::format_rfc3339_millis(at).to_string();
-        let services: Vec<_> = self
-            .services
-            .iter()
-            .map(|service| json!({"name": service.name, "standing": service.standing, "detail": service.detail}))
-            .collect();
-        json!({
-            "state": self.word(now),
-            "doing": self.state,
-            "since": at(self.since),
-            "verified": self.verified.map(at),
-            "connected": self.is_connected,
-            "pod": self.pod,
-            "namespace": self.namespace,
-            "services": services,
-            "foreignRewrites": self.foreign_rewrites,
-            "lastRefusal": self.refusal,
-        })
+        Document {
+            state: self.word(now),
+            doing: self.state,
+            since: at(self.since),
+            verified: self.verified.map(at),
+            connected: self.is_connected,
+            pod: &self.pod,
+            namespace: &self.namespace,
+            services: &self.services,
+            foreign_rewrites: self.foreign_rewrites,
+            last_refusal: self.refusal.as_deref(),
+        }
     }
 }
 

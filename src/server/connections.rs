@@ -1,8 +1,13 @@
-//! The open connections: never more than [`LIMIT`], and when there are that many the
-//! one that has been idle longest makes room, so that a flood of idle, half-header or
-//! zero-byte connections never costs the kubelet its answer.
+//! The open connections: never more than the limit, and when there are that many one of them makes
+//! room, so that no flood of connections costs the kubelet its answer.
+//!
+//! 1. One that waits for its client goes before one whose request is being answered.
+//! 2. Of these, one of the client (by its IP address) that holds the most connections goes first.
+//! 3. Of these, the one that has waited, or has been answered, the longest.
 
 use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,107 +15,184 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{self, Instant};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 /// Most connections at a time. A pod has a handful of probers; 256 connections with
 /// hyper's buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
 pub const LIMIT: usize = 256;
 
-/// Time to ask that a new connection has in any flood. [`LIMIT`] of them in that time
+/// Fewest connections at a time, however few descriptors there are.
+const LEAST: usize = 8;
+
+/// Descriptors that connections never take: standard streams, epoll, signals, the listener, and
+/// the connections to the API server.
+const RESERVED: usize = 32;
+
+/// The same for each target: the connection of a check, and the socket of a lookup.
+const RESERVED_PER_TARGET: usize = 2;
+
+/// Time to send a request that a new connection has in any flood. [`LIMIT`] of them in that time
 /// still empties the kernel's queue of 4096 within the kubelet's second.
 const TO_ASK: Duration = Duration::from_millis(50);
 
+/// Time to be answered that a new connection has in any flood. A thousand connections that ask for
+/// a service that hangs are then through within the kubelet's second.
+const TO_ANSWER: Duration = Duration::from_millis(250);
+
+/// Wait after a failed accept where no connection can make room. Retrying at once would spin.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Time without a failed accept after which the next one is logged again.
+const ACCEPT_RECOVERED: Duration = Duration::from_mins(1);
+
+/// Requests that every connection may have open at a time, however many others there are: a Watch
+/// for the service and one for the whole, and a few Checks.
+pub const REQUESTS: usize = 8;
+
+/// Requests of all connections beyond which none has more than [`REQUESTS`]: each takes about
+/// 4 kB, and all of them together stay below the memory limit of the manifests.
+const ALL_REQUESTS: usize = LIMIT * REQUESTS;
+
+/// The most connections at a time for a process that may open so many descriptors.
+pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
+    let reserved = RESERVED + RESERVED_PER_TARGET * targets;
+    descriptors.map_or(LIMIT, |most| {
+        most.saturating_sub(reserved).clamp(LEAST, LIMIT)
+    })
+}
+
 /// The connections and their tasks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connections {
+    limit: usize,
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
     shared: Arc<Shared>,
+    /// When an accept last failed.
+    failed: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Open {
     task: AbortHandle,
+    client: IpAddr,
     activity: Arc<Activity>,
     at: Instant,
 }
 
-/// What one connection is doing.
+/// The requests of one connection.
 #[derive(Debug)]
 pub struct Activity {
-    /// When it became idle, counted in such events; [`BUSY`] inside a request.
-    idle_since: AtomicU64,
+    /// When it last began or ceased to be answered, counted in such events.
+    changed: AtomicU64,
+    /// Requests that are being answered. The connection waits for its client while there are none.
+    answering: AtomicUsize,
+    /// Requests that are not over: those too whose body has not arrived, or whose answer is a stream.
+    requests: AtomicUsize,
     /// Whether it ever sent a whole request head.
     has_asked: AtomicBool,
     shared: Arc<Shared>,
 }
 
-/// A request being answered; its connection is idle again when this is dropped.
+/// A request from its head to the end of its answer.
 #[derive(Debug)]
-pub struct Busy(Arc<Activity>);
+pub struct OpenRequest(Arc<Activity>);
+
+/// A request while it is being answered. Otherwise the connection waits for its client.
+#[derive(Debug)]
+pub struct Answering(Arc<Activity>);
 
 #[derive(Debug, Default)]
 struct Shared {
     clock: AtomicU64,
-    in_flight: AtomicUsize,
-    became_idle: Notify,
+    answering: AtomicUsize,
+    requests: AtomicUsize,
+    answered: Notify,
 }
-
-const BUSY: u64 = u64::MAX;
 
 // === impl Connections ===
 
 impl Connections {
+    /// Holds at most so many connections.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            tasks: JoinSet::new(),
+            open: HashMap::new(),
+            shared: Arc::default(),
+            failed: None,
+        }
+    }
+
     /// Runs a connection made by `serve` from its activity.
-    pub fn spawn<F>(&mut self, serve: impl FnOnce(Arc<Activity>) -> F)
+    pub fn spawn<F>(&mut self, client: IpAddr, serve: impl FnOnce(Arc<Activity>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let activity = Arc::new(Activity {
-            idle_since: AtomicU64::new(self.shared.tick()),
+            changed: AtomicU64::new(self.shared.tick()),
+            answering: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             shared: Arc::clone(&self.shared),
         });
         let task = self.tasks.spawn(serve(Arc::clone(&activity)));
         let open = Open {
             task,
+            // One client, whether it came to an IPv4 or a dual-stack socket.
+            client: client.to_canonical(),
             activity,
             at: Instant::now(),
         };
         self.open.insert(open.task.id(), open);
     }
 
-    /// Waits until one more connection may be opened, closing the one that has been
-    /// idle longest if need be. Where all are busy, waits for the first to finish,
-    /// which the check's deadline bounds.
+    /// Waits until one more connection may be opened, closing one if need be.
     pub async fn room(&mut self) {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.forget(done);
         }
-        while self.open.len() >= LIMIT {
-            // Whatever has arrived is read first: who has asked is not idle.
-            tokio::task::yield_now().await;
-            let oldest = self.oldest_idle();
-            if let Some((id, may_close)) = oldest
-                && may_close <= Instant::now()
-            {
-                self.close(id);
-                continue;
-            }
-            // Until then it may have asked, and another be the oldest.
-            let later = async {
-                match oldest {
-                    Some((_, may_close)) => time::sleep_until(may_close).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let shared = Arc::clone(&self.shared);
-            tokio::select! {
-                () = later => {}
-                () = shared.became_idle.notified() => {}
-                Some(done) = self.tasks.join_next_with_id() => self.forget(done),
-            }
+        while self.open.len() >= self.limit {
+            self.make_room().await;
         }
+        // Those that were closed end in the next turn of the runtime. A turn takes long where many
+        // connections have much to do, and so it is taken once for many that are accepted.
+        if self.tasks.len() >= self.limit + self.limit / 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Makes room after a failed accept, above all where descriptors have run out. Logs the first
+    /// failure of many.
+    pub async fn accept_failed(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        let before = self.failed.replace(now);
+        if before.is_none_or(|before| now - before > ACCEPT_RECOVERED) {
+            warn!(%error, "Cannot accept a connection; closing those that have waited for their client the longest");
+        }
+        if !self.make_room().await {
+            time::sleep(ACCEPT_BACKOFF).await;
+        }
+    }
+
+    /// Closes the connection that has to make room, or waits until it has had its time, or until
+    /// an answer or a connection ends, because another may have to make room then. False if there
+    /// is none.
+    async fn make_room(&mut self) -> bool {
+        let Some((id, may_close)) = self.first_to_go() else {
+            return false;
+        };
+        if may_close <= Instant::now() {
+            self.close(id);
+            return true;
+        }
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            () = time::sleep_until(may_close) => {}
+            () = shared.answered.notified() => {}
+            Some(done) = self.tasks.join_next_with_id() => self.forget(done),
+        }
+        true
     }
 
     /// Waits until a connection has ended; never, while there is none.
@@ -125,27 +207,31 @@ impl Connections {
     pub fn quiet(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
-            while shared.in_flight.load(Ordering::Relaxed) > 0 {
-                shared.became_idle.notified().await;
+            while shared.answering.load(Ordering::Relaxed) > 0 {
+                shared.answered.notified().await;
             }
         }
     }
 
-    /// The connection that has been idle longest, and when it may be closed; `None`
-    /// while all are busy.
-    fn oldest_idle(&self) -> Option<(Id, Instant)> {
+    /// The connection that makes room, and the earliest time for it.
+    fn first_to_go(&self) -> Option<(Id, Instant)> {
+        let mut held = HashMap::<IpAddr, usize>::new();
+        for open in self.open.values() {
+            *held.entry(open.client).or_default() += 1;
+        }
+        let order = |open: &Open| {
+            let fewest = usize::MAX - held.get(&open.client).copied().unwrap_or_default();
+            let changed = open.activity.changed.load(Ordering::Relaxed);
+            (open.activity.is_answering(), fewest, changed)
+        };
         self.open
             .iter()
-            .filter(|(_, open)| !open.activity.is_busy())
-            .min_by_key(|(_, open)| open.activity.idle_since.load(Ordering::Relaxed))
-            .map(|(id, open)| (*id, open.at + TO_ASK))
+            .min_by_key(|(_, open)| order(open))
+            .map(|(id, open)| (*id, open.may_close()))
     }
 
     fn close(&mut self, id: Id) {
-        debug!(
-            limit = LIMIT,
-            "Closing the connection that has been idle longest"
-        );
+        debug!(limit = self.limit, "Closing a connection to make room");
         if let Some(open) = self.open.remove(&id) {
             open.task.abort();
         }
@@ -165,15 +251,34 @@ impl Connections {
     }
 }
 
+// === impl Open ===
+
+impl Open {
+    /// The earliest time at which it may have to make room.
+    fn may_close(&self) -> Instant {
+        let time = if self.activity.is_answering() {
+            TO_ANSWER
+        } else {
+            TO_ASK
+        };
+        self.at + time
+    }
+}
+
 // === impl Activity ===
 
 impl Activity {
-    /// Marks a request as being answered.
-    pub fn begin(self: &Arc<Self>) -> Busy {
+    /// Counts a request whose head has arrived. `None` if this connection has its share and all
+    /// connections together have as many as the memory allows: the request is to be refused.
+    pub fn open(self: &Arc<Self>) -> Option<OpenRequest> {
         self.has_asked.store(true, Ordering::Relaxed);
-        self.idle_since.store(BUSY, Ordering::Relaxed);
-        self.shared.in_flight.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        let others = self.shared.requests.load(Ordering::Relaxed);
+        if self.requests.load(Ordering::Relaxed) >= REQUESTS && others >= ALL_REQUESTS {
+            return None;
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        Some(OpenRequest(Arc::clone(self)))
     }
 
     /// Whether the connection ever sent a whole request head.
@@ -181,23 +286,48 @@ impl Activity {
         self.has_asked.load(Ordering::Relaxed)
     }
 
-    fn is_busy(&self) -> bool {
-        self.idle_since.load(Ordering::Relaxed) == BUSY
+    fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Relaxed) > 0
     }
 }
 
-// === impl Busy ===
+// === impl OpenRequest ===
 
-impl Drop for Busy {
+impl OpenRequest {
+    /// Marks the request as being answered: all of it that is needed has arrived.
+    pub fn answering(&self) -> Answering {
+        let Self(activity) = self;
+        if activity.answering.fetch_add(1, Ordering::Relaxed) == 0 {
+            activity
+                .changed
+                .store(activity.shared.tick(), Ordering::Relaxed);
+        }
+        activity.shared.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(activity))
+    }
+}
+
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let Self(activity) = self;
-        // Over h2 several requests may share the connection: the first to finish marks
-        // it idle, which only makes it the last choice among the idle ones.
-        activity
-            .idle_since
-            .store(activity.shared.tick(), Ordering::Relaxed);
-        activity.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
-        activity.shared.became_idle.notify_waiters();
+        activity.requests.fetch_sub(1, Ordering::Relaxed);
+        activity.shared.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Answering ===
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let Self(activity) = self;
+        // Over HTTP/2 the connection may have other requests that are still being answered.
+        if activity.answering.fetch_sub(1, Ordering::Relaxed) == 1 {
+            activity
+                .changed
+                .store(activity.shared.tick(), Ordering::Relaxed);
+        }
+        activity.shared.answering.fetch_sub(1, Ordering::Relaxed);
+        activity.shared.answered.notify_waiters();
     }
 }
 
@@ -214,36 +344,59 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
     use std::future::pending;
+    use std::net::Ipv4Addr;
     use tokio::time::timeout;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
+    const KUBELET: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const FLOOD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+
+    fn open(connections: &mut Connections, client: IpAddr) -> Arc<Activity> {
+        let mut opened = None;
+        connections.spawn(client, |activity| {
+            opened = Some(activity);
+            pending()
+        });
+        opened.unwrap()
+    }
+
     fn fill(connections: &mut Connections) -> Vec<Arc<Activity>> {
-        let mut activities = Vec::new();
-        for _ in 0..LIMIT {
-            connections.spawn(|activity| {
-                activities.push(activity);
-                pending()
-            });
-        }
-        activities
+        let left = connections.limit - connections.open.len();
+        (0..left).map(|_| open(connections, FLOOD)).collect()
+    }
+
+    fn full() -> (Connections, Vec<Arc<Activity>>) {
+        let mut connections = Connections::new(LIMIT);
+        let activities = fill(&mut connections);
+        (connections, activities)
+    }
+
+    /// A request that is being answered.
+    fn answer(activity: &Arc<Activity>) -> (OpenRequest, Answering) {
+        let request = activity.open().unwrap();
+        let answering = request.answering();
+        (request, answering)
+    }
+
+    fn is_open(connections: &Connections, activity: &Arc<Activity>) -> bool {
+        let mut open = connections.open.values();
+        open.any(|open| Arc::ptr_eq(&open.activity, activity))
     }
 
     /// The first that is no longer open.
     fn closed(connections: &Connections, activities: &[Arc<Activity>]) -> Option<usize> {
-        activities.iter().position(|activity| {
-            let mut open = connections.open.values();
-            !open.any(|open| Arc::ptr_eq(&open.activity, activity))
-        })
+        activities
+            .iter()
+            .position(|activity| !is_open(connections, activity))
     }
 
     #[tokio::test]
-    async fn the_connection_that_has_been_idle_longest_makes_room() {
-        let mut connections = Connections::default();
-        let activities = fill(&mut connections);
-        // The first is in a request, the second has just finished one.
-        let _busy = activities[0].begin();
-        drop(activities[1].begin());
+    async fn the_connection_that_has_waited_longest_for_its_client_makes_room() {
+        let (mut connections, activities) = full();
+        // The first is being answered, the answer of the second has just ended.
+        let _first = answer(&activities[0]);
+        drop(answer(&activities[1]));
 
         timeout(PATIENCE, connections.room()).await.unwrap();
 
@@ -251,45 +404,128 @@ mod tests {
         assert_eq!(connections.open.len(), LIMIT - 1);
     }
 
+    #[tokio::test]
+    async fn of_two_requests_on_a_connection_one_is_enough_to_keep_it() {
+        let (mut connections, activities) = full();
+        let _running = answer(&activities[0]);
+        drop(answer(&activities[0]));
+
+        timeout(PATIENCE, connections.room()).await.unwrap();
+
+        assert_eq!(closed(&connections, &activities), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_body_has_not_arrived_keeps_no_connection() {
+        let (mut connections, activities) = full();
+        let _without_body = activities[0].open().unwrap();
+
+        timeout(PATIENCE, connections.room()).await.unwrap();
+
+        assert_eq!(closed(&connections, &activities), Some(0));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_has_time_to_ask_and_is_kept_if_it_does() {
-        let mut connections = Connections::default();
-        let activities = fill(&mut connections);
+        let (mut connections, activities) = full();
         let started = Instant::now();
 
         assert!(timeout(TO_ASK / 2, connections.room()).await.is_err());
-        let _busy = activities[0].begin();
+        let _answering = answer(&activities[0]);
         timeout(PATIENCE, connections.room()).await.unwrap();
 
         assert!(started.elapsed() >= TO_ASK);
         assert_eq!(closed(&connections, &activities), Some(1));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn where_all_are_answered_the_client_with_the_most_makes_room() {
+        let mut connections = Connections::new(LIMIT);
+        let kubelet = open(&mut connections, KUBELET);
+        let _longest = answer(&kubelet);
+        let flood = fill(&mut connections);
+        let mut answers: Vec<_> = flood.iter().map(answer).collect();
+
+        // Nobody makes room before it had its time.
+        assert!(timeout(TO_ANSWER / 2, connections.room()).await.is_err());
+        timeout(PATIENCE, connections.room()).await.unwrap();
+        assert_eq!(closed(&connections, &flood), Some(0));
+        assert!(is_open(&connections, &kubelet));
+
+        // An answer that ends makes room before any that is still being made.
+        let flood = [&flood[1..], &fill(&mut connections)].concat();
+        let last = flood.len() - 1;
+        let _newest = answer(&flood[last]);
+        drop(answers.pop());
+        timeout(PATIENCE, connections.room()).await.unwrap();
+        assert_eq!(closed(&connections, &flood), Some(last - 1));
+    }
+
     #[tokio::test]
-    async fn where_all_are_busy_the_first_to_finish_makes_room() {
-        let mut connections = Connections::default();
-        let activities = fill(&mut connections);
-        let mut busy: Vec<_> = activities.iter().map(Activity::begin).collect();
+    async fn the_flood_makes_room_before_a_client_with_one_connection() {
+        let mut connections = Connections::new(LIMIT);
+        let prometheus = open(&mut connections, KUBELET);
+        let flood = fill(&mut connections);
 
-        let room = connections.room();
-        tokio::pin!(room);
-        assert!(room.as_mut().now_or_never().is_none());
-        drop(busy.pop());
+        timeout(PATIENCE, connections.room()).await.unwrap();
 
-        timeout(PATIENCE, room).await.unwrap();
+        assert_eq!(closed(&connections, &flood), Some(0));
+        assert!(is_open(&connections, &prometheus));
+    }
+
+    #[test]
+    fn a_connection_always_has_its_share_of_requests_and_more_while_there_is_memory() {
+        let shared = Arc::<Shared>::default();
+        let activity = || {
+            Arc::new(Activity {
+                changed: AtomicU64::default(),
+                answering: AtomicUsize::default(),
+                requests: AtomicUsize::default(),
+                has_asked: AtomicBool::default(),
+                shared: Arc::clone(&shared),
+            })
+        };
+        let (greedy, modest) = (activity(), activity());
+        let mut requests: Vec<_> = (0..ALL_REQUESTS).filter_map(|_| greedy.open()).collect();
+        assert_eq!(requests.len(), ALL_REQUESTS);
+        assert!(greedy.open().is_none());
+
+        requests.extend((0..REQUESTS).filter_map(|_| modest.open()));
+        assert_eq!(requests.len(), ALL_REQUESTS + REQUESTS);
+        assert!(modest.open().is_none());
+
+        drop(requests);
+        assert!(greedy.open().is_some());
+        assert_eq!(shared.requests.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn quiet_is_when_no_request_is_being_answered() {
-        let mut connections = Connections::default();
-        let activity = fill(&mut connections).remove(0);
-        let busy = activity.begin();
+        let (connections, activities) = full();
+        let _without_body = activities[1].open().unwrap();
+        let answering = answer(&activities[0]);
 
         let quiet = connections.quiet();
         tokio::pin!(quiet);
         assert!(quiet.as_mut().now_or_never().is_none());
-        drop(busy);
+        drop(answering);
 
         timeout(PATIENCE, quiet).await.unwrap();
+    }
+
+    #[test]
+    fn few_descriptors_mean_few_connections() {
+        for (descriptors, targets, expected) in [
+            (None, 1, LIMIT),
+            (Some(usize::MAX), 64, LIMIT),
+            (Some(1024), 64, LIMIT),
+            (Some(290), 1, LIMIT),
+            (Some(289), 1, LIMIT - 1),
+            (Some(64), 1, 30),
+            (Some(10), 1, LEAST),
+            (Some(0), 64, LEAST),
+        ] {
+            assert_eq!(limit(descriptors, targets), expected, "{descriptors:?}");
+        }
     }
 }

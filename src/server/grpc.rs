@@ -3,21 +3,31 @@
 //!
 //! "" is all targets, a target's name that target. Draining is `NOT_SERVING`.
 
-use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
+use futures_util::future;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
 use tokio::sync::watch;
-use tokio::time::{self, Instant};
-use tonic::{Request, Response, Status, async_trait};
+use tokio::time;
+use tonic::{Response, Status, async_trait};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use self::messages::Messages;
 use self::pb::health_server::{Health, HealthServer};
 use self::pb::{HealthListRequest, HealthListResponse};
-use crate::monitor::{Monitor, Seen};
+use self::statuses::Statuses;
+use crate::monitor::Monitor;
 use crate::target::Target;
 use crate::targets::{self, Targets};
+
+pub mod codec;
+mod messages;
+mod statuses;
 
 /// The generated server, with List.
 pub mod pb {
@@ -34,11 +44,72 @@ pub mod pb {
 /// The path prefix of the service's methods.
 pub const PREFIX: &str = "/grpc.health.v1.Health/";
 
+/// The methods' paths.
+const METHODS: [&str; 3] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+];
+
+/// The headers that tonic reads. Source: tonic 0.14, `server/grpc.rs` and `codec/`.
+const HEADERS: [HeaderName; 4] = [
+    header::CONTENT_TYPE,
+    HeaderName::from_static("grpc-accept-encoding"),
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-timeout"),
+];
+
+/// The longest request: the name of a service, which Kubernetes and go-micro keep far below it.
+const MESSAGE: usize = 4 << 10;
+
+/// Time for a request's message to arrive after its head: they come together from every client.
+const MESSAGE_TIME: Duration = Duration::from_secs(1);
+
+/// Reads a call whole, so that tonic never waits for it, and keeps nothing of its head but what
+/// tonic reads: a head may have 8 KiB.
+///
+/// # Errors
+///
+/// The status for a message that is longer than any, or does not arrive in time.
+pub async fn call(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Status> {
+    let mut whole = Request::new(Full::default());
+    *whole.method_mut() = request.method().clone();
+    *whole.version_mut() = request.version();
+    *whole.uri_mut() = Uri::from_static(method(request.uri().path())?);
+    for name in HEADERS {
+        if let Some(value) = request.headers().get(&name) {
+            // A copy: the head's bytes are one buffer.
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            whole.headers_mut().extend(value.ok().map(|it| (name, it)));
+        }
+    }
+    let message = Limited::new(request.into_body(), MESSAGE).collect();
+    *whole.body_mut() = match time::timeout(MESSAGE_TIME, message).await {
+        Ok(Ok(message)) => Full::new(message.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let most = format!("the request is longer than {MESSAGE} bytes");
+            return Err(Status::resource_exhausted(most));
+        }
+        Ok(Err(error)) => return Err(Status::cancelled(error.to_string())),
+        Err(_) => {
+            let late = format!("the request did not arrive within {MESSAGE_TIME:?}");
+            return Err(Status::deadline_exceeded(late));
+        }
+    };
+    Ok(whole)
+}
+
+/// The path of a method, for as long as the program runs.
+fn method(path: &str) -> Result<&'static str, Status> {
+    let known = METHODS.into_iter().find(|known| *known == path);
+    known.ok_or_else(|| Status::unimplemented("grpc.health.v1.Health has Check, List and Watch"))
+}
+
 /// Answers from the verdicts that HTTP is answered from.
 #[derive(Debug)]
 pub struct Verdicts {
     targets: Targets,
-    monitors: Arc<[Monitor]>,
+    statuses: Statuses,
     draining: watch::Receiver<bool>,
 }
 
@@ -50,9 +121,10 @@ pub fn service(
 ) -> HealthServer<Verdicts> {
     HealthServer::new(Verdicts {
         targets,
-        monitors,
+        statuses: Statuses::new(monitors, draining.clone()),
         draining,
     })
+    .max_decoding_message_size(MESSAGE)
 }
 
 // === impl Verdicts ===
@@ -75,33 +147,25 @@ impl Verdicts {
             self.targets.named(service)
         }
     }
-
-    /// The verdicts of the monitors of a service; "" is all of them.
-    fn subscribe(&self, service: &str) -> Vec<watch::Receiver<Seen>> {
-        let wanted = self
-            .monitors
-            .iter()
-            .filter(|monitor| service.is_empty() || monitor.target().name() == service);
-        wanted.map(Monitor::subscribe).collect()
-    }
 }
 
 #[async_trait]
 impl Health for Verdicts {
     async fn check(
         &self,
-        request: Request<HealthCheckRequest>,
+        request: tonic::Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        let service = &request.get_ref().service;
+        // The request's head is not kept while the check runs.
+        let service = request.into_inner().service;
         let targets = self
-            .named(service)
+            .named(&service)
             .ok_or_else(|| Status::not_found("unknown service"))?;
         Ok(Response::new(self.status(targets).await))
     }
 
     async fn list(
         &self,
-        _: Request<HealthListRequest>,
+        _: tonic::Request<HealthListRequest>,
     ) -> Result<Response<HealthListResponse>, Status> {
         let each = self.targets.all().iter().map(|target| async {
             let status = self.status(std::slice::from_ref(target)).await;
@@ -116,106 +180,18 @@ impl Health for Verdicts {
         Ok(Response::new(HealthListResponse { statuses }))
     }
 
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+    type WatchStream = Messages;
 
     async fn watch(
         &self,
-        request: Request<HealthCheckRequest>,
+        request: tonic::Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let service = &request.get_ref().service;
-        // Before anything is read, so that no change is missed.
-        let verdicts = self.subscribe(service);
-        let timeouts = self.named(service).unwrap_or_default().iter();
-        let timeout = timeouts.map(|target| target.check_timeout()).max();
-        let changes = Changes {
-            verdicts,
-            draining: self.draining.clone(),
-            first_check: Instant::now() + timeout.unwrap_or_default(),
-            last: None,
-            ended: false,
+        let service = request.into_inner().service;
+        let messages = match self.statuses.follow(&service) {
+            Some(followed) => Messages::of(followed),
+            None => Messages::unknown(self.draining.clone()),
         };
-        let changes = stream::unfold(changes, |changes| {
-            changes
-                .next()
-                .map(|next| next.map(|(status, rest)| (Ok(status), rest)))
-        });
-        Ok(Response::new(changes.boxed()))
-    }
-}
-
-/// The messages that a `Watch` has yet to send, all of them the monitors' verdicts: a check
-/// of its own could contradict them. Ends after the drain, so that the server can.
-struct Changes {
-    /// One for each target; none for an unknown service.
-    verdicts: Vec<watch::Receiver<Seen>>,
-    draining: watch::Receiver<bool>,
-    /// The latest end of the monitors' first checks.
-    first_check: Instant,
-    last: Option<HealthCheckResponse>,
-    ended: bool,
-}
-
-impl Changes {
-    async fn next(mut self) -> Option<(HealthCheckResponse, Self)> {
-        while !self.ended {
-            self.ended = *self.draining.borrow();
-            let status = self.status();
-            if status.is_some() && status != self.last {
-                self.last = status;
-                return status.map(|status| (status, self));
-            }
-            if !self.ended {
-                self.changed().await;
-            }
-        }
-        None
-    }
-
-    /// The status to tell now; `None` while a first check is in flight.
-    fn status(&mut self) -> Option<HealthCheckResponse> {
-        if self.verdicts.is_empty() {
-            // It stays unknown, and the stream open: the service may come with a new sidecar.
-            return (!self.ended).then(|| response(ServingStatus::ServiceUnknown));
-        }
-        let seen = self
-            .verdicts
-            .iter_mut()
-            .map(|seen| *seen.borrow_and_update());
-        let seen: Vec<_> = seen.collect();
-        let is_first = self.last.is_none() && Instant::now() < self.first_check;
-        if is_first && !self.ended && !seen.iter().all(|seen| seen.checked) {
-            return None;
-        }
-        // No verdict yet is no healthy one: `--rise` is not reached.
-        let healthy = seen.iter().all(|seen| seen.verdict == Some(true));
-        Some(serving(healthy && !self.ended))
-    }
-
-    /// Resolves when the status may have changed.
-    async fn changed(&mut self) {
-        let Self {
-            verdicts,
-            draining,
-            first_check,
-            last,
-            ..
-        } = self;
-        let waits_for_check = last.is_none();
-        let changed = async {
-            if verdicts.is_empty() {
-                return future::pending().await;
-            }
-            let each = verdicts.iter_mut().map(|verdict| verdict.changed().boxed());
-            if future::select_all(each).await.0.is_err() {
-                // The monitors have ended, as all else is about to.
-                future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            _ = draining.wait_for(|draining| *draining) => {}
-            () = changed => {}
-            () = time::sleep_until(*first_check), if waits_for_check => {}
-        }
+        Ok(Response::new(messages))
     }
 }
 

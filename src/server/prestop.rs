@@ -7,6 +7,7 @@
 //! | the same, and it could not be undone | 503 `STILL_REGISTERED` |
 //! | has none: a container restarts       | 409 `NOT_TERMINATING`  |
 //! | cannot be read                       | 503 `UNKNOWN`          |
+//! | too many requests wait already       | 503 `BUSY`             |
 //!
 //! The kubelet runs the hook before it stops a container for any reason, and anybody may
 //! ask: only the pod itself is believed. The answer comes when clients have had time to
@@ -37,16 +38,8 @@ async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'st
             (StatusCode::OK, "DEREGISTERED")
         }
         PreStop::Late => (StatusCode::SERVICE_UNAVAILABLE, "STILL_REGISTERED"),
-        PreStop::Stays => {
-            tracing::warn!(
-                "A preStop hook, but the pod stays: a container restarts, or somebody else asked; the thresholds decide"
-            );
-            (StatusCode::CONFLICT, "NOT_TERMINATING")
-        }
-        PreStop::Unknown(refusal) => {
-            tracing::warn!("A preStop hook, and nobody says whether the pod goes: {refusal}");
-            (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN")
-        }
+        PreStop::Stays => (StatusCode::CONFLICT, "NOT_TERMINATING"),
+        PreStop::Unknown(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNKNOWN"),
     }
 }
 

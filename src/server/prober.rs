@@ -1,20 +1,23 @@
 //! One request of a prober to one answer.
 
-use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version, header};
-use http_body_util::{BodyExt as _, Either, Full, Limited};
-use hyper::body::{Body as _, Bytes, Incoming};
-use tokio::sync::watch;
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{self, Instant};
 use tower_service::Service as _;
 
+use super::connections::OpenRequest;
 use super::grpc::{self, Verdicts};
 use super::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
 use super::options::{Liveness, Options};
+use super::pages::Pages;
 use super::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
 use super::status_page::{self, CONTENT_SECURITY_POLICY, Status};
 use super::{prestop, process};
@@ -29,6 +32,9 @@ const BODY: usize = 64 << 10;
 /// Time for that.
 const BODY_TIME: Duration = Duration::from_millis(200);
 
+/// Most requests to `/prestop` that wait at a time: a pod has a hook in each of its containers.
+const PRESTOPS: usize = 8;
+
 /// What every connection answers from.
 #[derive(Debug)]
 pub struct Prober {
@@ -38,7 +44,19 @@ pub struct Prober {
     draining: watch::Sender<bool>,
     grpc: grpc::pb::health_server::HealthServer<Verdicts>,
     requests: Mutex<Requests>,
+    pages: Pages,
     registration: Option<Registration>,
+    prestops: Semaphore,
+}
+
+/// What a request asks, without the rest of its head: 8 KiB that nobody needs while a check runs.
+struct Question<'a> {
+    route: Route<'a>,
+    asked: Asked,
+    /// Whether a program asks for the page.
+    page_as_json: bool,
+    client: Client,
+    is_head: bool,
 }
 
 /// The pod's registration, as far as those who probe have to do with it.
@@ -55,7 +73,14 @@ pub struct Registration {
 }
 
 /// The body of an answer: ours, or one that tonic makes.
-pub type Body = Either<Full<Bytes>, tonic::body::Body>;
+pub type Body = Either<Full<Bytes>, Streamed>;
+
+/// A body that tonic makes. A Watch's ends when its client goes, and its request is open until then.
+#[derive(Debug)]
+pub struct Streamed {
+    body: tonic::body::Body,
+    _request: OpenRequest,
+}
 
 // === impl Prober ===
 
@@ -81,7 +106,9 @@ impl Prober {
             draining,
             grpc,
             requests: Mutex::default(),
+            pages: Pages::default(),
             registration,
+            prestops: Semaphore::new(PRESTOPS),
         }
     }
 
@@ -95,21 +122,31 @@ impl Prober {
         self.targets.check_timeout()
     }
 
+    /// How many targets there are.
+    pub fn targets(&self) -> usize {
+        self.targets.all().len()
+    }
+
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        if request.version() == Version::HTTP_2 && request.uri().path().starts_with(grpc::PREFIX) {
-            let Ok(response) = self.grpc.clone().call(request).await;
-            return response.map(Either::Right);
+    pub async fn answer(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Body> {
+        if is_grpc(&request) {
+            return self.call(request, open).await.map(Either::Right);
         }
         let (head, body) = request.into_parts();
-        let reply = if body.is_end_stream() {
-            self.reply(&head).await
-        } else {
-            tokio::join!(self.reply(&head), discard(body)).0
+        let question = Question::read(&head, &self.targets);
+        drop(head);
+        let reply = async {
+            let _answering = open.answering();
+            self.reply(&question).await
         };
-        self.count(&head, &reply);
+        let reply = if body.is_end_stream() {
+            reply.await
+        } else {
+            tokio::join!(reply, discard(body)).0
+        };
+        self.count(&question, &reply);
         let response = into_response(reply);
-        let response = if head.method == Method::HEAD {
+        let response = if question.is_head {
             without_body(response)
         } else {
             response
@@ -117,16 +154,37 @@ impl Prober {
         response.map(Either::Left)
     }
 
-    async fn reply(&self, head: &Parts) -> Reply {
-        let route = Route::of(head.uri.path());
-        let accept = head.headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
-        let asked = Asked::read(head.uri.query(), accept);
+    /// Makes a call of grpc.health.v1, once its message has arrived whole.
+    async fn call(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Streamed> {
+        let response = match grpc::call(request).await {
+            Ok(request) => {
+                let _answering = open.answering();
+                let Ok(response) = self.grpc.clone().call(request).await;
+                response
+            }
+            Err(status) => status.into_http(),
+        };
+        response.map(|body| Streamed {
+            body,
+            _request: open,
+        })
+    }
+
+    async fn reply(&self, question: &Question<'_>) -> Reply {
+        let &Question { route, asked, .. } = question;
         match route {
             Route::Metrics => self.metrics(),
-            Route::Statusz => self.status(accepts(accept, JSON)),
+            Route::Statusz => self.status(question.page_as_json),
             // Boxed, because it is large, and every request would carry its place.
-            Route::PreStop => Box::pin(prestop::answer(self.registration.as_ref())).await,
+            Route::PreStop => Box::pin(self.prestop()).await,
             route => self.probe(route, asked).await,
+        }
+    }
+
+    async fn prestop(&self) -> Reply {
+        match self.prestops.try_acquire() {
+            Ok(_waiting) => prestop::answer(self.registration.as_ref()).await,
+            Err(_) => Reply::busy(),
         }
     }
 
@@ -167,26 +225,37 @@ impl Prober {
     }
 
     fn metrics(&self) -> Reply {
+        let render = || metrics::text(self.snapshot());
+        Reply::page(PROMETHEUS, self.pages.metrics.get(Instant::now(), render))
+    }
+
+    fn snapshot(&self) -> Snapshot {
         let target = |target: &Arc<Target>| metrics::Target {
             name: target.name().to_owned(),
             protocol: target.protocol(),
             certificate_expiry: target.certificate_expiry(),
             record: target.record(),
         };
-        let snapshot = Snapshot {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        Snapshot {
             targets: self.targets.all().iter().map(target).collect(),
-            requests: self
-                .requests
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            requests: requests.clone(),
             process: process::read(),
             registration: self.registered(),
-        };
-        Reply::page(PROMETHEUS, metrics::text(snapshot))
+        }
     }
 
     fn status(&self, as_json: bool) -> Reply {
+        let now = Instant::now();
+        if as_json {
+            Reply::page(JSON, self.pages.json.get(now, || self.whole().json()))
+        } else {
+            Reply::page(HTML, self.pages.html.get(now, || self.whole().html()))
+        }
+    }
+
+    /// Everything that the page shows.
+    fn whole(&self) -> Status {
         let target = |target: &Arc<Target>| status_page::TargetStatus {
             name: target.name().to_owned(),
             address: target.address().to_string(),
@@ -195,17 +264,12 @@ impl Prober {
             record: target.record(),
             rows: target.rows(),
         };
-        let status = Status {
+        Status {
             targets: self.targets.all().iter().map(target).collect(),
             draining: *self.draining.borrow(),
             expose_errors: self.expose_errors,
             registration: self.registered(),
             now: SystemTime::now(),
-        };
-        if as_json {
-            Reply::page(JSON, status.json())
-        } else {
-            Reply::page(HTML, status.html())
         }
     }
 
@@ -214,18 +278,32 @@ impl Prober {
         Some(registration.handle.status())
     }
 
-    fn count(&self, head: &Parts, reply: &Reply) {
-        let agent = head.headers.get(header::USER_AGENT);
-        let client = Client::of(agent.map(HeaderValue::as_bytes));
-        let path = if reply.status == 404 {
-            "other"
-        } else {
-            Route::of(head.uri.path()).label()
-        };
+    fn count(&self, question: &Question<'_>, reply: &Reply) {
+        let path = question.route.label();
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests
-            .entry((path, reply.status.as_u16(), client))
+            .entry((path, reply.status.as_u16(), question.client))
             .or_default() += 1;
+    }
+}
+
+// === impl Question ===
+
+impl<'a> Question<'a> {
+    /// Reads the head of a request.
+    fn read(head: &Parts, targets: &'a Targets) -> Self {
+        let header = |name| head.headers.get(name).map(HeaderValue::as_bytes);
+        let accept = header(header::ACCEPT);
+        Self {
+            route: Route::of(head.uri.path(), |name| {
+                let target = targets.named(name)?.first()?;
+                Some(target.name())
+            }),
+            asked: Asked::read(head.uri.query(), accept),
+            page_as_json: accepts(accept, JSON),
+            client: Client::of(header(header::USER_AGENT)),
+            is_head: head.method == Method::HEAD,
+        }
     }
 }
 
@@ -238,8 +316,35 @@ impl Registration {
     }
 }
 
-async fn discard(body: Incoming) {
-    let _ = time::timeout(BODY_TIME, Limited::new(body, BODY).collect()).await;
+/// Whether a request is a call of grpc.health.v1.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_2 && request.uri().path().starts_with(grpc::PREFIX)
+}
+
+/// The answer to a request beyond what the memory allows: the connection has its share already.
+pub fn refuse<B>(request: &Request<B>) -> Response<Body> {
+    let response = if is_grpc(request) {
+        let status = tonic::Status::resource_exhausted("too many requests");
+        status.into_http::<Full<Bytes>>()
+    } else {
+        into_response(Reply::busy())
+    };
+    response.map(Either::Left)
+}
+
+/// Reads a body and keeps nothing of it.
+async fn discard(mut body: Incoming) {
+    let read = async {
+        let mut left = BODY;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = time::timeout(BODY_TIME, read).await;
 }
 
 /// The answer to HEAD: over HTTP/2 hyper would send the body too.
@@ -253,11 +358,7 @@ fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
 }
 
 fn into_response(reply: Reply) -> Response<Full<Bytes>> {
-    let body = match reply.body {
-        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-        Cow::Owned(text) => Bytes::from(text),
-    };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.insert(
@@ -270,4 +371,26 @@ fn into_response(reply: Reply) -> Response<Full<Bytes>> {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
+}
+
+// === impl Streamed ===
+
+impl hyper::body::Body for Streamed {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -15,10 +15,11 @@
 //! the status of the reason; `?verbose` and `Accept: application/health+json` change
 //! the body alone. Never 3xx, which the kubelet takes for success.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use hyper::body::Bytes;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::options::Liveness;
@@ -30,7 +31,7 @@ use crate::unhealthy::{Excerpt, Unhealthy};
 pub enum Route<'a> {
     /// As the original sidecar.
     Health,
-    /// The same for one target, which may not exist.
+    /// The same for one target.
     HealthOf(&'a str),
     /// As Kubernetes names and answers it.
     Healthz,
@@ -85,7 +86,7 @@ pub struct Reply {
     /// The body's type.
     pub content_type: &'static str,
     /// Below 10 KiB, where the kubelet stops reading.
-    pub body: Cow<'static, str>,
+    pub body: Bytes,
 }
 
 /// The type of plain bodies, as Go writes it.
@@ -110,8 +111,9 @@ struct Outcome {
 // === impl Route ===
 
 impl<'a> Route<'a> {
-    /// The route of a path.
-    pub fn of(path: &'a str) -> Self {
+    /// The route of a path. `known` gives the name of a target, and it is none of the path's bytes,
+    /// so that a request need not be kept until it is answered.
+    pub fn of(path: &str, known: impl FnOnce(&str) -> Option<&'a str>) -> Self {
         match path {
             "/health" => Self::Health,
             "/healthz" => Self::Healthz,
@@ -122,6 +124,7 @@ impl<'a> Route<'a> {
             "/prestop" => Self::PreStop,
             _ => path
                 .strip_prefix("/health/")
+                .and_then(known)
                 .map_or(Self::NotFound, Self::HealthOf),
         }
     }
@@ -198,7 +201,7 @@ impl Reply {
     /// Answers one request.
     pub fn new(route: Route<'_>, asked: Asked, facts: &Facts<'_>) -> Self {
         let outcome = match (route, facts.checks) {
-            (Route::NotFound, _) | (Route::HealthOf(_), []) => {
+            (Route::NotFound, _) => {
                 return Self::text(StatusCode::NOT_FOUND, "404 page not found\n");
             }
             (Route::Livez, _) => return Self::livez(asked),
@@ -223,28 +226,39 @@ impl Reply {
     }
 
     /// A page that is always there.
-    pub fn page(content_type: &'static str, body: String) -> Self {
+    pub fn page(content_type: &'static str, body: Bytes) -> Self {
         Self {
             status: StatusCode::OK,
             content_type,
-            body: body.into(),
+            body,
         }
+    }
+
+    /// The answer to a request that would take more than its client's share.
+    pub fn busy() -> Self {
+        Self::text(StatusCode::SERVICE_UNAVAILABLE, "BUSY")
     }
 
     fn livez(asked: Asked) -> Self {
         if asked.json {
-            let body = json!({"status": "pass", "notes": [LIVE]}).to_string();
+            let document = Document {
+                status: word(true),
+                service_id: None,
+                output: None,
+                checks: BTreeMap::new(),
+                notes: vec![LIVE.to_owned()],
+            };
             return Self {
                 status: StatusCode::OK,
                 content_type: HEALTH_JSON,
-                body: body.into(),
+                body: document.to_json().into(),
             };
         }
         Self::text(StatusCode::OK, LIVE)
     }
 
     /// A line of plain text.
-    pub fn text(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
+    pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             content_type: TEXT,
@@ -324,34 +338,83 @@ impl Outcome {
 
     fn json(&self, route: Route<'_>, facts: &Facts<'_>) -> String {
         let passed = self.status == StatusCode::OK;
-        let mut document = json!({
-            "status": if passed { "pass" } else { "fail" },
-            "serviceId": Excerpt::from(facts.name).to_string(),
-        });
-        if !passed {
-            document["output"] = self.code.into();
+        let failures = facts
+            .checks
+            .iter()
+            .map(|(_, check)| failure(check, route, facts.liveness));
+        let checks = facts.checks.iter().zip(failures.clone());
+        let notes = failures.flatten().filter(|_| facts.expose_errors);
+        let document = Document {
+            status: word(passed),
+            service_id: Some(Excerpt::from(facts.name).to_string()),
+            output: (!passed).then_some(self.code),
+            checks: checks
+                .map(|((name, check), failure)| {
+                    let name = format!("{}:responseTime", Excerpt::from(name));
+                    (name, [Measured::new(check, failure, facts.now)])
+                })
+                .collect(),
+            notes: notes.map(ToString::to_string).collect(),
+        };
+        document.to_json()
+    }
+}
+
+/// The body of a probe that wants JSON: draft-inadarei-api-health-check-06.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checks: BTreeMap<String, [Measured; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+/// One check in it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Measured {
+    component_type: &'static str,
+    observed_value: f64,
+    observed_unit: &'static str,
+    age_ms: u128,
+    status: &'static str,
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'static str>,
+}
+
+fn word(passed: bool) -> &'static str {
+    if passed { "pass" } else { "fail" }
+}
+
+// === impl Document ===
+
+impl Document {
+    fn to_json(&self) -> String {
+        // Text and numbers are always JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+// === impl Measured ===
+
+impl Measured {
+    fn new(check: &Check, failure: Option<&Unhealthy>, now: Instant) -> Self {
+        Self {
+            component_type: "component",
+            observed_value: (check.took.as_secs_f64() * 1e6).round() / 1e3,
+            observed_unit: "ms",
+            age_ms: now.saturating_duration_since(check.finished).as_millis(),
+            status: word(failure.is_none()),
+            time: humantime::format_rfc3339_millis(check.at).to_string(),
+            output: failure.map(|unhealthy| unhealthy.reason().code),
         }
-        let mut notes = Vec::new();
-        let mut checks = Map::new();
-        for (name, check) in facts.checks {
-            let failure = failure(check, route, facts.liveness);
-            checks.insert(
-                format!("{}:responseTime", Excerpt::from(name)),
-                json!([measured(check, failure, facts.now)]),
-            );
-            notes.extend(
-                failure
-                    .filter(|_| facts.expose_errors)
-                    .map(ToString::to_string),
-            );
-        }
-        if !checks.is_empty() {
-            document["checks"] = checks.into();
-        }
-        if !notes.is_empty() {
-            document["notes"] = notes.into();
-        }
-        document.to_string()
     }
 }
 
@@ -364,21 +427,6 @@ fn failure<'a>(check: &'a Check, route: Route<'_>, liveness: Liveness) -> Option
     let unhealthy = check.verdict.as_ref().err()?;
     let forgiven = route == Route::Healthz && liveness == Liveness::Answers && unhealthy.answered();
     (!forgiven).then_some(unhealthy)
-}
-
-fn measured(check: &Check, failure: Option<&Unhealthy>, now: Instant) -> Value {
-    let mut measured = json!({
-        "componentType": "component",
-        "observedValue": (check.took.as_secs_f64() * 1e6).round() / 1e3,
-        "observedUnit": "ms",
-        "ageMs": now.saturating_duration_since(check.finished).as_millis(),
-        "status": if failure.is_none() { "pass" } else { "fail" },
-        "time": humantime::format_rfc3339_millis(check.at).to_string(),
-    });
-    if let Some(unhealthy) = failure {
-        measured["output"] = unhealthy.reason().code.into();
-    }
-    measured
 }
 
 #[cfg(test)]

@@ -7,14 +7,13 @@
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
-
 use crate::registry;
 use crate::target::HEALTHY;
 use crate::target::record::{KEPT, Record, Sample};
 use crate::target::row::Row;
 
 mod endpoints;
+mod json;
 mod registration;
 
 /// What the page may load: nothing.
@@ -93,21 +92,9 @@ impl Status {
         page
     }
 
-    /// The same facts for a program.
+    /// The same for a program.
     pub fn json(&self) -> String {
-        let targets: Vec<_> = self
-            .targets
-            .iter()
-            .map(|target| target.json(self))
-            .collect();
-        json!({
-            "status": self.verdict(),
-            "draining": self.draining,
-            "targets": targets,
-            "registration": self.registration.as_ref().map(|status| status.json(self.now)),
-            "version": crate::VERSION,
-        })
-        .to_string()
+        serde_json::to_string(&json::Document::new(self)).unwrap_or_default()
     }
 
     fn verdict(&self) -> &'static str {
@@ -240,33 +227,6 @@ impl TargetStatus {
         endpoints::write_html(&self.rows, status.expose_errors, room, page)?;
         page.push_str("</dl>");
         Ok(())
-    }
-
-    fn json(&self, status: &Status) -> Value {
-        let now = status.now;
-        let latest = self.record.latest.as_ref();
-        let time =
-            |at: Option<SystemTime>| at.map(|at| humantime::format_rfc3339_millis(at).to_string());
-        let failure = latest.and_then(|check| check.verdict.as_ref().err());
-        let endpoints = endpoints::json(&self.rows, status.expose_errors);
-        json!({
-            "name": self.name,
-            "address": self.address,
-            "protocol": self.protocol,
-            "status": latest.map_or("unknown", |check| if check.verdict.is_ok() { "healthy" } else { "unhealthy" }),
-            "since": time(self.record.since),
-            "reason": failure.map(|unhealthy| unhealthy.reason().code),
-            "detail": failure.filter(|_| status.expose_errors).map(ToString::to_string),
-            "todo": failure.map(|unhealthy| unhealthy.reason().remedy),
-            "lastProbe": time(latest.map(|check| check.at)),
-            "ageMs": latest.map(|check| now.duration_since(check.at).unwrap_or_default().as_millis()),
-            "lastSuccess": time(self.record.last_success),
-            "certificateExpires": time(self.certificate_expiry),
-            "endpoints": endpoints,
-            "history": self.record.history.iter().map(|Sample { code, took }| {
-                json!({"result": code, "ms": milliseconds(*took)})
-            }).collect::<Vec<_>>(),
-        })
     }
 }
 

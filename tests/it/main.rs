@@ -12,6 +12,7 @@
 //! | `flood`            | also when it never stops talking                                |
 //! | `token`            | a service account's token that rotates                          |
 //! | `tls`, `unix`      | services behind certificates and sockets                        |
+//! | `limits`           | what one client can hold of the port                            |
 //! | `hostile_client`   | whatever clients do, the kubelet gets its answer                |
 //! | `endpoints`        | a Service, whose endpoints are all asked                        |
 //! | `scale`            | what one of a thousand Services costs that are watched          |
@@ -51,6 +52,7 @@ mod hostile_client;
 mod hostile_target;
 mod joining;
 mod lifecycle;
+mod limits;
 mod operated;
 mod pages;
 mod probe;

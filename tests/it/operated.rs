@@ -70,6 +70,13 @@ impl Operated {
         value.map(|value| value.parse().unwrap())
     }
 
+    /// Waits until a series has this value: the page is rendered at most once a second.
+    #[cfg(feature = "tls")]
+    pub async fn has_metric(&self, series: &str, expected: f64) {
+        let has = async { while self.metric(series).await != Some(expected) {} };
+        within(series, has).await;
+    }
+
     /// The messages after the start line, when there are at least so many.
     pub async fn has_logged(&mut self, at_least: usize) -> Vec<String> {
         let log = self.0.log(1 + at_least).await;

@@ -1,12 +1,15 @@
 //! `/metrics` and `/statusz`: what they tell, and that no client can make them grow.
 
+use micro_health::server::pages::FRESH;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::support::client::Connection;
 use crate::support::kubelet::{self, TIMEOUT};
 use crate::support::scripts::mucp;
 use crate::support::service::Service;
 use crate::support::sidecar::Sidecar;
+use crate::support::within;
 
 fn series(text: &str) -> usize {
     text.lines().filter(|line| !line.starts_with('#')).count()
@@ -80,7 +83,17 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     for path in ["/health", "/health?x", "/nothing", "/metrics"] {
         client.ask(path).await;
     }
-    let before = series(&client.ask("/metrics").await.body);
+    let mut before = String::new();
+    let other = "health_sidecar_http_requests_total{path=\"other\",code=\"404\",client=\"other\"}";
+    let shown = |page: &str, at_least: f64| page.contains(other) && value(page, other) >= at_least;
+    let seen = async {
+        // The first page was made before it was counted itself.
+        while !shown(&before, 1.0) || !before.contains("path=\"/metrics\"") {
+            before = client.ask("/metrics").await.body;
+        }
+    };
+    within("the first page", seen).await;
+    let before = series(&before);
 
     for batch in 0..100 {
         let mut requests = String::new();
@@ -103,9 +116,54 @@ async fn ten_thousand_hostile_requests_make_no_series() {
         }
     }
 
-    let after = series(&client.ask("/metrics").await.body);
+    // Half of the requests had a path that there is not.
+    let mut after = String::new();
+    let seen = async {
+        while !shown(&after, 5000.0) {
+            after = client.ask("/metrics").await.body;
+        }
+    };
+    within("the page after them", seen).await;
+    let after = series(&after);
     // One more at most: /livez had not been asked before.
     assert!(after <= before + 1, "{before} series became {after}");
+}
+
+/// The page for a person, as soon as it has this text: it is rendered at most once a second.
+async fn shows(sidecar: &Sidecar, text: &str) -> String {
+    let mut page = String::new();
+    let shown = async {
+        while !page.contains(text) {
+            page = sidecar.probe("/statusz").await.body;
+        }
+    };
+    within(text, shown).await;
+    page
+}
+
+#[tokio::test]
+async fn a_page_is_rendered_at_most_once_a_second() {
+    let greeter = Service::start(mucp()).await;
+    let sidecar = Sidecar::start(greeter.address, &[]).await;
+    for path in ["/metrics", "/statusz"] {
+        let started = Instant::now();
+        let mut client = sidecar.connect().await;
+        let (mut pages, mut renderings) = (vec![client.ask(path).await.body], 1);
+        // The page tells of itself: requests in one, its version's age in the other.
+        let turned = async {
+            while renderings < 3 {
+                let page = client.ask(path).await.body;
+                sidecar.probe("/health").await;
+                if pages.last() != Some(&page) {
+                    renderings += 1;
+                }
+                pages.push(page);
+            }
+        };
+        within("two more renderings", turned).await;
+        assert!(started.elapsed() >= 2 * FRESH, "{path}");
+        assert!(pages.len() > 20, "{path}: {}", pages.len());
+    }
 }
 
 #[tokio::test]
@@ -126,16 +184,13 @@ async fn the_page_tells_verdict_reason_and_what_to_do() {
     assert_eq!(greeter.accepted(), 0, "the page asks nothing itself");
 
     sidecar.probe("/health").await;
-    let page = sidecar.probe("/statusz").await.body;
-    assert!(
-        page.contains("&lt;b&gt;greeter&lt;/b&gt; is healthy") && !page.contains("<b>greeter"),
-        "{page}"
-    );
+    let page = shows(&sidecar, "&lt;b&gt;greeter&lt;/b&gt; is healthy").await;
+    assert!(!page.contains("<b>greeter"), "{page}");
 
     greeter.stop().await;
     sidecar.probe("/health").await;
-    let page = sidecar.probe("/statusz").await.body;
-    for text in ["is unhealthy", "unreachable", "is the service running"] {
+    let page = shows(&sidecar, "is unhealthy").await;
+    for text in ["unreachable", "is the service running"] {
         assert!(page.contains(text), "{text:?} is not in\n{page}");
     }
     assert!(

@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-use serde_json::{Value, json};
-
 use super::Escaped;
 use crate::target::row::Row;
 
@@ -58,21 +56,19 @@ fn line(row: &Row, expose_errors: bool) -> Result<String, fmt::Error> {
     Ok(line)
 }
 
-/// The same for a program; `null` for a target that is no Service.
-pub(super) fn json(rows: &[Row], expose_errors: bool) -> Value {
-    if rows.is_empty() {
-        return Value::Null;
-    }
+/// The same for a program; none for a target that is no Service.
+pub(super) fn rows(rows: &[Row], expose_errors: bool) -> Option<Vec<Row>> {
     let rows = rows.iter().map(|row| Row {
         message: row.message.clone().filter(|_| expose_errors),
         ..row.clone()
     });
-    json!(rows.collect::<Vec<_>>())
+    Some(rows.collect::<Vec<_>>()).filter(|rows| !rows.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn row(number: usize, result: Option<&'static str>) -> Row {
         Row {
@@ -122,6 +118,7 @@ mod tests {
     #[test]
     fn a_programs_list_is_whole_and_has_the_text_only_if_that_may_leave() {
         let rows = [row(1, Some("unreachable")), row(2, None)];
+        let json = |rows, expose_errors| json!(super::rows(rows, expose_errors));
         let told = json(&rows, true);
         assert_eq!(told[0]["message"], "<refused>");
         assert_eq!(

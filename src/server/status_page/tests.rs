@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::target::{Check, Verdict};
 use crate::unhealthy::Unhealthy;
+use serde_json::{Value, json};
 
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)

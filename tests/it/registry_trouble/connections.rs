@@ -1,5 +1,8 @@
 //! Servers that are there and say nothing, or next to nothing.
 
+use std::net::SocketAddr;
+
+use futures_util::future;
 use tokio::time::Instant;
 
 use super::*;
@@ -53,4 +56,43 @@ async fn who_leaves_does_not_wait_for_a_server_that_says_nothing() {
         .logged("Stopping with the pod still registered")
         .await;
     assert_eq!(messages(&log, "Stopping").len(), 2);
+}
+
+/// Answers of `/prestop` to clients that each ask so many times, and how long that took.
+async fn asked_by(clients: usize, times: usize, sidecar: SocketAddr) -> (Vec<String>, Duration) {
+    let started = Instant::now();
+    let each = (0..clients).map(|_| async {
+        let mut answers = Vec::new();
+        for _ in 0..times {
+            let answer = kubelet::ask(sidecar, "/prestop", "*/*", LEAVING).await;
+            answers.push(answer.body);
+        }
+        answers
+    });
+    let answers = future::join_all(each).await.concat();
+    (answers, started.elapsed())
+}
+
+#[tokio::test]
+async fn any_number_of_prestop_hooks_makes_one_request_a_second() {
+    let world = World::start().await;
+    let (answers, took) = asked_by(8, 100, world.sidecar.address).await;
+    assert!(answers.iter().all(|it| it == "NOT_TERMINATING"));
+    let reads = world.pod.asked(Verb::Get).len();
+    assert!(reads as u64 <= took.as_secs() + 1, "{reads} in {took:?}");
+    let log = world.end("eight hundred preStop hooks").await;
+    assert_eq!(messages(&log, "/prestop was called").len(), 1);
+}
+
+#[tokio::test]
+async fn prestop_hooks_that_wait_for_a_silent_server_hold_few_connections() {
+    let world = World::start().await;
+    world.trouble(world.pod.troubled(|_| Some(Answer::Silence)));
+    let (answers, took) = asked_by(100, 1, world.sidecar.address).await;
+    let count = |body: &str| answers.iter().filter(|it| *it == body).count();
+    assert_eq!((count("UNKNOWN"), count("BUSY")), (8, 92));
+    assert!(took < LEAVING, "{took:?}");
+    let reads = world.pod.asked(Verb::Get).len();
+    assert!(reads <= 2, "{reads}");
+    assert_eq!(world.sidecar.probe("/livez").await.status, 200);
 }

@@ -1,0 +1,138 @@
+//! The status of each service that has a Watch: one task follows the monitors of a service for all
+//! of its Watches, because 64 subscriptions for each of a thousand Watches would take the memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures_util::{FutureExt as _, future};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{self, Instant};
+
+use crate::monitor::{Monitor, Seen};
+
+/// The services that have a Watch.
+#[derive(Debug)]
+pub(super) struct Statuses {
+    monitors: Arc<[Monitor]>,
+    draining: watch::Receiver<bool>,
+    followed: Mutex<HashMap<String, Weak<Followed>>>,
+}
+
+/// The status of one service, for as long as a Watch holds this.
+#[derive(Debug)]
+pub(super) struct Followed {
+    status: watch::Receiver<Option<bool>>,
+    task: AbortHandle,
+}
+
+/// What the task of a service reads and writes.
+struct Follower {
+    /// One for each target.
+    verdicts: Vec<watch::Receiver<Seen>>,
+    draining: watch::Receiver<bool>,
+    /// The latest end of the monitors' first checks.
+    first_check: Instant,
+    status: watch::Sender<Option<bool>>,
+}
+
+// === impl Statuses ===
+
+impl Statuses {
+    pub(super) fn new(monitors: Arc<[Monitor]>, draining: watch::Receiver<bool>) -> Self {
+        Self {
+            monitors,
+            draining,
+            followed: Mutex::default(),
+        }
+    }
+
+    /// Follows a service, "" being all of them. `None` if there is none of this name.
+    pub(super) fn follow(&self, service: &str) -> Option<Arc<Followed>> {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = followed.get(service).and_then(Weak::upgrade) {
+            return Some(kept);
+        }
+        let monitors = self.monitors.iter();
+        let monitors: Vec<_> = monitors
+            .filter(|monitor| service.is_empty() || monitor.target().name() == service)
+            .collect();
+        let timeouts = monitors.iter().map(|it| it.target().check_timeout());
+        let first_check = Instant::now() + timeouts.max()?;
+        let (sender, status) = watch::channel(None);
+        let follower = Follower {
+            verdicts: monitors.into_iter().map(Monitor::subscribe).collect(),
+            draining: self.draining.clone(),
+            first_check,
+            status: sender,
+        };
+        let task = tokio::spawn(follower.run()).abort_handle();
+        let kept = Arc::new(Followed { status, task });
+        followed.insert(service.to_owned(), Arc::downgrade(&kept));
+        Some(kept)
+    }
+}
+
+// === impl Followed ===
+
+impl Followed {
+    /// Whether the service is healthy: `None` until its first check, closed after the drain.
+    pub(super) fn status(&self) -> watch::Receiver<Option<bool>> {
+        self.status.clone()
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+// === impl Follower ===
+
+impl Follower {
+    /// Publishes each change until the drain.
+    async fn run(mut self) {
+        loop {
+            let drains = *self.draining.borrow();
+            let status = if drains { Some(false) } else { self.read() };
+            self.status.send_if_modified(|last| {
+                let changed = status.is_some() && *last != status;
+                *last = status.or(*last);
+                changed
+            });
+            if drains {
+                return;
+            }
+            self.changed().await;
+        }
+    }
+
+    /// The status by the monitors' verdicts: a check of our own could contradict them. `None` while
+    /// a first check is in flight.
+    fn read(&mut self) -> Option<bool> {
+        let verdicts = self.verdicts.iter_mut();
+        let seen: Vec<_> = verdicts.map(|seen| *seen.borrow_and_update()).collect();
+        let waits = Instant::now() < self.first_check && !seen.iter().all(|seen| seen.checked);
+        // No verdict yet is no healthy one: `--rise` is not reached.
+        (!waits).then(|| seen.iter().all(|seen| seen.verdict == Some(true)))
+    }
+
+    /// Resolves when the status may have changed.
+    async fn changed(&mut self) {
+        let waits = self.status.borrow().is_none();
+        let each = self.verdicts.iter_mut();
+        let each = each.map(|verdict| verdict.changed().boxed());
+        let changed = async {
+            if future::select_all(each).await.0.is_err() {
+                // The monitors have ended, as all else is about to.
+                future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            _ = self.draining.wait_for(|draining| *draining) => {}
+            () = changed => {}
+            () = time::sleep_until(self.first_check), if waits => {}
+        }
+    }
+}

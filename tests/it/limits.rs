@@ -1,0 +1,232 @@
+//! What one client can hold of the port: requests, messages, streams, descriptors. `just hostile`
+//! measures each of these clients a thousand times over, on the shipped file.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::{self, Instant};
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus::Serving;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::hostile_client::beside_a_well_service;
+use crate::support::frames::{
+    self as h2, END_STREAM, FIRST, Frame, GET_HEALTH, PING, PREFACE, SETTINGS,
+};
+use crate::support::process::{self, Process};
+use crate::support::service::Service;
+use crate::support::sidecar::Sidecar;
+use crate::support::{NAME, descriptors, scripts, within};
+
+/// The head of a call, without its end.
+const CHECK: [(&str, &str); 6] = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":authority", "sidecar"),
+    (":path", "/grpc.health.v1.Health/Check"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+];
+
+/// The head of a Watch, and its message: the service "".
+fn watch() -> Vec<u8> {
+    let mut head = CHECK;
+    head[3].1 = "/grpc.health.v1.Health/Watch";
+    [
+        h2::headers(0, FIRST, &head),
+        h2::data(END_STREAM, FIRST, &h2::message(b"")),
+    ]
+    .concat()
+}
+
+/// An HTTP/2 connection that has sent this after its preface.
+async fn http2(sidecar: SocketAddr, frames: &[u8]) -> TcpStream {
+    let mut stream = within("connecting", TcpStream::connect(sidecar)).await;
+    let stream_ = stream.as_mut().unwrap();
+    let start = [PREFACE, &h2::settings(&[]), frames].concat();
+    within("sending", stream_.write_all(&start)).await.unwrap();
+    stream.unwrap()
+}
+
+/// Reads until the sidecar has sent a frame of this kind.
+async fn read_until(stream: &mut TcpStream, is_it: impl Fn(&Frame) -> bool) -> Frame {
+    let mut received = PREFACE.to_vec();
+    let read = async {
+        loop {
+            if let Some(frame) = h2::frames(&received).into_iter().find(&is_it) {
+                return frame;
+            }
+            let read = stream.read_buf(&mut received).await.unwrap();
+            assert!(read > 0, "closed after {received:?}");
+        }
+    };
+    within("a frame", read).await
+}
+
+async fn client(sidecar: SocketAddr) -> HealthClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{sidecar}")).unwrap();
+    HealthClient::new(within("connecting", endpoint.connect()).await.unwrap())
+}
+
+fn of(service: impl Into<String>) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.into(),
+    }
+}
+
+#[tokio::test]
+async fn the_settings_say_what_a_connection_may_hold() {
+    let service = Service::start(scripts::grpc()).await;
+    for targets in [1, 3] {
+        let more: Vec<_> = (1..targets)
+            .map(|n| format!("--target=other-{n}={}", service.address))
+            .collect();
+        let flags: Vec<_> = more.iter().map(String::as_str).collect();
+        let sidecar = Sidecar::start(service.address, &flags).await;
+        let mut stream = http2(sidecar.address, &[]).await;
+        let settings = read_until(&mut stream, |frame| frame.kind == SETTINGS).await;
+        let value = |id: u16| {
+            let mut pairs = settings.payload.chunks(6);
+            let found = pairs.find(|pair| pair[..2] == id.to_be_bytes());
+            found.map(|pair| u32::from_be_bytes(pair[2..].try_into().unwrap()))
+        };
+        // A Watch for each target and for the whole, and six Checks. RFC 9113, 6.5.2.
+        assert_eq!(value(3), Some(7 + targets), "MAX_CONCURRENT_STREAMS");
+        assert_eq!(value(4), Some(4 << 10), "INITIAL_WINDOW_SIZE");
+        assert_eq!(value(6), Some(8 << 10), "MAX_HEADER_LIST_SIZE");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_of_every_target_leaves_a_stream_for_a_check() {
+    let service = Service::start(scripts::grpc()).await;
+    let targets: Vec<_> = (1..16)
+        .map(|n| format!("--target=other-{n}={}", service.address))
+        .collect();
+    let flags: Vec<_> = targets.iter().map(String::as_str).collect();
+    let sidecar = Sidecar::start(service.address, &flags).await;
+    let mut client = client(sidecar.address).await;
+    let mut watches = Vec::new();
+    let others = (1..16).map(|n| format!("other-{n}"));
+    for name in [String::new(), NAME.to_owned()].into_iter().chain(others) {
+        let watch = within("a Watch", client.watch(of(name))).await;
+        let mut watch = watch.unwrap().into_inner();
+        let first = within("its first status", watch.next()).await;
+        assert_eq!(first.unwrap().unwrap().status(), Serving);
+        watches.push(watch);
+    }
+
+    let check = within("a Check", client.check(of(NAME))).await;
+
+    assert_eq!(check.unwrap().into_inner().status(), Serving);
+}
+
+#[tokio::test]
+async fn a_name_longer_than_any_is_refused_before_it_is_read() {
+    let service = Service::start(scripts::grpc()).await;
+    let sidecar = Sidecar::start(service.address, &[]).await;
+    let mut client = client(sidecar.address).await;
+    for (length, expected) in [
+        (4_000, Code::NotFound),
+        (5_000, Code::ResourceExhausted),
+        (4 << 20, Code::ResourceExhausted),
+    ] {
+        let refused = within("the answer", client.check(of("x".repeat(length)))).await;
+        assert_eq!(refused.unwrap_err().code(), expected, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop() {
+    const CLIENTS: usize = 300;
+    descriptors::may_open(CLIENTS + 200).await;
+    let (_service, mut sidecar) = beside_a_well_service().await;
+    let mut held = Vec::new();
+    for _ in 0..CLIENTS {
+        held.push(http2(sidecar.address, &h2::headers(0, FIRST, &CHECK)).await);
+    }
+    for _ in 0..10 {
+        assert_eq!(sidecar.probe("/livez").await.status, 200);
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    }
+
+    let last = held.last_mut().unwrap();
+    let given_up = read_until(last, |frame| frame.kind == h2::HEADERS).await;
+    // DEADLINE_EXCEEDED, as the only header that has this value.
+    assert!(given_up.payload.ends_with(b"4") || given_up.payload.windows(1).any(|it| it == b"4"));
+
+    for _ in 0..CLIENTS {
+        held.push(http2(sidecar.address, &h2::headers(0, FIRST, &CHECK)).await);
+    }
+    let stopping = Instant::now();
+    sidecar.signal("TERM").await;
+    assert!(sidecar.exit().await.success());
+    let took = stopping.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_watch_whose_client_is_gone_without_a_word_ends() {
+    const HUNG_UP: Duration = Duration::from_secs(30);
+    let service = Service::start(scripts::grpc()).await;
+    let sidecar = Sidecar::start(service.address, &[]).await;
+    let mut alive = client(sidecar.address).await;
+    let mut watch_ = alive.watch(of(NAME)).await.unwrap().into_inner();
+    assert!(within("the first status", watch_.next()).await.is_some());
+
+    // Reads, and never answers a PING.
+    let mut dead = http2(sidecar.address, &watch()).await;
+    let started = Instant::now();
+    read_until(&mut dead, |frame| frame.kind == PING).await;
+    let ended = time::timeout(HUNG_UP, dead.read_to_end(&mut Vec::new())).await;
+
+    assert!(ended.is_ok(), "still open after {HUNG_UP:?}");
+    let took = started.elapsed();
+    assert!(took > Duration::from_secs(4), "{took:?}");
+    // A client that answers keeps its connection: the Watch is still there.
+    let next = time::timeout(Duration::ZERO, watch_.next()).await;
+    assert!(next.is_err(), "{next:?}");
+    let check = within("a Check", alive.check(of(NAME))).await;
+    assert_eq!(check.unwrap().into_inner().status(), Serving);
+}
+
+/// Starts the sidecar with so many descriptors.
+async fn with_descriptors(most: usize, service: SocketAddr) -> Process {
+    let mut command = Command::new("sh");
+    process::prepare(&mut command);
+    command
+        .args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_health"))
+        .args(["--health_address=127.0.0.1:0", "--log_format=json"])
+        .args(["--protocol=grpc", &format!("--server_name={NAME}")])
+        .arg(format!("--server_address={service}"));
+    Process::spawn(command).await
+}
+
+#[tokio::test]
+async fn few_descriptors_are_never_all_held_by_clients() {
+    let service = Service::start(scripts::grpc()).await;
+    // The second are too few even for what the sidecar keeps for itself.
+    for most in [64, 15] {
+        let mut sidecar = with_descriptors(most, service.address).await;
+        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{most}");
+        let mut held = Vec::new();
+        let request = h2::headers(END_STREAM, FIRST, &GET_HEALTH);
+        for n in 0..100 {
+            held.push(http2(sidecar.address, &request).await);
+            if n % 10 == 0 {
+                assert_eq!(sidecar.probe("/livez").await.status, 200, "{most}");
+                assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{most}");
+            }
+        }
+        // That there are few, the start, the verdict, and that they have run out.
+        let lines = sidecar.log(1).await.len();
+        assert!(lines <= 4, "{most}: {:?}", sidecar.log(1).await);
+    }
+}
