@@ -15,7 +15,7 @@ fmt:
 # Lints, on everything that compiles; --all-targets leaves out what plain `cargo test` does
 clippy:
     cargo clippy --locked --all-targets -- -D warnings
-    cargo clippy --locked --test interop --test browser --test registry --test cluster -- -D warnings
+    cargo clippy --locked --test interop --test browser --test registry --test cluster --test hostile -- -D warnings
 
 # The documentation builds, and no link in it is broken
 doc:
@@ -76,6 +76,15 @@ cluster:
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     cargo --config "target.'cfg(unix)'.runner='tests/cluster/apart.sh'" test --locked --test cluster -- --test-threads=16
 
+# `just hostile gRPC` runs the rows whose name contains that. One test at a time: they measure times.
+# Every hostile client against the shipped file, and h2spec (needs Go and musl-gcc)
+hostile rows="":
+    bin="$(tests/rig/build.sh h2spec)" && \
+    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
+      --features kubernetes,latest,tls && \
+    MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
+    MICRO_HEALTH_ROWS="{{rows}}" cargo test --locked --test hostile -- --test-threads=1
+
 # /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser
@@ -118,4 +127,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets cluster
+ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets hostile cluster

@@ -1,0 +1,93 @@
+//! Clients of `grpc.health.v1`.
+
+use std::process::{Command, Stdio};
+
+use crate::attack::Client;
+use crate::http2::{self, streams, uploading};
+use crate::support::frames::{END_STREAM, data, headers, message};
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// The least that makes a request one of gRPC.
+const PLAIN: &[(&str, &str)] = &[("content-type", "application/grpc"), ("te", "trailers")];
+
+const GZIP: &[(&str, &str)] = &[
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+    ("grpc-encoding", "gzip"),
+];
+
+/// The largest message that a gRPC server takes if nobody says otherwise.
+const LARGE: usize = 4 << 20;
+
+/// What the bomb becomes.
+const BOMB: usize = 64 << 20;
+
+/// Checks whose body never ends.
+pub fn unfinished(count: u32) -> Client {
+    let open = |stream| headers(0, stream, &head(CHECK));
+    Client::sending([http2::start(), streams(count).flat_map(open).collect()].concat())
+}
+
+/// Watches on so many streams.
+pub fn watches(count: u32) -> Client {
+    let open = |stream| {
+        [
+            headers(0, stream, &head(WATCH)),
+            data(END_STREAM, stream, &message(&[])),
+        ]
+        .concat()
+    };
+    Client::sending([http2::start(), streams(count).flat_map(open).collect()].concat())
+}
+
+/// Checks of one message that is as large as may be.
+pub fn large_messages() -> Client {
+    uploading(CHECK, PLAIN, message(&vec![0; LARGE - 1]))
+}
+
+/// Checks with message after message.
+pub fn many_messages() -> Client {
+    uploading(CHECK, PLAIN, message(&[]).repeat(LARGE / 20))
+}
+
+/// Checks whose message is said to be compressed, and is not; or is, and grows a thousandfold.
+pub fn compressed() -> Client {
+    let compressed = |bytes: &[u8]| {
+        let mut message = message(bytes);
+        message[0] = 1;
+        message
+    };
+    Client::each([
+        uploading(CHECK, PLAIN, compressed(&[0; 64 << 10])),
+        uploading(CHECK, GZIP, compressed(&[0; 64 << 10])),
+        uploading(CHECK, GZIP, compressed(&bomb())),
+    ])
+}
+
+/// Zeros that gzip has made small.
+fn bomb() -> Vec<u8> {
+    let script = format!("head -c {BOMB} /dev/zero | gzip -9");
+    let gzip = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .output();
+    let gzip = gzip.expect("sh must be installed");
+    assert!(
+        gzip.status.success() && gzip.stdout.len() > 1_000,
+        "{gzip:?}"
+    );
+    gzip.stdout
+}
+
+fn head(path: &str) -> [(&str, &str); 6] {
+    [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "sidecar"),
+        (":path", path),
+        PLAIN[0],
+        PLAIN[1],
+    ]
+}

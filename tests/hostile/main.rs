@@ -1,0 +1,47 @@
+//! Clients that mean harm, against the shipped file: whatever they do, the kubelet gets its answer, the
+//! memory stays below the manifests' limit, and the stop is not delayed.
+//!
+//! | file          | what it has                                                     |
+//! |---------------|-----------------------------------------------------------------|
+//! | `table`       | one row for each hostile client                                 |
+//! | `attack`      | clients on a thread of their own, which return when hung up on  |
+//! | `http1`       | clients of HTTP/1.1                                             |
+//! | `http2`       | clients of HTTP/2                                               |
+//! | `grpc`        | clients of grpc.health.v1                                       |
+//! | `pod`         | the sidecar, the service beside it, and the API server          |
+//! | `prober`      | the kubelet's probes meanwhile                                  |
+//! | `measure`     | one row's figures                                               |
+//! | `report`      | the gates, and the table as text                                |
+//! | `conformance` | h2spec, and the cases that may fail                             |
+//!
+//! `just hostile` builds the shipped file and runs all of it; `just hostile gRPC` the rows whose name contains
+//! that. The table stays in target/tmp/hostile.txt.
+
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
+)]
+
+mod attack;
+mod conformance;
+mod grpc;
+mod http1;
+mod http2;
+mod measure;
+mod pod;
+mod prober;
+mod report;
+mod table;
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of it"
+)]
+#[path = "../it"]
+mod it {
+    pub mod support;
+}
+
+use it::support;

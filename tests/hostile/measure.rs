@@ -1,0 +1,97 @@
+//! One row's figures: an attack, the probes meanwhile, what it leaves behind, and a stop under attack.
+
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+
+use crate::pod::{Pod, Setting};
+use crate::prober::{ALIVE, Prober, Probes, probe};
+use crate::table::Row;
+
+/// How long the sidecar is attacked. Longer than a client has for its first request, so that deadlines are seen.
+pub const ATTACK: Duration = Duration::from_millis(2_500);
+
+/// How long it is attacked before it is stopped.
+const BEFORE_STOP: Duration = Duration::from_millis(400);
+
+/// The longest that a stop, or the return of descriptors, is waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A row's figures.
+#[derive(Debug)]
+pub struct Figures {
+    pub name: &'static str,
+    /// The most memory in KiB; `None` if the sidecar died.
+    pub peak: Option<usize>,
+    pub livez: Probes,
+    pub health: Probes,
+    /// Lines that were logged during the attack.
+    pub lines: usize,
+    pub first_line: Option<String>,
+    /// Descriptors before the attack, and after it.
+    pub descriptors: (usize, usize),
+    /// From SIGTERM to exit.
+    pub stop: Duration,
+    /// GETs at the API server during the attack.
+    pub reads: Option<usize>,
+}
+
+/// Measures a row in a pod of its own.
+pub async fn measure(row: &Row) -> Figures {
+    let mut pod = Pod::start(row.setting).await;
+    let address = pod.sidecar.address;
+    let descriptors = pod.sidecar.descriptors();
+    let reads = pod.reads();
+    let logged = pod.sidecar.log(0).await.len();
+    let start = |path, expected| Prober::start(row.setting.prober(), address, path, expected);
+
+    let attack = row.attack.start(address);
+    let probers = (
+        start("/livez", ALIVE),
+        start("/health", row.setting.health()),
+    );
+    time::sleep(ATTACK).await;
+    let ended = tokio::task::spawn_blocking(|| (probers.0.end(), probers.1.end()));
+    let (livez, health) = ended.await.unwrap();
+    let reads = reads.and_then(|before| Some(pod.reads()? - before));
+    drop(attack);
+
+    let log = pod.sidecar.log(0).await;
+    let lines = &log[logged..];
+    let after = descriptors_after(&pod, row.setting, descriptors).await;
+
+    let attack = row.attack.start(address);
+    time::sleep(BEFORE_STOP).await;
+    let peak = pod.peak();
+    let started = Instant::now();
+    pod.sidecar.signal("TERM").await;
+    let _ = time::timeout(PATIENCE, pod.sidecar.exit()).await;
+    let stop = started.elapsed();
+    drop(attack);
+
+    Figures {
+        name: row.name,
+        peak,
+        livez,
+        health,
+        lines: lines.len(),
+        first_line: lines.first().map(|line| line["message"].to_string()),
+        descriptors: (descriptors, after),
+        stop,
+        reads,
+    }
+}
+
+/// Waits until the descriptors are given back; each look is a probe away from the one before.
+async fn descriptors_after(pod: &Pod, setting: Setting, before: usize) -> usize {
+    let (address, from) = (pod.sidecar.address, setting.prober());
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = pod.sidecar.descriptors();
+        if now <= before || Instant::now() > end || pod.peak().is_none() {
+            return now;
+        }
+        let probe = tokio::task::spawn_blocking(move || probe(from, address, "/livez", ALIVE));
+        let _ = probe.await;
+    }
+}

@@ -1,0 +1,168 @@
+//! The sidecar, the service beside it, and the API server.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use crate::prober::{Expected, NOT_HEALTHY, OK, probe};
+use crate::support::one_pod::{Answer, OnePod, POD, Verb};
+use crate::support::process::{self, Process};
+use crate::support::service::Service;
+use crate::support::{NAME, scripts};
+
+/// Descriptors that a process may open unless somebody raised it, as in most containers.
+const DESCRIPTORS: usize = 1024;
+
+/// Descriptors that are soon used up.
+const FEW_DESCRIPTORS: usize = 64;
+
+/// Address space in KiB. A sidecar that a fault lets grow dies here, and not the machine.
+const ADDRESS_SPACE: usize = 1 << 20;
+
+/// Targets beside the first, so that there are 64.
+const TARGETS: usize = 63;
+
+/// The pod in which a row takes place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Setting {
+    /// A sidecar beside a service that is well.
+    Well,
+    /// The same, and 64 targets.
+    Targets,
+    /// The same, and few descriptors.
+    Descriptors,
+    /// The same, registered at an API server that is well.
+    Registered,
+    /// The same, and the API server answers no GET.
+    ApiServerHangs,
+    /// The service accepts and never answers.
+    ServiceHangs,
+}
+
+/// A running sidecar in its setting.
+#[derive(Debug)]
+pub struct Pod {
+    pub sidecar: Process,
+    api: Option<(OnePod, Service)>,
+    _service: Service,
+}
+
+/// The file to be tested.
+pub fn shipped() -> PathBuf {
+    let path = std::env::var_os("MICRO_HEALTH_SHIPPED").filter(|path| !path.is_empty());
+    path.expect("MICRO_HEALTH_SHIPPED must name the shipped file: run `just hostile`")
+        .into()
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// The answer that `/health` has to give.
+    pub fn health(self) -> Expected {
+        if self == Self::ServiceHangs {
+            NOT_HEALTHY
+        } else {
+            OK
+        }
+    }
+
+    /// The prober's address: another than the clients' where they leave no room for a check of its own.
+    pub fn prober(self) -> IpAddr {
+        let host = if self == Self::ServiceHangs { 2 } else { 1 };
+        Ipv4Addr::new(127, 0, 0, host).into()
+    }
+
+    fn is_registered(self) -> bool {
+        matches!(self, Self::Registered | Self::ApiServerHangs)
+    }
+}
+
+// === impl Pod ===
+
+impl Pod {
+    pub async fn start(setting: Setting) -> Self {
+        let service = Service::start(scripts::grpc()).await;
+        let descriptors = match setting {
+            Setting::Descriptors => FEW_DESCRIPTORS,
+            _ => DESCRIPTORS,
+        };
+        let mut command = limited(descriptors);
+        command
+            .args([
+                "--health_address=127.0.0.1:0",
+                "--log_format=json",
+                "--protocol=grpc",
+            ])
+            .arg(format!("--server_name={NAME}"))
+            .arg(format!("--server_address={}", service.address));
+        if setting == Setting::Targets {
+            let target = |n| format!("--target=service-{n}={}", service.address);
+            command.args((0..TARGETS).map(target));
+        }
+        let api = if setting.is_registered() {
+            let pod = OnePod::new();
+            let api = Service::start(pod.well()).await;
+            command
+                .args(["--registry=kubernetes", "--register_jitter=0"])
+                .arg(format!("--pod_name={POD}"))
+                .arg(format!("--registry_address=http://{}", api.address));
+            Some((pod, api))
+        } else {
+            None
+        };
+        let mut sidecar = Process::spawn(command).await;
+        // Connects to the service and allocates what stays.
+        let address = sidecar.address;
+        let first =
+            tokio::task::spawn_blocking(move || probe(setting_address(), address, "/health", OK));
+        first.await.unwrap().expect("the service is well");
+        if let Some((pod, api)) = &api {
+            sidecar.logged("Registered").await;
+            pod.is_asked(1, Verb::Watch).await;
+            if setting == Setting::ApiServerHangs {
+                api.becomes(
+                    pod.troubled(|asked| (asked.verb == Verb::Get).then_some(Answer::Silence)),
+                );
+                pod.is_asked(2, Verb::Watch).await;
+            }
+        }
+        if setting == Setting::ServiceHangs {
+            service.becomes(scripts::silent());
+        }
+        Self {
+            sidecar,
+            api,
+            _service: service,
+        }
+    }
+
+    /// How often the API server was asked for the pod, where there is one.
+    pub fn reads(&self) -> Option<usize> {
+        let (pod, _) = self.api.as_ref()?;
+        Some(pod.asked(Verb::Get).len())
+    }
+
+    /// The most memory that it ever had, in KiB; `None` once it is dead.
+    pub fn peak(&self) -> Option<usize> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.sidecar.pid())).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.trim().strip_suffix(" kB")?.parse().ok()
+    }
+}
+
+fn setting_address() -> IpAddr {
+    Setting::Well.prober()
+}
+
+/// The shipped file with limits of its own: this process may have raised what it would inherit.
+fn limited(descriptors: usize) -> Command {
+    let script = format!("ulimit -n {descriptors}; ulimit -v {ADDRESS_SPACE}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    process::prepare(&mut command);
+    command.args(["-c", &script]).arg(shipped());
+    command
+}
