@@ -59,9 +59,10 @@ pub fn compressed() -> Client {
         message[0] = 1;
         message
     };
+    let zeros = vec![0; 64 << 10];
     Client::each([
-        uploading(CHECK, PLAIN, compressed(&[0; 64 << 10])),
-        uploading(CHECK, GZIP, compressed(&[0; 64 << 10])),
+        uploading(CHECK, PLAIN, compressed(&zeros)),
+        uploading(CHECK, GZIP, compressed(&zeros)),
         uploading(CHECK, GZIP, compressed(&bomb())),
     ])
 }

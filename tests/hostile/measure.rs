@@ -9,13 +9,16 @@ use crate::prober::{ALIVE, Prober, Probes, probe};
 use crate::table::Row;
 
 /// How long the sidecar is attacked. Longer than a client has for its first request, so that deadlines are seen.
-pub const ATTACK: Duration = Duration::from_millis(2_500);
+const ATTACK: Duration = Duration::from_millis(2_200);
+
+/// Descriptors that may have come: connections to the service or the API server that were not there before.
+pub const DESCRIPTORS: usize = 4;
 
 /// How long it is attacked before it is stopped.
-const BEFORE_STOP: Duration = Duration::from_millis(400);
+const BEFORE_STOP: Duration = Duration::from_millis(300);
 
 /// The longest that a stop, or the return of descriptors, is waited for.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A row's figures.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ async fn descriptors_after(pod: &Pod, setting: Setting, before: usize) -> usize 
     let end = Instant::now() + PATIENCE;
     loop {
         let now = pod.sidecar.descriptors();
-        if now <= before || Instant::now() > end || pod.peak().is_none() {
+        if now <= before + DESCRIPTORS || Instant::now() > end || pod.peak().is_none() {
             return now;
         }
         let probe = tokio::task::spawn_blocking(move || probe(from, address, "/livez", ALIVE));

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::prober::{Expected, NOT_HEALTHY, OK, probe};
@@ -20,8 +21,8 @@ const FEW_DESCRIPTORS: usize = 64;
 /// Address space in KiB. A sidecar that a fault lets grow dies here, and not the machine.
 const ADDRESS_SPACE: usize = 1 << 20;
 
-/// Targets beside the first, so that there are 64.
-const TARGETS: usize = 63;
+/// Targets of a pod that has many.
+const TARGETS: usize = 64;
 
 /// The pod in which a row takes place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,6 +74,10 @@ impl Setting {
         Ipv4Addr::new(127, 0, 0, host).into()
     }
 
+    fn targets(self) -> usize {
+        if self == Self::Targets { TARGETS } else { 1 }
+    }
+
     fn is_registered(self) -> bool {
         matches!(self, Self::Registered | Self::ApiServerHangs)
     }
@@ -96,10 +101,8 @@ impl Pod {
             ])
             .arg(format!("--server_name={NAME}"))
             .arg(format!("--server_address={}", service.address));
-        if setting == Setting::Targets {
-            let target = |n| format!("--target=service-{n}={}", service.address);
-            command.args((0..TARGETS).map(target));
-        }
+        let target = |n| format!("--target=service-{n}={}", service.address);
+        command.args((1..setting.targets()).map(target));
         let api = if setting.is_registered() {
             let pod = OnePod::new();
             let api = Service::start(pod.well()).await;
@@ -112,11 +115,7 @@ impl Pod {
             None
         };
         let mut sidecar = Process::spawn(command).await;
-        // Connects to the service and allocates what stays.
-        let address = sidecar.address;
-        let first =
-            tokio::task::spawn_blocking(move || probe(setting_address(), address, "/health", OK));
-        first.await.unwrap().expect("the service is well");
+        first_probe(&mut sidecar, setting.targets()).await;
         if let Some((pod, api)) = &api {
             sidecar.logged("Registered").await;
             pod.is_asked(1, Verb::Watch).await;
@@ -154,8 +153,17 @@ impl Pod {
     }
 }
 
-fn setting_address() -> IpAddr {
-    Setting::Well.prober()
+/// Probes until every target is known to be healthy, and logged: this connects to the services, and allocates
+/// what stays.
+async fn first_probe(sidecar: &mut Process, targets: usize) {
+    let (from, address) = (Setting::Well.prober(), sidecar.address);
+    let first = tokio::task::spawn_blocking(move || probe(from, address, "/health", OK));
+    first.await.unwrap().expect("the service is well");
+    let is_healthy = |line: &&Value| line["message"] == "Service is healthy";
+    let mut log = sidecar.log(0).await;
+    while log.iter().filter(is_healthy).count() < targets {
+        log = sidecar.log(log.len() + 1).await;
+    }
 }
 
 /// The shipped file with limits of its own: this process may have raised what it would inherit.

@@ -4,9 +4,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use tokio::time::Instant;
 
 /// `timeoutSeconds` of a probe that does not set it.
 pub const TIMEOUT: Duration = Duration::from_secs(1);

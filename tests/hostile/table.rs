@@ -81,7 +81,7 @@ fn slow() -> Vec<Row> {
 
 /// Clients that send much.
 fn fast() -> Vec<Row> {
-    let fast = |name, client| row(name, Well, Attack::by(FAST, client));
+    let fast = |name, client| row(name, Well, Attack::without_pause(FAST, client));
     let chunks = Client::each(["/livez", "/health"].map(http1::endless_chunks));
     vec![
         row("POST, endless chunks", Well, Attack::by(CROWD, chunks)),
