@@ -9,7 +9,7 @@ use crate::prober::{ALIVE, Prober, Probes, probe};
 use crate::table::Row;
 
 /// How long the sidecar is attacked. Longer than a client has for its first request, so that deadlines are seen.
-const ATTACK: Duration = Duration::from_millis(2_200);
+const ATTACK: Duration = Duration::from_millis(2_100);
 
 /// Descriptors that may have come: connections to the service or the API server that were not there before.
 pub const DESCRIPTORS: usize = 4;

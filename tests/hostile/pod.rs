@@ -108,6 +108,8 @@ impl Pod {
             let api = Service::start(pod.well()).await;
             command
                 .args(["--registry=kubernetes", "--register_jitter=0"])
+                // Clients of the service get no time to notice: it would be part of every stop.
+                .arg("--drain=0s")
                 .arg(format!("--pod_name={POD}"))
                 .arg(format!("--registry_address=http://{}", api.address));
             Some((pod, api))
