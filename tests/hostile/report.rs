@@ -13,7 +13,7 @@ const PEAK: usize = 24 << 10;
 /// Lines that may be logged: a limit that is reached and left, a verdict that changes; none for each client.
 const LINES: usize = 5;
 
-/// The longest stop: the longest check, the drain's two seconds, and what a busy machine adds.
+/// The longest stop: the longest check, the two seconds that a request's head may take, and a busy machine's slack.
 const STOP: Duration = Duration::from_millis(900 + 2_000 + 500);
 
 /// Probes of a path that a prober at least gets through, if each takes its second.
