@@ -15,21 +15,21 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time;
 
-/// The wait of a client before it returns: a thousand of them then open 2,000 connections a second, for as long
-/// as they are hung up on at once.
+/// The wait of a client before it reconnects. A thousand clients that are hung up on at once then open 2,000
+/// connections a second.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The wait after a connection that failed, even of a client without a pause.
+/// The wait after a failed connection, also for a client without a pause.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
-/// Bytes in one write of a flood, so that the writer is not what is slow.
+/// The size of one write of a flood: large, so that the writer is not the bottleneck.
 const WRITE: usize = 64 << 10;
 
-/// The connection of one client, from its beginning to its end. The number tells clients apart.
+/// The behaviour of a client on one connection. The client gets its number within the attack.
 #[derive(Clone)]
 pub struct Client(Arc<dyn Fn(TcpStream, usize) -> BoxFuture<'static, ()> + Send + Sync>);
 
-/// A number of clients, each of which returns when it was hung up on.
+/// A number of clients, each of which reconnects when the sidecar has hung up.
 #[derive(Clone)]
 pub struct Attack {
     clients: usize,
@@ -37,7 +37,7 @@ pub struct Attack {
     client: Client,
 }
 
-/// An attack under way; it ends, and its connections are closed, when this is dropped.
+/// An attack under way. Dropping it closes its connections and ends its thread.
 #[derive(Debug)]
 pub struct Running {
     end: Option<oneshot::Sender<()>>,
@@ -74,7 +74,7 @@ impl Client {
         })
     }
 
-    /// The same, and reads nothing.
+    /// Sends `start`, then `again` for as long as the sidecar takes it, and reads no answer.
     pub fn pouring_blindly(start: impl Into<Vec<u8>>, again: impl AsRef<[u8]>) -> Self {
         let (start, again) = (start.into().into(), many(again.as_ref()));
         Self::new(move |mut stream, _| {
@@ -83,7 +83,7 @@ impl Client {
         })
     }
 
-    /// Sends `start`, then `bytes` again and again, one each time.
+    /// Sends `start`, then one byte of `bytes` per interval, again and again.
     pub fn dripping(start: impl Into<Vec<u8>>, bytes: &'static [u8], each: Duration) -> Self {
         let start: Arc<[u8]> = start.into().into();
         Self::new(move |mut stream, _| {
@@ -109,7 +109,7 @@ impl Client {
         })
     }
 
-    /// One client after the other, by their numbers.
+    /// Distributes the connections over several behaviours by the client's number.
     pub fn each<const N: usize>(clients: [Self; N]) -> Self {
         Self::new(move |stream, n| (clients[n % N].0)(stream, n))
     }
@@ -118,7 +118,7 @@ impl Client {
 // === impl Attack ===
 
 impl Attack {
-    /// Clients that return after a pause.
+    /// Creates an attack whose clients pause before they reconnect.
     pub fn by(clients: usize, client: Client) -> Self {
         Self {
             clients,
@@ -127,7 +127,7 @@ impl Attack {
         }
     }
 
-    /// Clients that return at once.
+    /// Creates an attack whose clients reconnect at once.
     pub fn without_pause(clients: usize, client: Client) -> Self {
         Self {
             pause: Duration::ZERO,
@@ -135,7 +135,7 @@ impl Attack {
         }
     }
 
-    /// Begins it.
+    /// Starts the clients.
     pub fn start(&self, sidecar: SocketAddr) -> Running {
         let (end, ended) = oneshot::channel();
         let attack = self.clone();
@@ -158,13 +158,13 @@ impl Attack {
     async fn run(self, sidecar: SocketAddr) {
         let mut clients = JoinSet::new();
         for n in 0..self.clients {
-            clients.spawn(self.clone().come_back(sidecar, n));
+            clients.spawn(self.clone().reconnect(sidecar, n));
         }
         while clients.join_next().await.is_some() {}
     }
 
-    /// Connects again and again, until the port refuses: the sidecar has stopped.
-    async fn come_back(self, sidecar: SocketAddr, n: usize) {
+    /// Connects again and again until the port refuses, because the sidecar has stopped.
+    async fn reconnect(self, sidecar: SocketAddr, n: usize) {
         loop {
             match TcpStream::connect(sidecar).await {
                 Ok(stream) => (self.client.0)(stream, n).await,

@@ -8,18 +8,18 @@ use tokio::time;
 
 use crate::pod::{Pod, Setting};
 
-/// The suite takes two seconds, and each case at most one.
+/// The bound of the suite, which takes two seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The cases that fail, and why they may.
+/// The cases that fail, each with the reason.
 const KNOWN: [&str; 2] = [
-    // What does not begin as HTTP/2 does is HTTP/1.1 on this port, and is told 400 before it is hung up on.
+    // The port speaks HTTP/1.1 too. It takes any other preface for HTTP/1.1 and answers 400 before it closes.
     "failed http2/3.5/2 Sends invalid connection preface",
-    // The frame is larger than the stream's window, which the suite does not look at: no request here needs more.
+    // The suite ignores the stream's window, which is smaller than this frame: no request needs more.
     "failed http2/4.2/1 Sends a DATA frame with 2^14 octets in length",
 ];
 
-/// All cases, so that none is lost unnoticed.
+/// The totals, so that no case is skipped unnoticed.
 const TOTAL: &str = "144 passed, 2 failed, 0 skipped";
 
 #[tokio::test]

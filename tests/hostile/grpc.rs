@@ -9,7 +9,7 @@ use crate::support::frames::{END_STREAM, data, headers, message};
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
-/// The least that makes a request one of gRPC.
+/// The headers of every gRPC request.
 const PLAIN: &[(&str, &str)] = &[("content-type", "application/grpc"), ("te", "trailers")];
 
 const GZIP: &[(&str, &str)] = &[
@@ -18,19 +18,19 @@ const GZIP: &[(&str, &str)] = &[
     ("grpc-encoding", "gzip"),
 ];
 
-/// The largest message that a gRPC server takes if nobody says otherwise.
+/// The largest message that a gRPC server accepts by default.
 const LARGE: usize = 4 << 20;
 
-/// What the bomb becomes.
+/// The size of the bomb after decompression.
 const BOMB: usize = 64 << 20;
 
-/// Checks whose body never ends.
+/// Sends Checks whose body never ends.
 pub fn unfinished(count: u32) -> Client {
     let open = |stream| headers(0, stream, &head(CHECK));
     Client::sending([http2::start(), streams(count).flat_map(open).collect()].concat())
 }
 
-/// Watches on so many streams.
+/// Opens a number of Watches.
 pub fn watches(count: u32) -> Client {
     let open = |stream| {
         [
@@ -42,17 +42,17 @@ pub fn watches(count: u32) -> Client {
     Client::sending([http2::start(), streams(count).flat_map(open).collect()].concat())
 }
 
-/// Checks of one message that is as large as may be.
+/// Sends Checks with one message of the largest size.
 pub fn large_messages() -> Client {
     uploading(CHECK, PLAIN, message(&vec![0; LARGE - 1]))
 }
 
-/// Checks with message after message.
+/// Sends Checks with many messages each.
 pub fn many_messages() -> Client {
     uploading(CHECK, PLAIN, message(&[]).repeat(LARGE / 20))
 }
 
-/// Checks whose message is said to be compressed, and is not; or is, and grows a thousandfold.
+/// Sends Checks with the compressed flag: without an encoding, with an invalid body, and with a gzip bomb.
 pub fn compressed() -> Client {
     let compressed = |bytes: &[u8]| {
         let mut message = message(bytes);
@@ -67,7 +67,7 @@ pub fn compressed() -> Client {
     ])
 }
 
-/// Zeros that gzip has made small.
+/// Returns compressed zeros.
 fn bomb() -> Vec<u8> {
     let script = format!("head -c {BOMB} /dev/zero | gzip -9");
     let gzip = Command::new("sh")

@@ -8,10 +8,10 @@ use tokio::net::TcpStream;
 use crate::attack::{Client, drain};
 use crate::support::client::get;
 
-/// Between two bytes of a slow client: faster than any deadline for a byte, slower than any for a request.
+/// The interval between two bytes of a slow client.
 const DRIP: Duration = Duration::from_millis(100);
 
-/// Requests in one write of a pipeline.
+/// The number of requests in one write of a pipeline.
 const PIPELINE: usize = 50;
 
 pub fn slow_head() -> Client {
@@ -26,7 +26,7 @@ pub fn slow_body() -> Client {
     Client::dripping(post("/livez", "Content-Length: 100000"), b"a", DRIP)
 }
 
-/// A body without an end, whose chunks come as fast as they are taken.
+/// Sends a chunked body without an end, as fast as the sidecar reads it.
 pub fn endless_chunks(path: &str) -> Client {
     let chunk = format!("400\r\n{}\r\n", "a".repeat(0x400));
     Client::pouring_blindly(post(path, "Transfer-Encoding: chunked"), chunk)
@@ -39,17 +39,17 @@ pub fn huge_body() -> Client {
     )
 }
 
-/// Asks for a page again and again and reads none.
+/// Requests a page again and again and reads no answer.
 pub fn never_reading(path: &str) -> Client {
     Client::pouring_blindly("", get(path))
 }
 
-/// Sends many requests before it reads their answers.
+/// Sends requests without waiting for the answers, and reads them.
 pub fn pipelining(path: &str) -> Client {
     Client::pouring("", get(path).repeat(PIPELINE))
 }
 
-/// One request on each connection.
+/// Sends one request per connection.
 pub fn one_request(path: &str) -> Client {
     let request = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n");
     Client::new(move |mut stream, _| {
@@ -62,7 +62,7 @@ pub fn one_request(path: &str) -> Client {
     })
 }
 
-/// One request after the other on a connection that is kept.
+/// Sends one request after the other on a connection that is kept.
 pub fn kept(path: &str) -> Client {
     let request = get(path);
     Client::new(move |mut stream, _| {

@@ -1,4 +1,4 @@
-//! Clients of HTTP/2, most of them frame by frame.
+//! Clients of HTTP/2, most of them written frame by frame.
 
 use std::future;
 
@@ -14,38 +14,39 @@ use crate::support::frames::{
     block, data, frame, headers, reset, settings,
 };
 
-/// Streams at once on one connection: as many as the sidecar allows.
+/// The number of concurrent streams on one connection: as many as the sidecar allows with one target.
 pub const STREAMS: u32 = 8;
 
-/// Streams in one flood, after which its client returns.
+/// The number of streams in one flood.
 const FLOOD: u32 = 20_000;
 
 const PRIORITY: u8 = 2;
 const UNKNOWN: u8 = 0xfe;
 
-/// The ids of a setting.
+/// The id of a setting.
 const HEADER_TABLE_SIZE: u16 = 1;
+/// The id of a setting.
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// The most that a header list of a stream may have, with some room (RFC 9113, 6.5.2).
+/// The size of a large header list as RFC 9113, 6.5.2 counts it, just below the sidecar's limit.
 const HEADER_LIST: usize = 7 << 10;
 
-/// The first bytes of a connection.
+/// Returns the first bytes of a connection.
 pub fn start() -> Vec<u8> {
     [PREFACE, &settings(&[])].concat()
 }
 
-/// The numbers of so many streams.
+/// Returns the ids of the first streams of a connection.
 pub fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 2 * n + 1)
 }
 
-/// Asks once, then holds the connection.
+/// Sends one request, then stays idle.
 pub fn idle() -> Client {
     Client::sending([start(), headers(END_STREAM, 1, &GET_HEALTH)].concat())
 }
 
-/// Asks for pages that it leaves no window for.
+/// Requests pages with a window of zero.
 pub fn without_window() -> Client {
     let start = [PREFACE, &settings(&[(INITIAL_WINDOW_SIZE, 0)])].concat();
     let ask = |(stream, path)| headers(END_STREAM, stream, &request("GET", path));
@@ -53,12 +54,12 @@ pub fn without_window() -> Client {
     Client::sending([start, pages.flat_map(ask).collect()].concat())
 }
 
-/// Opens streams and gives them up at once (CVE-2023-44487).
+/// Opens streams and resets them at once (CVE-2023-44487).
 pub fn rapid_resets() -> Client {
     flood_of(|stream| [headers(END_STREAM, stream, &GET_HEALTH), reset(stream, 8)].concat())
 }
 
-/// Opens streams and has the sidecar give them up (CVE-2025-8671), in three ways.
+/// Opens streams and makes the sidecar reset them (CVE-2025-8671), in three ways.
 pub fn made_resets() -> Client {
     let open = |flags, stream| headers(flags, stream, &GET_HEALTH);
     let update = |stream, by: u32| frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
@@ -75,7 +76,7 @@ fn flood_of(frames: impl Fn(u32) -> Vec<u8>) -> Client {
     both([start(), all].concat(), frame(PING, 0, 0, &[7; 8]))
 }
 
-/// Floods of one kind: half of the clients read, and half do not.
+/// Floods with `again`; half of the clients read the answers.
 fn both(start: Vec<u8>, again: Vec<u8>) -> Client {
     Client::each([
         Client::pouring(start.clone(), again.clone()),
@@ -87,14 +88,14 @@ pub fn pings() -> Client {
     both(start(), frame(PING, 0, 0, &[7; 8]))
 }
 
-/// Settings that change, and with them a table's size.
+/// Floods with SETTINGS that change the window and the header table.
 pub fn many_settings() -> Client {
     let sizes =
         [70_000, 0].map(|size| settings(&[(INITIAL_WINDOW_SIZE, size), (HEADER_TABLE_SIZE, size)]));
     both(start(), sizes.concat())
 }
 
-/// A header block without an end, of nothing or of fields.
+/// Sends a header block without an end, of empty frames or of fields.
 pub fn continuations() -> Client {
     let start = [start(), frame(HEADERS, 0, 1, &block(&GET_HEALTH))].concat();
     let fields = block(&[("x-filler", "a")]).repeat(1_000);
@@ -104,7 +105,7 @@ pub fn continuations() -> Client {
     ])
 }
 
-/// Frames that say nothing.
+/// Floods with frames that change nothing.
 pub fn idle_frames() -> Client {
     Client::each([
         both(start(), frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
@@ -113,7 +114,7 @@ pub fn idle_frames() -> Client {
     ])
 }
 
-/// Requests that stay open, with as many headers as may be: of few bytes, or of many.
+/// Holds requests open whose header lists are large: many small fields, or few large ones.
 pub fn large_headers() -> Client {
     let small = HEADER_LIST / (32 + 4 + 1);
     let names: Vec<String> = (0..small).map(|n| format!("x{n:03}")).collect();
@@ -131,7 +132,7 @@ pub fn large_headers() -> Client {
     Client::each([with(&names, "v"), with(&names[..large], &value)])
 }
 
-/// Header blocks that fill the compression's table, and others that resize it all the time.
+/// Sends header blocks that fill the HPACK table, and others that resize it all the time.
 pub fn header_tables() -> Client {
     let get = block(&GET_HEALTH);
     // A literal of 0x40 enters the table.
@@ -210,7 +211,7 @@ async fn post(
     response.await.map(drop)
 }
 
-/// The head of a request.
+/// Returns the pseudo-header fields of a request.
 fn request<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
     [
         (":method", method),

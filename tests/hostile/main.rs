@@ -1,10 +1,10 @@
-//! Clients that mean harm, against the shipped file: whatever they do, the kubelet gets its answer, the
-//! memory stays below the manifests' limit, and the stop is not delayed.
+//! Hostile clients against the shipped file. Whatever they do, the kubelet gets its answer, the memory stays
+//! below the manifests' limit, and the stop is not delayed.
 //!
 //! | file          | what it has                                                     |
 //! |---------------|-----------------------------------------------------------------|
 //! | `table`       | one row for each hostile client                                 |
-//! | `attack`      | clients on a thread of their own, which return when hung up on  |
+//! | `attack`      | clients on their own thread, which reconnect when hung up on    |
 //! | `http1`       | clients of HTTP/1.1                                             |
 //! | `http2`       | clients of HTTP/2                                               |
 //! | `grpc`        | clients of grpc.health.v1                                       |

@@ -1,4 +1,5 @@
-//! One row's figures: an attack, the probes meanwhile, what it leaves behind, and a stop under attack.
+//! The measurement of one row: an attack with probes meanwhile, the descriptors after it, and a stop during a
+//! second attack.
 
 use std::time::Duration;
 
@@ -8,34 +9,34 @@ use crate::pod::{Pod, Setting};
 use crate::prober::{ALIVE, Prober, Probes, probe};
 use crate::table::Row;
 
-/// How long the sidecar is attacked. Longer than a client has for its first request, so that deadlines are seen.
+/// The duration of the attack: longer than the two seconds that the sidecar waits for a request.
 const ATTACK: Duration = Duration::from_millis(2_100);
 
-/// Descriptors that may have come: connections to the service or the API server that were not there before.
+/// The number of descriptors that may remain: kept connections to the service and the API server.
 pub const DESCRIPTORS: usize = 4;
 
-/// How long it is attacked before it is stopped.
+/// The duration of the second attack before SIGTERM.
 const BEFORE_STOP: Duration = Duration::from_millis(300);
 
-/// The longest that a stop, or the return of descriptors, is waited for.
+/// The bound of the wait for the exit, and for the descriptors to be closed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A row's figures.
+/// The figures of a row.
 #[derive(Debug)]
 pub struct Figures {
     pub name: &'static str,
-    /// The most memory in KiB; `None` if the sidecar died.
+    /// The peak RSS in KiB; `None` if the sidecar died.
     pub peak: Option<usize>,
     pub livez: Probes,
     pub health: Probes,
-    /// Lines that were logged during the attack.
+    /// The number of log lines during the attack.
     pub lines: usize,
     pub first_line: Option<String>,
-    /// Descriptors before the attack, and after it.
+    /// The number of open descriptors before and after the attack.
     pub descriptors: (usize, usize),
-    /// From SIGTERM to exit.
+    /// The time from SIGTERM to exit.
     pub stop: Duration,
-    /// GETs at the API server during the attack.
+    /// The number of GETs that the API server received during the attack.
     pub reads: Option<usize>,
 }
 
@@ -85,7 +86,7 @@ pub async fn measure(row: &Row) -> Figures {
     }
 }
 
-/// Waits until the descriptors are given back; each look is a probe away from the one before.
+/// Waits until the descriptors are closed, with a probe between two looks, and returns how many are open.
 async fn descriptors_after(pod: &Pod, setting: Setting, before: usize) -> usize {
     let (address, from) = (pod.sidecar.address, setting.prober());
     let end = Instant::now() + PATIENCE;

@@ -12,32 +12,32 @@ use crate::support::process::{self, Process};
 use crate::support::service::Service;
 use crate::support::{NAME, scripts};
 
-/// Descriptors that a process may open unless somebody raised it, as in most containers.
+/// The usual limit of open descriptors.
 const DESCRIPTORS: usize = 1024;
 
-/// Descriptors that are soon used up.
+/// A low limit of open descriptors.
 const FEW_DESCRIPTORS: usize = 64;
 
-/// Address space in KiB. A sidecar that a fault lets grow dies here, and not the machine.
+/// The limit of the address space in KiB, so that a fault kills the sidecar and not the machine.
 const ADDRESS_SPACE: usize = 1 << 20;
 
-/// Targets of a pod that has many.
+/// The number of targets of a pod with many services.
 const TARGETS: usize = 64;
 
-/// The pod in which a row takes place.
+/// The surroundings of the sidecar in a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Setting {
-    /// A sidecar beside a service that is well.
+    /// One healthy service.
     Well,
-    /// The same, and 64 targets.
+    /// A healthy service under 64 names.
     Targets,
-    /// The same, and few descriptors.
+    /// A healthy service, and a limit of 64 descriptors.
     Descriptors,
-    /// The same, registered at an API server that is well.
+    /// A healthy service that is registered at a healthy API server.
     Registered,
-    /// The same, and the API server answers no GET.
+    /// A healthy service that is registered at an API server that answers no GET.
     ApiServerHangs,
-    /// The service accepts and never answers.
+    /// A service that accepts connections and never answers.
     ServiceHangs,
 }
 
@@ -49,7 +49,7 @@ pub struct Pod {
     _service: Service,
 }
 
-/// The file to be tested.
+/// Returns the path of the file under test.
 pub fn shipped() -> PathBuf {
     let path = std::env::var_os("MICRO_HEALTH_SHIPPED").filter(|path| !path.is_empty());
     path.expect("MICRO_HEALTH_SHIPPED must name the shipped file: run `just hostile`")
@@ -59,7 +59,7 @@ pub fn shipped() -> PathBuf {
 // === impl Setting ===
 
 impl Setting {
-    /// The answer that `/health` has to give.
+    /// Returns the expected answer of `/health`.
     pub fn health(self) -> Expected {
         if self == Self::ServiceHangs {
             NOT_HEALTHY
@@ -68,7 +68,7 @@ impl Setting {
         }
     }
 
-    /// The prober's address: another than the clients' where they leave no room for a check of its own.
+    /// Returns the prober's address. It differs from the clients' address where these use up what one address may have.
     pub fn prober(self) -> IpAddr {
         let host = if self == Self::ServiceHangs { 2 } else { 1 };
         Ipv4Addr::new(127, 0, 0, host).into()
@@ -138,13 +138,13 @@ impl Pod {
         }
     }
 
-    /// How often the API server was asked for the pod, where there is one.
+    /// Returns how many GETs the API server received, if there is one.
     pub fn reads(&self) -> Option<usize> {
         let (pod, _) = self.api.as_ref()?;
         Some(pod.asked(Verb::Get).len())
     }
 
-    /// The most memory that it ever had, in KiB; `None` once it is dead.
+    /// Returns the peak RSS of the sidecar in KiB; `None` if it is dead.
     pub fn peak(&self) -> Option<usize> {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.sidecar.pid())).ok()?;
@@ -155,8 +155,8 @@ impl Pod {
     }
 }
 
-/// Probes until every target is known to be healthy, and logged: this connects to the services, and allocates
-/// what stays.
+/// Probes once and waits until every target was logged as healthy. The sidecar has then connected to the services
+/// and allocated what stays.
 async fn first_probe(sidecar: &mut Process, targets: usize) {
     let (from, address) = (Setting::Well.prober(), sidecar.address);
     let first = tokio::task::spawn_blocking(move || probe(from, address, "/health", OK));
@@ -168,7 +168,8 @@ async fn first_probe(sidecar: &mut Process, targets: usize) {
     }
 }
 
-/// The shipped file with limits of its own: this process may have raised what it would inherit.
+/// Returns a command that runs the shipped file with its own limits, because this process has raised those that
+/// it would inherit.
 fn limited(descriptors: usize) -> Command {
     let script = format!("ulimit -n {descriptors}; ulimit -v {ADDRESS_SPACE}; exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");

@@ -9,19 +9,19 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use tokio::time::Instant;
 
-/// `timeoutSeconds` of a probe that does not set it.
+/// The default `timeoutSeconds` of a probe.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Between two probes of a path; there are two paths.
+/// The interval between two probes of a path. With two paths the sidecar is probed every 50 ms.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// The status and the start of the body of an answer.
+/// The status of an answer, and the start of its body.
 pub type Expected = (u16, &'static str);
 
 pub const OK: Expected = (200, "OK");
 pub const NOT_HEALTHY: Expected = (500, "NOT_HEALTHY");
 
-/// An answer whose body tells of something else as well.
+/// The answer of `/livez`, whose body differs.
 pub const ALIVE: Expected = (200, "");
 
 /// A prober of one path on a thread of its own.
@@ -35,9 +35,9 @@ pub struct Prober {
 #[derive(Clone, Debug, Default)]
 pub struct Probes {
     pub count: usize,
-    /// The longest that an answer took, or a second where none came.
+    /// The longest time to an answer, or to the timeout.
     pub worst: Duration,
-    /// Every probe that failed.
+    /// The failed probes.
     pub wrong: Vec<String>,
 }
 
@@ -68,14 +68,14 @@ impl Prober {
         Self { end, thread }
     }
 
-    /// Ends it, after the probe under way.
+    /// Ends the prober after the probe under way.
     pub fn end(self) -> Probes {
         drop(self.end);
         self.thread.join().expect("a prober must not panic")
     }
 }
 
-/// Probes a path once; an error is what the kubelet would not take for this answer.
+/// Probes a path once. Any other answer than the expected one is an error.
 pub fn probe(
     from: IpAddr,
     sidecar: SocketAddr,

@@ -7,19 +7,20 @@ use std::time::Duration;
 use crate::measure::{DESCRIPTORS, Figures};
 use crate::prober::TIMEOUT;
 
-/// The most memory in KiB: the manifests' limit is 32 MiB, of which the kernel's buffers need a part.
+/// The gate of the peak RSS in KiB. The manifests' limit is 32 MiB, and the kernel's buffers need a part of it.
 const PEAK: usize = 24 << 10;
 
-/// Lines that may be logged: a limit that is reached and left, a verdict that changes; none for each client.
+/// The gate of the log lines. A limit that is reached or a verdict that changes is logged; a client is not.
 const LINES: usize = 5;
 
-/// The longest stop: the longest check, the two seconds that a request's head may take, and a busy machine's slack.
+/// The gate of the stop: the longest check, the two seconds that the sidecar waits for a request, and slack for a
+/// busy machine.
 const STOP: Duration = Duration::from_millis(900 + 2_000 + 500);
 
-/// Probes of a path that a prober at least gets through, if each takes its second.
+/// The least number of probes of a path: each takes at most a second.
 const PROBES: usize = 2;
 
-/// GETs at the API server during an attack, which lasts at least 2.1 s: two a second, and one at each end.
+/// The gate of the GETs at the API server: two per second of an attack of 2.1 s, and one at each end.
 const READS: usize = 6;
 
 const HEAD: [&str; 9] = [
@@ -37,7 +38,7 @@ const HEAD: [&str; 9] = [
 // === impl Figures ===
 
 impl Figures {
-    /// What this row does not keep of the promises.
+    /// Returns the gates that this row exceeds.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         match self.peak {
@@ -98,7 +99,7 @@ impl Figures {
     }
 }
 
-/// The table, aligned.
+/// Formats the aligned table.
 pub fn text(rows: &[Figures]) -> String {
     let cells: Vec<_> = rows.iter().map(Figures::cells).collect();
     let name = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -114,7 +115,7 @@ pub fn text(rows: &[Figures]) -> String {
     text
 }
 
-/// Every broken promise of every row.
+/// Formats the faults of all rows.
 pub fn faults(rows: &[Figures]) -> String {
     let faults = rows.iter().flat_map(|row| {
         row.faults()
@@ -124,7 +125,7 @@ pub fn faults(rows: &[Figures]) -> String {
     faults.collect()
 }
 
-/// Keeps the table for whoever looks at it later.
+/// Writes the table to target/tmp/hostile.txt.
 pub fn keep(text: &str) {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile.txt");
     std::fs::write(path, text).unwrap();

@@ -11,22 +11,22 @@ use crate::support::descriptors;
 use crate::support::frames::PREFACE;
 use crate::{grpc, http1, http2, report};
 
-/// Connections of a crowd: four times what the sidecar keeps.
+/// The number of connections in a crowd: four times the sidecar's limit.
 const CROWD: usize = 1_000;
 
-/// Slightly more connections than the sidecar keeps.
+/// Slightly more connections than the sidecar's limit of 256.
 const LIMIT: usize = 270;
 
-/// As many as the sidecar keeps, nearly.
+/// Slightly fewer connections than that limit.
 const KEPT: usize = 250;
 
-/// Clients that each send as fast as they can.
+/// The number of clients that send as fast as they can.
 const FAST: usize = 64;
 
-/// More connections than 64 descriptors allow, less than any other limit.
+/// More connections than a limit of 64 descriptors allows.
 const SCARCE: usize = 60;
 
-/// One hostile client.
+/// A hostile client.
 pub struct Row {
     pub name: &'static str,
     pub setting: Setting,
@@ -41,7 +41,7 @@ fn row(name: &'static str, setting: Setting, attack: Attack) -> Row {
     }
 }
 
-/// Clients that are slow, silent or idle.
+/// Returns the clients that are slow, silent or idle.
 fn slow() -> Vec<Row> {
     let crowd = |name, client| row(name, Well, Attack::by(CROWD, client));
     let sending = |name, bytes: &[u8]| crowd(name, Client::sending(bytes));
@@ -79,7 +79,7 @@ fn slow() -> Vec<Row> {
     ]
 }
 
-/// Clients that send much.
+/// Returns the clients that send much.
 fn fast() -> Vec<Row> {
     let fast = |name, client| row(name, Well, Attack::without_pause(FAST, client));
     let chunks = Client::each(["/livez", "/health"].map(http1::endless_chunks));
@@ -107,6 +107,7 @@ fn fast() -> Vec<Row> {
     ]
 }
 
+/// Returns the clients of `grpc.health.v1`.
 fn grpc() -> Vec<Row> {
     let by = |clients, name, client| row(name, Well, Attack::by(clients, client));
     vec![
@@ -131,7 +132,7 @@ fn grpc() -> Vec<Row> {
     ]
 }
 
-/// Requests without end, each on a connection of its own, or on some that are kept.
+/// Returns the clients that send request after request, on new connections or on kept ones.
 fn storms() -> Vec<Row> {
     let storm = |name, setting, path| {
         row(

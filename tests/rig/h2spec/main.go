@@ -1,7 +1,7 @@
 // h2spec, the conformance suite of HTTP/2 and HPACK, against a server in plaintext: `h2spec HOST:PORT PATH`.
 //
-// Prints a line for each case that did not pass, `failed http2/3.5/2 DESCRIPTION`, and a last line of totals. What the
-// suite says while it runs goes to stderr. Fails only where it could not run: its caller knows what may fail.
+// Prints a line for each case that did not pass, `failed http2/3.5/2 DESCRIPTION`, and a last line with the totals. The
+// suite's own output goes to stderr. A failed case is no error of this command: the caller decides which may fail.
 package main
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/summerwind/h2spec/spec"
 )
 
-// The suite waits as long for a frame that a server owes it. On loopback it comes at once or never.
+// How long the suite waits for a frame. On loopback a frame arrives at once or never.
 const timeout = time.Second
 
-// The length that the suite's long headers have: the server refuses longer ones by right.
+// The length of the suite's long headers. The server may refuse longer ones.
 const maxHeaderLength = 4000
 
 func main() {
@@ -52,15 +52,15 @@ func run(args []string, report io.Writer) error {
 	passed, failed, skipped := 0, 0, 0
 	for _, group := range []*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()} {
 		group.Test(server)
-		tell(group, report)
+		printCases(group, report)
 		passed, failed, skipped = passed+group.PassedCount, failed+group.FailedCount, skipped+group.SkippedCount
 	}
 	fmt.Fprintf(report, "%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	return nil
 }
 
-// Prints the cases of a group that did not pass; the strict ones ran as well.
-func tell(group *spec.TestGroup, report io.Writer) {
+// printCases prints the cases of a group that did not pass, the strict ones included.
+func printCases(group *spec.TestGroup, report io.Writer) {
 	for _, test := range append(group.Tests, group.StrictTests...) {
 		if test.Result.Failed {
 			fmt.Fprintf(report, "failed %s/%d %s\n", group.ID(), test.Result.Sequence, test.Desc)
@@ -69,6 +69,6 @@ func tell(group *spec.TestGroup, report io.Writer) {
 		}
 	}
 	for _, child := range group.Groups {
-		tell(child, report)
+		printCases(child, report)
 	}
 }
