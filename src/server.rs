@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
@@ -182,6 +184,25 @@ impl Server {
     }
 }
 
+/// Begins each request of an HTTP/2 connection where it arrives: its head, which may take 30 KiB as
+/// many small fields, is gone before the next one is read. Tasks of their own would begin after all
+/// that other connections have sent has been read.
+#[derive(Clone, Copy, Debug)]
+struct Eager;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Eager {
+    fn execute(&self, request: F) {
+        let mut request = Box::pin(request);
+        // A request that has to wait is polled again by its task, whose waker then counts.
+        let begun = request
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        if begun.is_pending() {
+            tokio::spawn(request);
+        }
+    }
+}
+
 /// Serves one connection to its end.
 async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, watcher: Watcher) {
     let _ = stream.set_nodelay(true);
@@ -198,7 +219,7 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
             }
         })
     };
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(Eager);
     builder
         .http1()
         .timer(TokioTimer::new())

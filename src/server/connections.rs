@@ -157,7 +157,7 @@ impl Connections {
         }
         // Those that were closed end in the next turn of the runtime. A turn takes long where many
         // connections have much to do, and so it is taken once for many that are accepted.
-        if self.tasks.len() >= self.limit + self.limit / 2 {
+        if self.tasks.len() >= self.limit + self.limit / 8 {
             tokio::task::yield_now().await;
         }
     }

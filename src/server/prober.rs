@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
@@ -130,11 +129,10 @@ impl Prober {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Body> {
         if is_grpc(&request) {
-            return self.call(request, open).await.map(Either::Right);
+            // Boxed, as all that is large: HTTP/2 keeps the place for it until the answer is sent.
+            return Box::pin(self.call(request, open)).await.map(Either::Right);
         }
-        let (head, body) = request.into_parts();
-        let question = Question::read(&head, &self.targets);
-        drop(head);
+        let (question, body) = Question::read(request, &self.targets);
         let reply = async {
             let _answering = open.answering();
             self.reply(&question).await
@@ -142,7 +140,8 @@ impl Prober {
         let reply = if body.is_end_stream() {
             reply.await
         } else {
-            tokio::join!(reply, discard(body)).0
+            // Boxed, because a probe has no body.
+            Box::pin(async { tokio::join!(reply, discard(body)).0 }).await
         };
         self.count(&question, &reply);
         let response = into_response(reply);
@@ -290,11 +289,12 @@ impl Prober {
 // === impl Question ===
 
 impl<'a> Question<'a> {
-    /// Reads the head of a request.
-    fn read(head: &Parts, targets: &'a Targets) -> Self {
+    /// Reads the head of a request, and leaves the body.
+    fn read(request: Request<Incoming>, targets: &'a Targets) -> (Self, Incoming) {
+        let (head, body) = request.into_parts();
         let header = |name| head.headers.get(name).map(HeaderValue::as_bytes);
         let accept = header(header::ACCEPT);
-        Self {
+        let question = Self {
             route: Route::of(head.uri.path(), |name| {
                 let target = targets.named(name)?.first()?;
                 Some(target.name())
@@ -303,7 +303,8 @@ impl<'a> Question<'a> {
             page_as_json: accepts(accept, JSON),
             client: Client::of(header(header::USER_AGENT)),
             is_head: head.method == Method::HEAD,
-        }
+        };
+        (question, body)
     }
 }
 
