@@ -49,7 +49,7 @@ fn the_pages_show_probes_that_keep_the_same_rules() {
         let text = fs::read_to_string(&page).expect("a page must be readable");
         let blocks = text.split("\n```yaml\n").skip(1);
         let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or_default());
-        for spec in blocks.flat_map(documents).filter_map(pod_spec) {
+        for spec in blocks.flat_map(documents).filter_map(|it| pod_spec(&it)) {
             if containers(&spec).all(|it| probes(it).next().is_none()) {
                 continue;
             }
@@ -74,13 +74,14 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// Returns the pod that a document describes: a workload, a pod, or the part of it that has the containers.
-fn pod_spec(document: Value) -> Option<PodSpec> {
+fn pod_spec(document: &Value) -> Option<PodSpec> {
     let places = ["/spec/template/spec", "/spec", ""];
     let found = places.iter().find_map(|place| {
         let spec = document.pointer(place)?;
         spec.get("containers").and(Some(spec))
     });
-    serde_json::from_value(found?.clone()).ok()
+    let spec = serde_json::from_value(found?.clone());
+    Some(spec.unwrap_or_else(|error| panic!("not a pod: {error}\n{document}")))
 }
 
 #[tokio::test]
