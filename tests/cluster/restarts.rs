@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
-use crate::rig::{CELLS, RunningPod, Scene, Seen, classic, greeter, row};
+use crate::rig::{CELLS, RunningPod, Scene, Seen, base, classic, greeter, probed_as, readme, row};
 
 /// Longer than three periods of the published manifest and its whole grace period.
 const PUBLISHED: Duration = Duration::from_mins(4);
@@ -66,19 +66,7 @@ async fn a_hung_greeter_is_restarted_and_its_sidecar_is_not() {
 #[tokio::test]
 async fn with_the_readmes_own_manifest_it_takes_the_longer() {
     let scene = Scene::beside_others("readme").await;
-    let mut manifest = classic(greeter("v5.30.0-mucp"));
-    let spec = &mut manifest["spec"];
-    spec["terminationGracePeriodSeconds"] = Value::Null;
-    let probe = |path: &str| json!({ "httpGet": { "path": path, "port": 8081 } });
-    let service = &mut spec["containers"][0];
-    service["startupProbe"] = probe("/health");
-    service["startupProbe"]["periodSeconds"] = json!(2);
-    service["startupProbe"]["failureThreshold"] = json!(30);
-    service["livenessProbe"] = probe("/health");
-    service["livenessProbe"]["periodSeconds"] = json!(10);
-    service["livenessProbe"]["timeoutSeconds"] = json!(2);
-    service["readinessProbe"] = probe("/readyz");
-    service["readinessProbe"]["periodSeconds"] = json!(5);
+    let manifest = probed_as(&readme(), classic(greeter("v5.30.0-mucp")));
     let pod = scene.ready_pod("greeter", manifest).await;
     let (took, seen) = hang(&pod, PUBLISHED).await;
     row(
@@ -134,5 +122,79 @@ async fn a_killed_sidecar_comes_back_before_the_greeter_is_blamed() {
         &seen,
         "liveness 1 s × 5 on the greeter",
     );
+    scene.close().await;
+}
+
+/// Hangs the sidecar at the worst moment, which is just after a probe of its own, and waits until all is well again.
+async fn hang_sidecar(pod: &RunningPod, name: &str) {
+    let service = pod.process("greeter").await;
+    let sidecar = pod.process("health").await;
+    pod.probed_once_more("/livez").await;
+    let hung = Instant::now();
+    sidecar.hang();
+    let again = |seen: &Seen| seen.restarts("health") > 0 && seen.is_running("health");
+    let states = pod.states_during(Box::pin(async {
+        pod.until_within(PUBLISHED, "running its sidecar again", again)
+            .await;
+        // When each probe of the greeter has passed once more, none of its failures counts any longer.
+        for path in ["/health", "/readyz"] {
+            pod.probed_once_more(path).await;
+        }
+    }));
+    let states = states.await;
+
+    let seen = pod.seen().await;
+    assert_eq!(seen.all_restarts(), "greeter 0, health 1");
+    assert_eq!(pod.process("greeter").await, service);
+    assert_ne!(pod.process("health").await, sidecar);
+    let blamed = |(_, seen): &&(Instant, Seen)| !seen.is_container_ready("greeter");
+    let blamed = states.iter().find(blamed).map(|(_, seen)| seen.to_string());
+    assert_eq!(blamed, None, "the greeter must stay ready");
+    pod.event("Unhealthy", "health", "Liveness probe failed: Get ")
+        .await;
+    pod.event("Killing", "health", "failed liveness probe")
+        .await;
+    let restarted = states.iter().find(|(_, seen)| again(seen));
+    let took = restarted.map(|(at, _)| *at - hung);
+    row(
+        &format!("sidecar hangs, {name}"),
+        took,
+        &seen,
+        &readiness(&states),
+    );
+}
+
+/// Says how long the pod was not Ready.
+fn readiness(states: &[(Instant, Seen)]) -> String {
+    let lasted = states.windows(2).filter_map(|pair| {
+        let [(from, seen), (until, _)] = pair else {
+            return None;
+        };
+        (!seen.is_ready()).then_some(*until - *from)
+    });
+    let lasted: Duration = lasted.sum();
+    if lasted.is_zero() {
+        return "Ready throughout".to_owned();
+    }
+    format!("not Ready for {:.1} s", lasted.as_secs_f64())
+}
+
+#[tokio::test]
+async fn a_hung_sidecar_is_restarted_before_the_greeter_is_blamed() {
+    let scene = Scene::beside_others("hung-sidecar").await;
+    let native = probed_as(&base(), greeter("v1.8.0-grpc"));
+    let second = probed_as(&readme(), classic(greeter("v2.9.1-mucp")));
+    let each = [
+        ("native", native, "the probes of k8s/base"),
+        ("classic", second, "the README's manifest"),
+    ];
+    let each = each.map(|(pod, manifest, name)| {
+        let scene = &scene;
+        async move {
+            let pod = scene.ready_pod(pod, manifest).await;
+            hang_sidecar(&pod, name).await;
+        }
+    });
+    join_all(each).await;
     scene.close().await;
 }

@@ -15,6 +15,7 @@ mod given;
 mod granted;
 mod mesh;
 mod overlay;
+mod patience;
 mod placement;
 mod pod_monitor;
 mod probed;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{ACCOUNT, Process, ROLE, Scene, greeter, registered, row, show};
+use crate::rig::{ACCOUNT, Process, ROLE, Scene, base, greeter, probed_as, registered, row, show};
 
 const PODS: usize = 50;
 
@@ -17,15 +17,9 @@ const MEASURED: Duration = Duration::from_secs(30);
 const MEMORY: u64 = 5 * 1024;
 const PROCESSOR: u64 = 5000;
 
-/// A registered greeter, probed as often as the README has it.
+/// A registered greeter, probed as k8s/base has it.
 fn manifest() -> Value {
-    let mut manifest = registered(greeter("v1.8.0-grpc"));
-    let service = &mut manifest["spec"]["containers"][0];
-    for (kind, period) in [("livenessProbe", 10), ("readinessProbe", 5)] {
-        service[kind]["periodSeconds"] = json!(period);
-        service[kind]["failureThreshold"] = json!(3);
-    }
-    manifest
+    probed_as(&base(), registered(greeter("v1.8.0-grpc")))
 }
 
 /// How many millionths of a processor each takes.

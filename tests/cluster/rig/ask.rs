@@ -9,11 +9,16 @@ use super::within;
 
 /// Status and body of a GET.
 pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let what = format!("GET {path} of {address}");
+    let answer = within(&what, try_get(address, path)).await;
+    answer.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Status and body of a GET, if there is an answer.
+pub async fn try_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: pod\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-    let what = format!("GET {path} of {address}");
-    let answer = within(&what, answer(address, &request)).await;
-    answer.unwrap_or_else(|error| panic!("{what}: {error}"))
+    answer(address, &request).await
 }
 
 /// Status and body.

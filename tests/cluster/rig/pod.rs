@@ -10,9 +10,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{KUBELET, LOOK_AGAIN, Namespace, Process, Seen, get, within};
+use super::{KUBELET, LOOK_AGAIN, Namespace, Process, Seen, try_get, within};
 
 /// A pod by its name.
 #[derive(Clone)]
@@ -74,6 +74,24 @@ impl RunningPod {
         )
     }
 
+    /// Awaits a future. Returns every state that was reported meanwhile, with the time of its arrival.
+    pub async fn states_during(&self, future: impl Future<Output = ()>) -> Vec<(Instant, Seen)> {
+        let mut reported = Vec::new();
+        let watching = async {
+            let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
+            while let Some(state) = states.next().await {
+                if let Ok(Some(pod)) = state {
+                    reported.push((Instant::now(), Seen(pod)));
+                }
+            }
+        };
+        tokio::select! {
+            () = future => {}
+            () = watching => panic!("a watch must not end"),
+        }
+        reported
+    }
+
     /// As it is now.
     pub async fn seen(&self) -> Seen {
         Seen(
@@ -129,12 +147,8 @@ impl RunningPod {
         let mut page = String::new();
         let counted = timeout(KUBELET, async {
             loop {
-                page = get(address, "/metrics").await.1;
-                let series = page
-                    .lines()
-                    .filter(|it| it.starts_with(metric) && it.contains(label));
-                let values = series.filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok());
-                if values.sum::<u64>() >= at_least {
+                page = metrics(address).await;
+                if sum(&page, metric, label) >= at_least {
                     break;
                 }
                 sleep(LOOK_AGAIN * 5).await;
@@ -146,6 +160,14 @@ impl RunningPod {
             "pod {}: {metric} not {at_least} after {KUBELET:?}:\n{page}",
             self.name
         );
+    }
+
+    /// Waits until the kubelet has got one more answer to this path.
+    pub async fn probed_once_more(&self, path: &str) {
+        let address = self.address(8081).await;
+        let metric = format!("health_sidecar_http_requests_total{{path=\"{path}\"");
+        let before = sum(&metrics(address).await, &metric, "kubelet");
+        self.counts(&metric, "kubelet", before + 1).await;
     }
 
     /// The process that a container is.
@@ -191,6 +213,28 @@ impl RunningPod {
             events.join("\n")
         )
     }
+}
+
+/// Waits for the sidecar's metrics. A container runs a moment before its port is open.
+async fn metrics(address: SocketAddr) -> String {
+    within("the sidecar's metrics", async {
+        loop {
+            match try_get(address, "/metrics").await {
+                Ok((_, page)) => return page,
+                Err(_) => sleep(LOOK_AGAIN).await,
+            }
+        }
+    })
+    .await
+}
+
+/// The sum of a metric over all series that have this label.
+fn sum(page: &str, metric: &str, label: &str) -> u64 {
+    let series = page
+        .lines()
+        .filter(|it| it.starts_with(metric) && it.contains(label));
+    let values = series.filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok());
+    values.sum()
 }
 
 fn told(event: &Event) -> String {

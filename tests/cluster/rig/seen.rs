@@ -27,6 +27,11 @@ impl Seen {
         state.is_some_and(|state| state.running.is_some())
     }
 
+    /// Whether the container itself is ready. The pod is Ready only when all of its containers are.
+    pub fn is_container_ready(&self, container: &str) -> bool {
+        self.container(container).is_some_and(|it| it.ready)
+    }
+
     /// A container, or a native sidecar.
     pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
         self.containers().find(|it| it.name == name)

@@ -72,6 +72,17 @@ pub fn probes(container: &Container) -> impl Iterator<Item = (&'static str, &Pro
         .filter_map(|(kind, probe)| Some((kind, probe.as_ref()?)))
 }
 
+/// Decides whether a probe has its answer from the sidecar, and so fails when the sidecar hangs.
+pub fn asks_the_sidecar(probe: &Probe, sidecar: Sidecar<'_>) -> bool {
+    // `health probe` asks the service itself.
+    probe.exec.is_none() && asks(probe, Some(sidecar)) != Asks::Else
+}
+
+/// Decides whether a probe fails for a sidecar that hangs, and for nothing else.
+pub fn judges_the_sidecar(probe: &Probe, sidecar: Sidecar<'_>) -> bool {
+    asks(probe, Some(sidecar)) == Asks::Sidecar
+}
+
 fn asks(probe: &Probe, sidecar: Option<Sidecar<'_>>) -> Asks {
     // A name may be any port.
     let is_ours = |port: &IntOrString| match (port, sidecar) {

@@ -1,7 +1,14 @@
 //! What the kubelet asks in each of them.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::PodSpec;
+use serde_json::Value;
+
 use super::command_line::{CommandLine, Understood, answering, sidecar};
-use super::overlay::{Overlay, containers};
+use super::overlay::{Overlay, containers, documents};
+use super::patience::impatient;
 use super::placement::{carried, misplaced, probes};
 
 #[tokio::test]
@@ -19,6 +26,62 @@ async fn each_probe_stands_on_the_container_that_it_should_restart() {
         assert_eq!(misplaced(&spec, sidecar), faults, "{}", overlay.name);
         assert_eq!(carried(&spec, sidecar), carries, "{}", overlay.name);
     }
+}
+
+#[tokio::test]
+async fn a_sidecar_that_hangs_is_restarted_before_the_service_is_blamed() {
+    for overlay in Overlay::all().await {
+        let spec = overlay.spec();
+        let faults: &[_] = match &*overlay.name {
+            // What was published has one probe, on the sidecar, and it fails whenever the service does.
+            "seed-compat" => &["health has no livenessProbe of its own"],
+            _ => &[],
+        };
+        let found = impatient(&spec, answering(&spec));
+        assert_eq!(found, faults, "{}", overlay.name);
+    }
+}
+
+#[test]
+fn the_pages_show_probes_that_keep_the_same_rules() {
+    let mut shown = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page must be readable");
+        let blocks = text.split("\n```yaml\n").skip(1);
+        let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or_default());
+        for spec in blocks.flat_map(documents).filter_map(|it| pod_spec(&it)) {
+            if containers(&spec).all(|it| probes(it).next().is_none()) {
+                continue;
+            }
+            let sidecar = answering(&spec);
+            let place = page.display();
+            assert_eq!(misplaced(&spec, sidecar), [""; 0], "{place}");
+            assert_eq!(impatient(&spec, sidecar), [""; 0], "{place}");
+            shown.push(page.file_name().unwrap().to_owned());
+        }
+    }
+    assert_eq!(shown, ["README.md"], "pages with probes of a whole pod");
+}
+
+/// Returns every page for users that may show a manifest.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("k8s/README.md")];
+    let docs = fs::read_dir(root.join("docs")).expect("docs/ must be readable");
+    pages.extend(docs.map(|entry| entry.unwrap().path()));
+    pages.retain(|it| it.extension().is_some_and(|kind| kind == "md"));
+    pages
+}
+
+/// Returns the pod that a document describes: a workload, a pod, or the part of it that has the containers.
+fn pod_spec(document: &Value) -> Option<PodSpec> {
+    let places = ["/spec/template/spec", "/spec", ""];
+    let found = places.iter().find_map(|place| {
+        let spec = document.pointer(place)?;
+        spec.get("containers").and(Some(spec))
+    });
+    let spec = serde_json::from_value(found?.clone());
+    Some(spec.unwrap_or_else(|error| panic!("not a pod: {error}\n{document}")))
 }
 
 #[tokio::test]
