@@ -3,6 +3,8 @@
 //! However many probes arrive, a target is asked once at a time: a probe joins the
 //! check in flight, which has its whole deadline and so is as good for a late joiner.
 
+use std::future::pending;
+use std::panic::resume_unwind;
 #[cfg(feature = "kubernetes")]
 use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
+use futures_util::future::{BoxFuture, Shared};
 use http::Uri;
 use http::uri::Scheme;
+use tokio::task::JoinError;
 use tokio::time::{self, Instant};
 use tracing::{debug, info, warn};
 
@@ -63,12 +66,15 @@ pub struct Target {
     debug_uri: Uri,
     health_uri: Uri,
     memory: Mutex<Memory>,
-    in_flight: Mutex<Option<WeakShared<BoxFuture<'static, Arc<Check>>>>>,
+    in_flight: Mutex<Option<InFlight>>,
     record: Mutex<Record>,
     /// The endpoints, of a Service.
     #[cfg(feature = "kubernetes")]
     group: OnceLock<Group>,
 }
+
+/// A check that has begun, and may be over.
+type InFlight = Shared<BoxFuture<'static, Arc<Check>>>;
 
 /// One finished check.
 #[derive(Clone, Debug)]
@@ -187,8 +193,9 @@ impl Target {
     }
 
     /// Checks the service, joins the check in flight, or finds a verdict that `--cache`
-    /// still allows. Done after `check_timeout`, whatever the service does; cancelled
-    /// when every caller has gone.
+    /// still allows. Done after `check_timeout`, whatever the service does. A check
+    /// goes on without its callers: otherwise a client that leaves at once could make the next one
+    /// dial anew, time and again. Wants a runtime.
     pub async fn check(self: &Arc<Self>) -> Arc<Check> {
         match self.cached() {
             Some(check) => check,
@@ -210,16 +217,14 @@ impl Target {
         (latest.finished.elapsed() <= self.cache).then_some(latest)
     }
 
-    fn join(self: &Arc<Self>) -> Shared<BoxFuture<'static, Arc<Check>>> {
+    fn join(self: &Arc<Self>) -> InFlight {
         let mut in_flight = lock(&self.in_flight);
-        let joined = in_flight
-            .as_ref()
-            .and_then(WeakShared::upgrade)
-            .filter(|check| check.peek().is_none());
-        joined.unwrap_or_else(|| {
+        let joined = in_flight.as_ref().filter(|check| check.peek().is_none());
+        joined.cloned().unwrap_or_else(|| {
             let target = Arc::clone(self);
-            let check = async move { target.run().await }.boxed().shared();
-            *in_flight = check.downgrade();
+            let task = tokio::spawn(async move { target.run().await });
+            let check = task.then(ended).boxed().shared();
+            *in_flight = Some(check.clone());
             check
         })
     }
@@ -395,6 +400,16 @@ fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
         }
         Err(broken @ Broken::NotGrpc(_)) => (Err(broken.into()), Lesson::NotGrpc),
         Err(broken @ (Broken::Lost(_) | Broken::Tls(_))) => (Err(broken.into()), Lesson::Nothing),
+    }
+}
+
+/// The outcome of a check's task.
+async fn ended(outcome: Result<Arc<Check>, JoinError>) -> Arc<Check> {
+    match outcome.map_err(JoinError::try_into_panic) {
+        Ok(check) => check,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime is shutting down, and nobody waits any more.
+        Err(Err(_)) => pending().await,
     }
 }
 
