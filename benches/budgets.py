@@ -16,7 +16,7 @@ def gate(hbench, slim, full, floor, tls, probes):
     yield size(slim, full, floor)
     yield from memory(hbench, slim, full, floor, probes)
     flooded = measures.flooded(hbench, slim)
-    yield Row("RSS at most, in a flood of HTTP/2, bytes", flooded, None, None, None, at_most(flooded, mib(32), "32 MiB, k8s/base's limit"))
+    yield Row("RSS at most, in a flood of HTTP/2, bytes", flooded, None, None, None, at_most(flooded, mib(24), "24 MiB"))
     yield from registered(full)
     yield from secured(hbench, tls)
     yield from instructions(hbench, slim, floor)
