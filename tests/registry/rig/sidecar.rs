@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use micro_health::server::pages::FRESH;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -135,9 +136,21 @@ impl Sidecar {
         self.get(path, "*/*").await.0
     }
 
+    /// A page that was rendered after this call began: one is sent for a second.
+    async fn page(&self, path: &str, accept: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let (_, body, _) = self.get(path, accept).await;
+            if started.elapsed() >= FRESH {
+                return body;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// `registration` of `/statusz`.
     pub async fn registration(&self) -> Value {
-        let (_, body, _) = self.get("/statusz", "application/json").await;
+        let body = self.page("/statusz", "application/json").await;
         let status: Value = serde_json::from_str(&body).expect("the page must be JSON");
         status["registration"].clone()
     }
@@ -150,7 +163,6 @@ impl Sidecar {
                 if registration["state"] == state {
                     return registration;
                 }
-                sleep(LOOK_AGAIN).await;
             }
         });
         if let Ok(registration) = called.await {
@@ -162,7 +174,7 @@ impl Sidecar {
 
     /// A counter's value, by the beginning of its line; 0 where there is none.
     pub async fn metric(&self, line: &str) -> u64 {
-        let (_, body, _) = self.get("/metrics", "*/*").await;
+        let body = self.page("/metrics", "*/*").await;
         let values = body.lines().filter(|it| it.starts_with(line));
         values
             .filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok())
