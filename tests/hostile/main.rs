@@ -12,6 +12,7 @@
 //! | `prober`      | the kubelet's probes meanwhile                                  |
 //! | `measure`     | one row's figures                                               |
 //! | `report`      | the gates, and the table as text                                |
+//! | `keep_alive`  | a client that is gone without a word                            |
 //! | `conformance` | h2spec, and the cases that may fail                             |
 //!
 //! `just hostile` builds the shipped file and runs all of it; `just hostile gRPC` the rows whose name contains
@@ -28,6 +29,7 @@ mod conformance;
 mod grpc;
 mod http1;
 mod http2;
+mod keep_alive;
 mod measure;
 mod pod;
 mod prober;

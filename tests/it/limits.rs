@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, future};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
@@ -16,9 +16,7 @@ use tonic_health::pb::health_check_response::ServingStatus::Serving;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::hostile_client::beside_a_well_service;
-use crate::support::frames::{
-    self as h2, END_STREAM, FIRST, Frame, GET_HEALTH, PING, PREFACE, SETTINGS,
-};
+use crate::support::frames::{self as h2, END_STREAM, FIRST, Frame, GET_HEALTH, PREFACE, SETTINGS};
 use crate::support::process::{self, Process};
 use crate::support::service::Service;
 use crate::support::sidecar::Sidecar;
@@ -33,17 +31,6 @@ const CHECK: [(&str, &str); 6] = [
     ("content-type", "application/grpc"),
     ("te", "trailers"),
 ];
-
-/// The head of a Watch, and its message: the service "".
-fn watch() -> Vec<u8> {
-    let mut head = CHECK;
-    head[3].1 = "/grpc.health.v1.Health/Watch";
-    [
-        h2::headers(0, FIRST, &head),
-        h2::data(END_STREAM, FIRST, &h2::message(b"")),
-    ]
-    .concat()
-}
 
 /// An HTTP/2 connection that has sent this after its preface.
 async fn http2(sidecar: SocketAddr, frames: &[u8]) -> TcpStream {
@@ -156,10 +143,17 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
         assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
     }
 
-    let last = held.last_mut().unwrap();
-    let given_up = read_until(last, |frame| frame.kind == h2::HEADERS).await;
-    // DEADLINE_EXCEEDED, as the only header that has this value.
-    assert!(given_up.payload.ends_with(b"4") || given_up.payload.windows(1).any(|it| it == b"4"));
+    let stream = TcpStream::connect(sidecar.address).await.unwrap();
+    let (requests, connection) = ::h2::client::handshake(stream).await.unwrap();
+    let _driving = tokio::spawn(connection);
+    let mut requests = requests.ready().await.unwrap();
+    let check = http::Request::post("http://sidecar/grpc.health.v1.Health/Check")
+        .header("content-type", "application/grpc")
+        .body(());
+    let (answer, _no_message) = requests.send_request(check.unwrap(), false).unwrap();
+    let answer = within("the answer", answer).await.unwrap();
+    // DEADLINE_EXCEEDED.
+    assert_eq!(answer.headers()["grpc-status"], "4");
 
     for _ in 0..CLIENTS {
         held.push(http2(sidecar.address, &h2::headers(0, FIRST, &CHECK)).await);
@@ -169,31 +163,6 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
     assert!(sidecar.exit().await.success());
     let took = stopping.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?}");
-}
-
-#[tokio::test]
-async fn a_watch_whose_client_is_gone_without_a_word_ends() {
-    const HUNG_UP: Duration = Duration::from_secs(30);
-    let service = Service::start(scripts::grpc()).await;
-    let sidecar = Sidecar::start(service.address, &[]).await;
-    let mut alive = client(sidecar.address).await;
-    let mut watch_ = alive.watch(of(NAME)).await.unwrap().into_inner();
-    assert!(within("the first status", watch_.next()).await.is_some());
-
-    // Reads, and never answers a PING.
-    let mut dead = http2(sidecar.address, &watch()).await;
-    let started = Instant::now();
-    read_until(&mut dead, |frame| frame.kind == PING).await;
-    let ended = time::timeout(HUNG_UP, dead.read_to_end(&mut Vec::new())).await;
-
-    assert!(ended.is_ok(), "still open after {HUNG_UP:?}");
-    let took = started.elapsed();
-    assert!(took > Duration::from_secs(4), "{took:?}");
-    // A client that answers keeps its connection: the Watch is still there.
-    let next = time::timeout(Duration::ZERO, watch_.next()).await;
-    assert!(next.is_err(), "{next:?}");
-    let check = within("a Check", alive.check(of(NAME))).await;
-    assert_eq!(check.unwrap().into_inner().status(), Serving);
 }
 
 /// Starts the sidecar with so many descriptors.
@@ -213,7 +182,7 @@ async fn with_descriptors(most: usize, service: SocketAddr) -> Process {
 async fn few_descriptors_are_never_all_held_by_clients() {
     let service = Service::start(scripts::grpc()).await;
     // The second are too few even for what the sidecar keeps for itself.
-    for most in [64, 15] {
+    future::join_all([64, 15].map(async |most| {
         let mut sidecar = with_descriptors(most, service.address).await;
         assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{most}");
         let mut held = Vec::new();
@@ -228,5 +197,6 @@ async fn few_descriptors_are_never_all_held_by_clients() {
         // That there are few, the start, the verdict, and that they have run out.
         let lines = sidecar.log(1).await.len();
         assert!(lines <= 4, "{most}: {:?}", sidecar.log(1).await);
-    }
+    }))
+    .await;
 }

@@ -1,5 +1,6 @@
 //! `/metrics` and `/statusz`: what they tell, and that no client can make them grow.
 
+use futures_util::future;
 use micro_health::server::pages::FRESH;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -145,7 +146,7 @@ async fn shows(sidecar: &Sidecar, text: &str) -> String {
 async fn a_page_is_rendered_at_most_once_a_second() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
-    for path in ["/metrics", "/statusz"] {
+    let each = ["/metrics", "/statusz"].map(async |path| {
         let started = Instant::now();
         let mut client = sidecar.connect().await;
         let (mut pages, mut renderings) = (vec![client.ask(path).await.body], 1);
@@ -163,7 +164,8 @@ async fn a_page_is_rendered_at_most_once_a_second() {
         within("two more renderings", turned).await;
         assert!(started.elapsed() >= 2 * FRESH, "{path}");
         assert!(pages.len() > 20, "{path}: {}", pages.len());
-    }
+    });
+    future::join_all(each).await;
 }
 
 #[tokio::test]

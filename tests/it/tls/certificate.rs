@@ -1,5 +1,6 @@
 //! Whose certificate is taken, at either end, and what is said of one that is not.
 
+use futures_util::future;
 use rustls::version::{TLS12, TLS13};
 
 use super::pki::{Authority, When, self_signed};
@@ -168,7 +169,7 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
         format!("health_sidecar_tls_certificate_expiry_timestamp_seconds{{target=\"{NAME}\"}}");
     // What rcgen makes by itself ends in the year 4096.
     let (past, far) = (1_577_923_200.0, 67_090_118_400.0);
-    for wire in Wire::ALL {
+    let each = Wire::ALL.map(async |wire| {
         let service = Service::start(wire, &Serve::new(&expired)).await;
         let sidecar = sidecar(&service, wire.name(), &["--tls", &ca]).await;
         assert_eq!(sidecar.metric(&series).await, None, "before any handshake");
@@ -182,11 +183,13 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
         sidecar.is_healthy("renewed").await;
         // Of what was accepted.
         sidecar.has_metric(&series, far).await;
-    }
-
-    let service = Service::start(Wire::Grpc, &Serve::new(&expired)).await;
-    let trusting = sidecar(&service, "grpc", &["--tls", "--tls_no_verify"]).await;
-    trusting.is_healthy("not verified").await;
-    // Of what is not verified.
-    trusting.has_metric(&series, past).await;
+    });
+    let trusting = async {
+        let service = Service::start(Wire::Grpc, &Serve::new(&expired)).await;
+        let trusting = sidecar(&service, "grpc", &["--tls", "--tls_no_verify"]).await;
+        trusting.is_healthy("not verified").await;
+        // Of what is not verified.
+        trusting.has_metric(&series, past).await;
+    };
+    tokio::join!(future::join_all(each), trusting);
 }
