@@ -260,44 +260,36 @@ fn flag(argument: &str) -> Option<&str> {
 /// The error as it may be shown: without a secret, and without control characters.
 /// `has_secret` says whether a flag that can hold one was given.
 fn shown(mut error: clap::Error, has_secret: bool) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let (argument, value) = (
-        text(ContextKind::InvalidArg),
-        text(ContextKind::InvalidValue),
-    );
-    let is_secret = argument
-        .as_deref()
-        .and_then(flag)
-        .is_some_and(secret::is_in);
+    let argument = text(&error, ContextKind::InvalidArg);
+    let named = argument.as_deref().and_then(flag);
     // The rest of a secret with a space that was not quoted.
-    let is_rest = has_secret && error.kind() == ErrorKind::UnknownArgument;
-    if let Some(argument) = argument {
-        let shown = if is_rest && flag(&argument).is_none() {
+    let is_rest = has_secret && error.kind() == ErrorKind::UnknownArgument && named.is_none();
+    // clap says something else of an empty value.
+    let is_secret = named.is_some_and(secret::is_in)
+        && text(&error, ContextKind::InvalidValue).is_some_and(|value| !value.is_empty());
+    for (kind, is_hidden) in [
+        (ContextKind::InvalidArg, is_rest),
+        (ContextKind::InvalidValue, is_secret),
+    ] {
+        let Some(text) = text(&error, kind) else {
+            continue;
+        };
+        let shown = if is_hidden {
             secret::HIDDEN.into()
         } else {
-            printable(&argument)
+            printable(&text)
         };
-        error.insert(
-            ContextKind::InvalidArg,
-            ContextValue::String(shown.into_owned()),
-        );
-    }
-    if let Some(value) = value {
-        // clap says something else of an empty value.
-        let shown = if is_secret && !value.is_empty() {
-            secret::HIDDEN.into()
-        } else {
-            printable(&value)
-        };
-        error.insert(
-            ContextKind::InvalidValue,
-            ContextValue::String(shown.into_owned()),
-        );
+        error.insert(kind, ContextValue::String(shown.into_owned()));
     }
     error
+}
+
+/// One text that a clap error carries.
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 // === impl Notice ===
