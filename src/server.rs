@@ -47,7 +47,7 @@ const STREAMS: usize = connections::REQUESTS - 1;
 /// What a request's body may have in flight; a `HealthCheckRequest` is a service's name.
 const BODY: u32 = 4 << 10;
 
-/// The same of all requests of a connection.
+/// The bytes that the bodies of all requests of a connection may have in flight.
 const WINDOW: u32 = 8 * BODY;
 
 /// What an answer may have in flight on one stream; the longest is a page of 10 KiB.

@@ -12,7 +12,7 @@ pub(super) const FLAGS: [&str; 6] = [
     "server_metadata",
 ];
 
-/// What stands in the place of a value that is not shown.
+/// The text in the place of a value that is not shown.
 pub(super) const HIDDEN: &str = "(not shown)";
 
 /// Whether the value of this flag can hold a secret.

@@ -11,7 +11,7 @@ use crate::text::printable;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines<W>(pub(super) W);
 
-/// One event.
+/// The writer of one event.
 #[derive(Debug)]
 pub(super) struct Line<W>(W);
 

@@ -119,7 +119,7 @@ impl Status {
         }
     }
 
-    /// The same for programs.
+    /// Returns the status as the page shows it to programs.
     pub fn document(&self, now: SystemTime) -> Document<'_> {
         let at = |at: SystemTime| humantime::format_rfc3339_millis(at).to_string();
         Document {

@@ -28,7 +28,7 @@ const LEAST: usize = 8;
 /// the connections to the API server.
 const RESERVED: usize = 32;
 
-/// The same for each target: the connection of a check, and the socket of a lookup.
+/// Descriptors reserved for each target: the connection of a check, and the socket of a lookup.
 const RESERVED_PER_TARGET: usize = 2;
 
 /// Time to send a request that a new connection has in any flood. [`LIMIT`] of them in that time

@@ -22,16 +22,16 @@ pub(super) struct Deletion {
     latest: Mutex<Latest>,
 }
 
-/// What the API server says of the pod.
+/// The API server's answer about the pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Answer {
-    /// It has no deletionTimestamp.
+    /// The pod has no deletionTimestamp.
     None,
-    /// It has one.
+    /// The pod has a deletionTimestamp.
     Begun,
-    /// There is no such pod any more.
+    /// The pod does not exist any more.
     Over,
-    /// It does not say.
+    /// The API server refused, or did not answer in time.
     Unknown(Refusal),
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 struct Latest {
     read: Option<(Instant, Read)>,
-    /// What was logged last, so that only a change is.
+    /// The kind of the answer that was logged last, because only a change is logged.
     logged: Option<&'static str>,
 }
 

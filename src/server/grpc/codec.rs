@@ -12,7 +12,7 @@ use tonic_prost::{ProstDecoder, ProstEncoder};
 #[derive(Debug)]
 pub struct SmallCodec<T, U>(PhantomData<(T, U)>);
 
-/// What a buffer grows by, and what one holds before it is sent: a status is seven bytes.
+/// The bytes by which a buffer grows, and at which it is sent. A status takes seven.
 const BUFFER: usize = 64;
 
 // === impl SmallCodec ===

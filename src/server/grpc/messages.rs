@@ -20,7 +20,7 @@ pub struct Messages(BoxStream<'static, HealthCheckResponse>);
 // === impl Messages ===
 
 impl Messages {
-    /// Those of a service.
+    /// Sends the status of a service, and each change of it.
     pub(super) fn of(followed: Arc<Followed>) -> Self {
         let status = followed.status();
         let messages = stream::unfold(
@@ -35,7 +35,7 @@ impl Messages {
         Self(messages.boxed())
     }
 
-    /// The one of an unknown service. The stream stays open, as the protocol demands, and ends
+    /// Sends the one message of an unknown service. The stream stays open, as the protocol demands, and ends
     /// with the drain.
     pub(super) fn unknown(mut draining: watch::Receiver<bool>) -> Self {
         let unknown = stream::iter([response(ServingStatus::ServiceUnknown)]);

@@ -26,9 +26,9 @@ pub(super) struct Followed {
     task: AbortHandle,
 }
 
-/// What the task of a service reads and writes.
+/// The task that follows the monitors of one service.
 struct Follower {
-    /// One for each target.
+    /// The monitors' verdicts, one for each target.
     verdicts: Vec<watch::Receiver<Seen>>,
     draining: watch::Receiver<bool>,
     /// The latest end of the monitors' first checks.
