@@ -14,19 +14,26 @@ use tokio::sync::oneshot;
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
-use crate::args::{Args, Notice, Understood};
-use crate::monitor::Monitor;
+use crate::check::Target;
+use crate::check::monitor::Monitor;
+use crate::check::server_address::ServerAddress;
+use crate::check::target::Settings;
+use crate::check::targets::Targets;
+use crate::flags::notice::Notice;
+use crate::net::endpoint::Endpoint;
 use crate::server::{Server, process};
-use crate::signals;
-use crate::target::Target;
-use crate::target::endpoint::Endpoint;
-use crate::targets::Targets;
 
+use self::args::{Args, Understood};
 use self::registered::Registered;
 
+pub mod args;
+pub mod environment;
+pub mod go_micro;
+pub mod log;
 pub mod options;
 mod registered;
 mod service;
+pub mod signals;
 
 /// The sidecar, holding its port.
 #[derive(Debug)]
@@ -125,9 +132,12 @@ impl App {
             environment,
             notices: _,
         } = understood;
-        let targets = Targets::new(&args.target, &args.targets, hint)?;
-        #[cfg(feature = "kubernetes")]
-        service::resolve(&args, &targets, &environment).await?;
+        let settings = Settings {
+            hint,
+            ..Settings::default()
+        };
+        let settings = service::with_resolver(settings, &args, &environment).await?;
+        let targets = Targets::new(&args.target, &args.targets, &settings)?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
         let registered = Registered::new(&args, &monitors, &environment).await?;
@@ -262,7 +272,7 @@ impl App {
                 target.server_address
             );
         }
-        if let Endpoint::Tcp(address) = &target.server_address
+        if let ServerAddress::Endpoint(Endpoint::Tcp(address)) = &target.server_address
             && address.port == self.address.port()
             && (loopback || self.address.ip().is_unspecified())
         {

@@ -28,11 +28,10 @@ use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 
 pub mod check;
-pub mod command;
 pub mod endpoint;
 pub mod instance;
 mod mirror;
-pub mod serve;
+pub mod routes;
 pub mod services;
 pub mod table;
 pub mod version;

@@ -8,16 +8,13 @@
 //! service below [`kube::Client`] is ours. It never retries: who sends decides.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use http::Uri;
-use http::uri::InvalidUri;
 
 use self::credentials::{Credentials, Given};
 use self::options::Options;
 
 pub mod backoff;
-pub mod command;
 pub mod connector;
 pub mod credentials;
 pub mod events;
@@ -27,9 +24,11 @@ pub mod pace;
 pub mod refusal;
 pub mod request;
 pub mod service;
+pub mod unusable;
 pub mod watch;
 
 pub use self::refusal::Refusal;
+pub use self::unusable::Unusable;
 
 /// An API server and the namespace to work in.
 #[derive(Clone)]
@@ -38,48 +37,6 @@ pub struct Cluster {
     namespace: String,
     server: String,
     credentials: Option<Credentials>,
-}
-
-/// Why no API server can be asked: a setting, never the server's own state.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// Nothing says where it is.
-    #[error(
-        "no API server to ask: outside a pod (KUBERNETES_SERVICE_HOST is not set) give --registry_address, such as http://127.0.0.1:8001 with kubectl proxy"
-    )]
-    Nowhere,
-    /// The pod's variables do not make an address.
-    #[error("KUBERNETES_SERVICE_HOST={host:?} and KUBERNETES_SERVICE_PORT={port:?} are no address")]
-    Variables {
-        /// The first.
-        host: String,
-        /// The second.
-        port: String,
-        /// Why.
-        source: InvalidUri,
-    },
-    /// A file of the service account.
-    #[error(
-        "cannot read {}: {source}; mount the pod's service account there (automountServiceAccountToken, or a projected volume), or name its folder in --service_account", path.display()
-    )]
-    ServiceAccount {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file that was named.
-    #[error("cannot read {}, which --k8s_ca_file names: {source}", path.display())]
-    Authority {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// kube's own configuration.
-    #[cfg(feature = "kubeconfig")]
-    #[error("cannot use the kubeconfig: {0}")]
-    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 // === impl Cluster ===

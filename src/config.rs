@@ -25,7 +25,6 @@ use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 use crate::cluster::{Refusal, request};
 
-pub mod command;
 pub mod configmap;
 pub mod env;
 mod sights;

@@ -7,41 +7,29 @@
 //!
 //! The kubelet **probes** us, we **check** the target.
 //!
-//! Suggested reading order: [`args`] is everything that can be configured, [`app`]
-//! is everything that runs, [`target`] is one check and [`unhealthy`] all that it can
-//! find, [`server`] is how the kubelet asks, [`probe`] is one check and an exit code. [`debug`] is for Rust programs that
-//! want to be checked, `config` is what a service finds set, `catalog` what Amalgam8 would see,
-//! `registry` how go-micro finds services, `resolver` how others do by `kubernetes://`.
+//! Begin with [`app`], everything that runs, and [`check`], one check and its verdict. [`server`]
+//! answers the kubelet, [`cli`] has the commands. [`debug`] is for Rust programs that want to be
+//! checked; `registry`, `resolver`, `catalog` and `config` read and write what Kubernetes knows.
 
 pub mod app;
-pub mod args;
 #[cfg(feature = "kubernetes")]
 pub mod catalog;
+pub mod check;
+pub mod cli;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 #[cfg(feature = "kubernetes")]
 pub mod config;
 pub mod debug;
-mod fair;
-pub mod health;
-pub mod log;
-pub mod monitor;
-pub mod probe;
+pub mod flags;
+pub mod net;
+pub mod registration;
 #[cfg(feature = "kubernetes")]
-pub mod registry;
-#[cfg(not(feature = "kubernetes"))]
-#[path = "registry/absent.rs"]
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod resolver;
-pub mod selector;
 pub mod server;
-pub mod signals;
-pub mod subcommand;
-pub mod target;
-pub mod targets;
 mod text;
-pub mod unhealthy;
 
 /// How requests to the target introduce themselves.
 pub const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));

@@ -22,10 +22,7 @@ use crate::cluster::{Cluster, Refusal};
 
 pub mod absence;
 pub mod channel;
-pub mod command;
 mod connection;
-pub mod group;
-pub mod policy;
 pub mod service;
 pub mod slice;
 pub mod slices;

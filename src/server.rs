@@ -17,21 +17,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 use tracing::{debug, warn};
 
-use self::connections::{Activity, Connections};
 use self::prober::Prober;
-use crate::fair::Fair;
-use crate::monitor::Monitor;
-use crate::targets::Targets;
+use crate::check::monitor::Monitor;
+use crate::check::targets::Targets;
+use crate::net::connections::{self, Activity, Connections};
+use crate::net::fair::Fair;
+use crate::net::{descriptors, listener};
 
-pub mod connections;
 pub mod grpc;
-pub mod listener;
 pub mod metrics;
 pub mod options;
 pub mod pages;
 pub mod prestop;
 pub mod prober;
 pub mod process;
+pub mod registration;
 pub mod routes;
 pub mod status_page;
 
@@ -79,7 +79,7 @@ impl Server {
         options: &options::Options,
         targets: Targets,
         monitors: Arc<[Monitor]>,
-        registration: Option<prober::Registration>,
+        registration: Option<registration::Registration>,
     ) -> io::Result<Self> {
         let listener = listener::listen(&options.health_address).await?;
         let prober = Arc::new(Prober::new(targets, monitors, options, registration));
@@ -115,7 +115,7 @@ impl Server {
 
     /// The most connections at a time.
     fn limit(&self) -> usize {
-        let descriptors = process::descriptor_limit();
+        let descriptors = descriptors::limit();
         let limit = connections::limit(descriptors, self.prober.targets());
         if limit < connections::LIMIT {
             warn!(
@@ -262,6 +262,7 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::target::Settings;
     use std::future::ready;
     use std::io::{Read as _, Write as _};
 
@@ -274,10 +275,10 @@ mod tests {
             "--server_name=greeter",
             "--server_address=127.0.0.1:1",
         ];
-        let args = crate::args::read(argv.map(Into::into), |_| None)
+        let args = crate::app::args::read(argv.map(Into::into), |_| None)
             .unwrap()
             .args;
-        let targets = Targets::new(&args.target, &args.targets, None).unwrap();
+        let targets = Targets::new(&args.target, &args.targets, &Settings::default()).unwrap();
         let server = Server::bind(&args.server, targets, [].into(), None).await;
         let server = server.unwrap();
         let mut client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();

@@ -1,6 +1,15 @@
 //! Text that others wrote, on its way to a terminal or a log.
 
 use std::borrow::Cow;
+use std::fmt;
+
+/// Text from a peer, bounded and without control characters: it reaches logs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Excerpt(String);
+
+/// Longest [`Excerpt`] in characters. go-micro's errors are one short JSON object;
+/// a foreign server may send a page.
+const EXCERPT: usize = 200;
 
 /// Replaces every control character, those of C1 too, by a space, so that the text stays on
 /// one line and moves no cursor.
@@ -9,6 +18,28 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
         text.replace(char::is_control, " ").into()
     } else {
         text.into()
+    }
+}
+
+// === impl Excerpt ===
+
+impl<T: AsRef<str>> From<T> for Excerpt {
+    fn from(text: T) -> Self {
+        let mut chars = text.as_ref().chars();
+        let mut excerpt: String = chars.by_ref().take(EXCERPT).collect();
+        if let Cow::Owned(printable) = printable(&excerpt) {
+            excerpt = printable;
+        }
+        if chars.next().is_some() {
+            excerpt.push('…');
+        }
+        Self(excerpt)
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -27,5 +58,12 @@ mod tests {
         ] {
             assert_eq!(printable(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_excerpt_is_bounded_and_prints_on_one_line() {
+        assert_eq!(Excerpt::from("a\r\nb\u{1b}[31m").to_string(), "a  b [31m");
+        let long = Excerpt::from("é".repeat(5000)).to_string();
+        assert_eq!(long.chars().count(), EXCERPT + 1);
     }
 }

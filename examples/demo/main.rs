@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use futures_util::stream;
 use micro_health::app::App;
-use micro_health::args;
+use micro_health::app::args;
 
 use self::greeter::Greeter;
 use self::kubelet::Seen;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use crate::args::duration::{self, GoDuration};
+use crate::flags::duration::{self, GoDuration};
 
 /// How to stop.
 #[derive(Clone, Debug, clap::Args)]

@@ -11,11 +11,12 @@ use futures_util::future::BoxFuture;
 use tokio::time;
 use tracing::warn;
 
-use crate::args::Args;
-use crate::args::env::Environment;
-use crate::monitor::Monitor;
-use crate::registry::Handle;
-use crate::server::prober::{self, Prober};
+use super::environment::Environment;
+use crate::app::args::Args;
+use crate::check::monitor::Monitor;
+use crate::registration::Handle;
+use crate::server::prober::Prober;
+use crate::server::registration::Registration;
 
 /// A registration that is about to run, or none.
 pub(super) struct Registered {
@@ -44,8 +45,8 @@ impl Registered {
     ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
 
-        use crate::registry::options::Kind;
-        use crate::registry::registration::Registration;
+        use crate::registration::options::Kind;
+        use crate::registration::run::Registration;
 
         let mut registered = Self::none(args);
         if args.registry.registry == Kind::Kubernetes {
@@ -83,8 +84,8 @@ impl Registered {
     }
 
     /// For those who probe.
-    pub(super) fn probed(&self) -> Option<prober::Registration> {
-        self.handle.clone().map(|handle| prober::Registration {
+    pub(super) fn probed(&self) -> Option<Registration> {
+        self.handle.clone().map(|handle| Registration {
             handle,
             is_required: self.is_required,
             prestop: self.limit,

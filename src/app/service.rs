@@ -1,47 +1,67 @@
 //! Targets that are a whole Service, not the pod's own container.
 
-#[cfg(feature = "kubernetes")]
-use anyhow::Context as _;
+use super::args::Args;
+use super::environment::Environment;
+use crate::check::options::Options;
+use crate::check::selector::Selector;
+use crate::check::server_address::ServerAddress;
+use crate::check::target::Settings;
+use crate::net::endpoint::Endpoint;
 
-#[cfg(feature = "kubernetes")]
-use crate::args::Args;
-#[cfg(feature = "kubernetes")]
-use crate::args::env::Environment;
-#[cfg(feature = "kubernetes")]
-use crate::cluster::Cluster;
-#[cfg(feature = "kubernetes")]
-use crate::resolver::Resolver;
-use crate::selector::Selector;
-use crate::target::endpoint::Endpoint;
-use crate::target::options::Options;
-#[cfg(feature = "kubernetes")]
-use crate::targets::Targets;
-
-/// Whether it is a Service that is asked, and not the pod's own container.
+/// Whether the target is a Service, and not the pod's own container.
 pub(super) fn asks_replicas(target: &Options) -> bool {
     match &target.server_address {
-        Endpoint::Tcp(address) => {
+        ServerAddress::Endpoint(Endpoint::Tcp(address)) => {
             target.selector == Selector::Static && address.dialled().is_none()
         }
-        Endpoint::Unix(_) => false,
+        ServerAddress::Endpoint(Endpoint::Unix(_)) => false,
         #[cfg(feature = "kubernetes")]
-        Endpoint::Service(_) => true,
+        ServerAddress::Service(_) => true,
     }
 }
 
-/// Gives the targets that are Services their endpoints.
+/// Gives the settings a source of endpoints, if a target is a Service.
+///
+/// # Errors
+///
+/// No API server can be used.
 #[cfg(feature = "kubernetes")]
-pub(super) async fn resolve(
+pub(super) async fn with_resolver(
+    settings: Settings,
     args: &Args,
-    targets: &Targets,
     environment: &Environment,
-) -> anyhow::Result<()> {
-    let Some(service) = targets.service() else {
-        return Ok(());
+) -> anyhow::Result<Settings> {
+    use anyhow::Context as _;
+
+    use crate::cluster::Cluster;
+    use crate::resolver::Resolver;
+
+    let named = args.targets.targets.iter().map(|named| &named.address);
+    let addresses = std::iter::once(&args.target.server_address).chain(named);
+    let mut services = addresses.filter(|address| matches!(address, ServerAddress::Service(_)));
+    let Some(service) = services.next() else {
+        return Ok(settings);
     };
     let variable = |name: &str| environment.get(name);
     let cluster = Cluster::new(&args.registry.cluster, variable).await;
     let cluster = cluster.with_context(|| format!("cannot find the endpoints of {service}"))?;
-    targets.resolve(&Resolver::of(&cluster));
-    Ok(())
+    Ok(Settings {
+        resolver: Some(Resolver::of(&cluster)),
+        ..settings
+    })
+}
+
+/// Returns the settings as they are: in this build no target is a Service.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(feature = "kubernetes"))]
+#[expect(clippy::unused_async, reason = "the signature of the other build")]
+pub(super) async fn with_resolver(
+    settings: Settings,
+    _: &Args,
+    _: &Environment,
+) -> anyhow::Result<Settings> {
+    Ok(settings)
 }

@@ -8,6 +8,7 @@
 //! | udp                                 | nothing: it has no answer                |
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -15,12 +16,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time;
 
-use super::endpoint::Kind;
-use super::instance::Instance;
-use super::services::Services;
-use crate::target::Target;
-use crate::target::endpoint::Endpoint;
-use crate::target::options::{Options, Protocol, ServerName};
+use crate::catalog::endpoint::Kind;
+use crate::catalog::instance::Instance;
+use crate::catalog::services::Services;
+use crate::check::backend::Backend;
+use crate::check::options::{Options, Protocol, ServerName};
+use crate::net::endpoint::Endpoint;
 
 /// Time for one instance, as for any other check.
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -107,11 +108,11 @@ async fn grpc(service: &str, address: SocketAddr) -> Result<(), String> {
         .map_err(|why| format!("{why}"))?;
     let options = Options {
         protocol: Protocol::GrpcHealth,
-        ..Options::new(ServerName(service.to_owned()), endpoint)
+        ..Options::new(ServerName(service.to_owned()), endpoint.clone().into())
     };
-    let target = Target::new(options, None, Duration::ZERO).map_err(|why| why.to_string())?;
-    let check = target.check().await;
-    check.verdict.clone().map_err(|why| why.to_string())
+    let backend = Backend::new(Arc::new(options), endpoint, None).map_err(|why| why.to_string())?;
+    let check = backend.check().await;
+    check.verdict.map_err(|why| why.to_string())
 }
 
 async fn get(address: SocketAddr) -> Result<(), String> {

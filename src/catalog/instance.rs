@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::endpoint::{Endpoint, Kind, Status};
+use crate::catalog::endpoint::{Endpoint, Kind, Status};
 
 /// The tag of every instance that comes from Kubernetes.
 pub const KUBERNETES: &str = "kubernetes";

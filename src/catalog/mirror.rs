@@ -7,9 +7,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
-use super::endpoint::{self, Endpoint};
-use super::services::{Pod, Services};
-use super::version::{Source, version};
+use crate::catalog::endpoint::{self, Endpoint};
+use crate::catalog::services::{Pod, Services};
+use crate::catalog::version::{Source, version};
 
 /// One word of the API server.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ mod tests {
 
     fn told(mirror: &Mirror) -> Option<String> {
         let services = mirror.services()?;
-        let one = |(name, all): (&str, &[super::super::instance::Instance])| {
+        let one = |(name, all): (&str, &[crate::catalog::instance::Instance])| {
             let all: Vec<_> = all
                 .iter()
                 .map(|it| format!("{} {}", it.address, it.group()))

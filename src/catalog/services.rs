@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::endpoint::{Endpoint, Status};
-use super::instance::Instance;
-use super::version::{Source, version};
+use crate::catalog::endpoint::{Endpoint, Status};
+use crate::catalog::instance::Instance;
+use crate::catalog::version::{Source, version};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::instance::Instance;
-use super::services::Services;
+use crate::catalog::instance::Instance;
+use crate::catalog::services::Services;
 
 /// What `-o json` shows of an instance, beside its id and endpoint.
 const SHOWN: [&str; 4] = ["service_name", "status", "metadata", "tags"];

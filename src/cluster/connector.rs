@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time;
 use tokio_rustls::TlsConnector;
 
-use super::credentials::Credentials;
+use crate::cluster::credentials::Credentials;
 
 /// Time for TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);

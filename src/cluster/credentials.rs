@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::Unusable;
+use crate::cluster::unusable::Unusable;
 
 /// How long a token is used before its file is read again.
 const FRESH: Duration = Duration::from_mins(1);

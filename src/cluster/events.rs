@@ -14,7 +14,7 @@ use kube::core::WatchEvent;
 use serde::de::DeserializeOwned;
 use tokio::time::{self, Instant};
 
-use super::{Refusal, request};
+use crate::cluster::{Refusal, request};
 
 /// The events of one watch.
 pub struct Events<T> {

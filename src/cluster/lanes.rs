@@ -18,7 +18,7 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::Body;
 
-use super::connector::Connector;
+use crate::cluster::connector::Connector;
 
 /// Requests at once on one connection. kube-apiserver's default (1.36,
 /// `http2-max-streams-per-connection`), and the least that RFC 9113 recommends.

@@ -22,7 +22,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::unhealthy::Excerpt;
+use crate::text::Excerpt;
 
 /// Why a request did not do what it should.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

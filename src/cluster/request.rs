@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 
-use super::Refusal;
+use crate::cluster::Refusal;
 
 /// Largest answer: an object is at most 1.5 MB in etcd, and a list of one pod little more.
 pub(super) const ANSWER: usize = 4 << 20;

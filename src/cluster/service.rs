@@ -15,10 +15,10 @@ use hyper::body::Incoming;
 use kube::client::Body;
 use tokio::time::{self, Sleep};
 
-use super::connector::Connector;
-use super::credentials::Credentials;
-use super::lanes::{Lanes, Seat};
-use super::pace::is_watch;
+use crate::cluster::connector::Connector;
+use crate::cluster::credentials::Credentials;
+use crate::cluster::lanes::{Lanes, Seat};
+use crate::cluster::pace::is_watch;
 
 /// Time for an answer to begin, its connection included.
 const HEAD: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{self, Instant};
 
-use super::Refusal;
-use super::backoff::{delay, jittered};
+use crate::cluster::Refusal;
+use crate::cluster::backoff::{delay, jittered};
 
 /// The first wait after a failure, and the last.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];

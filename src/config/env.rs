@@ -11,7 +11,7 @@
 
 use serde_json::{Map, Value};
 
-use super::values::is_empty;
+use crate::config::values::is_empty;
 
 /// What the variables say, in their order. With prefixes, only those that begin with one
 /// of them and a `_`.

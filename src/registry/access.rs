@@ -4,8 +4,8 @@ use http::{HeaderValue, Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::rbac::Subject;
 use crate::cluster::{Refusal, request};
+use crate::registry::rbac::Subject;
 
 /// The answer to a `SelfSubjectAccessReview`.
 #[derive(Deserialize)]

@@ -12,10 +12,10 @@ use std::fmt;
 
 use kube::runtime::watcher;
 
-use super::pod::Pod;
-use super::record::Service;
-use super::scheme::Scheme;
-use super::snapshot::{Filter, Listing, Skipped, merge};
+use crate::registry::pod::Pod;
+use crate::registry::record::Service;
+use crate::registry::scheme::Scheme;
+use crate::registry::snapshot::{Filter, Listing, Skipped, merge};
 
 /// Something happened to one version of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,9 +1,9 @@
 //! Why the registry could not be read or written.
 
-use super::plan::Taken;
-use super::rbac::Missing;
-use super::scheme::UnmappableName;
 use crate::cluster::Refusal;
+use crate::registry::plan::write::Taken;
+use crate::registry::rbac::Missing;
+use crate::registry::scheme::UnmappableName;
 
 /// Why the registry could not be read or written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,16 +1,17 @@
 //! What somebody's word about a pod means, which may have registrations already. Pure.
 //!
-//! [`plan`](super::plan) speaks for the whole pod: what it is not told of is not ours any
+//! [`plan`](crate::registry::plan) speaks for the whole pod: what it is not told of is not ours any
 //! more. Whoever registers one service from outside knows that one alone, so everything
 //! else that our mark has there is told to stay.
 
 use std::collections::BTreeSet;
 
-use super::mark::Mark;
-use super::plan::{Entry, OnForeign, Patch, Plan, Taken, plan};
-use super::pod::Pod;
-use super::record::{Node, Service};
-use super::scheme::{Keys, Scheme};
+use crate::registry::mark::Mark;
+use crate::registry::plan::plan;
+use crate::registry::plan::write::{Entry, OnForeign, Patch, Plan, Taken};
+use crate::registry::pod::Pod;
+use crate::registry::record::{Node, Service};
+use crate::registry::scheme::{Keys, Scheme};
 
 /// The next write that registers a service with its one node. Other nodes of the service
 /// stay, unless they have its id or its address.

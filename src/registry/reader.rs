@@ -3,19 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::Stream;
 use kube::Api;
 use kube::api::ListParams;
 use tracing::warn;
 
-use super::changes::Event;
-use super::error::Error;
-use super::pod::Pod;
-use super::record::Service;
-use super::scheme::{Keys, LABEL_VALUE, Scheme, Schemes, UnmappableName};
-use super::snapshot::{Filter, Listing, Skipped, merge};
-use super::watch;
 use crate::cluster::Refusal;
+use crate::registry::error::Error;
+use crate::registry::pod::Pod;
+use crate::registry::record::Service;
+use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme, Schemes, UnmappableName};
+use crate::registry::snapshot::{Filter, Listing, Skipped, merge};
 
 /// The registry of one namespace.
 ///
@@ -121,17 +118,6 @@ impl Registry {
         Ok(merge(&listings))
     }
 
-    /// What happens to one service, or to all, beginning with a create for each that is
-    /// there. An error is told and does not end the stream, except for a name that
-    /// cannot be anybody's: lost connections are made again, and what went meanwhile is
-    /// deleted then.
-    pub fn watch(
-        &self,
-        name: Option<&str>,
-    ) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
-        watch::stream(self.clone(), name.map(str::to_owned))
-    }
-
     /// What selects the pods to watch, in each scheme.
     pub(super) fn selectors(
         &self,
@@ -168,7 +154,8 @@ impl Registry {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub(super) fn client(&self) -> &kube::Client {
+    /// Returns the client that sends the requests.
+    pub fn client(&self) -> &kube::Client {
         &self.client
     }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 mod go_json;
-mod parse;
+pub mod parse;
 
 /// A service, with the nodes that one pod has of it or that all pods have.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -68,27 +68,12 @@ pub struct Value {
     pub values: Option<Vec<Value>>,
 }
 
-/// Why an annotation is no record.
-#[derive(Debug, thiserror::Error)]
-#[error("not the JSON of a go-micro service: {0}")]
-pub struct InvalidRecord(#[source] serde_json::Error);
-
 // === impl Service ===
 
 impl Service {
     /// Byte for byte what a Go writer of generation B would write.
     pub fn to_json(&self) -> String {
         go_json::to_string(self)
-    }
-
-    /// Reads any generation.
-    ///
-    /// # Errors
-    ///
-    /// Text that Go's decoder would refuse too: for a Go client such an annotation spoils
-    /// every lookup of its service.
-    pub fn from_json(text: &str) -> Result<Self, InvalidRecord> {
-        parse::service(text).map_err(InvalidRecord)
     }
 
     /// Whether both say the same: for a client, a list or a map that is absent is an

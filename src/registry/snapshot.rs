@@ -13,10 +13,10 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::pod::Pod;
-use super::record::{Node, Service};
-use super::scheme::{self, Scheme};
-use crate::unhealthy::Excerpt;
+use crate::registry::pod::Pod;
+use crate::registry::record::{Node, Service};
+use crate::registry::scheme::{self, Scheme};
+use crate::text::Excerpt;
 
 /// What one pod says in one scheme.
 #[derive(Clone, Debug, Default)]

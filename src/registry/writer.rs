@@ -1,13 +1,13 @@
 //! Registering services of other pods, or of our own without a sidecar.
 
-use super::error::Error;
-use super::on_behalf;
-use super::own_pod::OwnPod;
-use super::plan::{Plan, Standing};
-use super::pod::Pod;
-use super::reader::Registry;
-use super::record::Service;
 use crate::cluster::Refusal;
+use crate::registry::error::Error;
+use crate::registry::on_behalf;
+use crate::registry::plan::write::{Plan, Standing};
+use crate::registry::pod::Pod;
+use crate::registry::pod_client::PodClient;
+use crate::registry::reader::Registry;
+use crate::registry::record::Service;
 
 /// Most writes for one call: two register, and somebody else may have written between.
 const WRITES: usize = 4;
@@ -87,7 +87,7 @@ impl Registry {
         Err(Error::Refused(Refusal::Conflict))
     }
 
-    fn pod_named(&self, name: &str) -> OwnPod {
-        OwnPod::new(self.client().clone(), self.namespace(), name)
+    fn pod_named(&self, name: &str) -> PodClient {
+        PodClient::new(self.client().clone(), self.namespace(), name)
     }
 }

@@ -8,9 +8,9 @@
 //! | endpoints, none ready |                      | how many are not                       |
 //! | endpoints             | has this port number | where its endpoints listen instead     |
 
-use super::service::Service;
-use super::slices::{SlicePort, Union};
-use super::target::{Port, Target};
+use crate::resolver::service::Service;
+use crate::resolver::slices::{SlicePort, Union};
+use crate::resolver::target::{Port, Target};
 
 /// What is known of the Service itself, which need not be readable.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -36,9 +36,9 @@ use tonic::body::Body;
 
 use self::connections::{Connection, Connections, Open};
 use self::health::Health;
-use super::target::{InvalidTarget, SCHEME};
-use super::{Endpoints, Resolver, Target};
-use crate::target::tls;
+use crate::net::tls;
+use crate::resolver::target::{InvalidTarget, SCHEME};
+use crate::resolver::{Endpoints, Resolver, Target};
 
 mod connections;
 mod health;

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::slice::{self, EndpointSlice};
-use super::target::Port;
+use crate::resolver::slice::{self, EndpointSlice};
+use crate::resolver::target::Port;
 
 /// The slices of one Service, by name.
 pub type Slices = BTreeMap<String, EndpointSlice>;

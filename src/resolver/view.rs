@@ -14,10 +14,10 @@ use std::time::SystemTime;
 
 use kube::runtime::watcher::Event;
 
-use super::slice::EndpointSlice;
-use super::slices::{Slices, Union};
-use super::target::Port;
 use crate::cluster::Refusal;
+use crate::resolver::slice::EndpointSlice;
+use crate::resolver::slices::{Slices, Union};
+use crate::resolver::target::Port;
 
 /// The slices of one Service.
 #[derive(Clone, Debug, Default)]
@@ -168,8 +168,8 @@ impl Default for State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slices::tests::{endpoints, slice};
     use super::*;
+    use crate::resolver::slices::tests::{endpoints, slice};
 
     const A: &str = "10.0.0.1:50051";
     const B: &str = "10.0.0.2:50051";

@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 use tokio::time;
 use tracing::{debug, info, warn};
 
-use super::connection;
-use super::slice::{EndpointSlice, SERVICE_NAME};
-use super::target::Port;
-use super::view::{State, View};
 use crate::cluster::Refusal;
 use crate::cluster::backoff::{delay, jittered};
 use crate::cluster::watch::{is_gone, refusal};
+use crate::resolver::connection;
+use crate::resolver::slice::{EndpointSlice, SERVICE_NAME};
+use crate::resolver::target::Port;
+use crate::resolver::view::{State, View};
 
 /// What is seen of one Service. The watch ends with this value.
 pub(super) struct Watch {

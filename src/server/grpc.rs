@@ -20,13 +20,15 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use self::messages::Messages;
 use self::pb::health_server::{Health, HealthServer};
 use self::pb::{HealthListRequest, HealthListResponse};
+use self::reply::{response, serving};
 use self::statuses::Statuses;
-use crate::monitor::Monitor;
-use crate::target::Target;
-use crate::targets::{self, Targets};
+use crate::check::Target;
+use crate::check::monitor::Monitor;
+use crate::check::targets::{self, Targets};
 
 pub mod codec;
 mod messages;
+mod reply;
 mod statuses;
 
 /// The generated server, with List.
@@ -192,19 +194,5 @@ impl Health for Verdicts {
             None => Messages::unknown(self.draining.clone()),
         };
         Ok(Response::new(messages))
-    }
-}
-
-fn serving(healthy: bool) -> HealthCheckResponse {
-    response(if healthy {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    })
-}
-
-fn response(status: ServingStatus) -> HealthCheckResponse {
-    HealthCheckResponse {
-        status: status.into(),
     }
 }

@@ -8,14 +8,17 @@ use std::fmt;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::process::Process;
-use crate::registry;
-use crate::target::record::{BUCKETS, Record};
+use crate::check::record::{BUCKETS, Record};
+use crate::registration::status;
+use crate::server::process::Process;
 
+use self::encode::{add, counter, gauge, unix_seconds};
+
+mod encode;
 mod registration;
 
 /// The type of the body: the classic text format, which every scraper reads.
@@ -31,7 +34,7 @@ pub struct Snapshot {
     /// This process; `None` where /proc is not mounted.
     pub process: Option<Process>,
     /// The registration, if there is one.
-    pub registration: Option<registry::status::Status>,
+    pub registration: Option<status::Status>,
 }
 
 /// One target.
@@ -242,32 +245,6 @@ fn encode_process(process: &Process, to: &mut DescriptorEncoder<'_>) -> fmt::Res
     gauge(to, "process_start_time_seconds", "When the process started")?.encode_gauge(&started)?;
     let help = "User and system time spent";
     counter(to, "process_cpu_seconds_total", help)?.encode_gauge(&process.cpu_seconds)
-}
-
-type Family<'a> = Result<MetricEncoder<'a>, fmt::Error>;
-
-fn gauge<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) -> Family<'a> {
-    to.encode_descriptor(name, help, None, MetricType::Gauge)
-}
-
-/// The library's own counters are those of `OpenMetrics`, whose family has no `_total`;
-/// the classic format wants it in every line, so values are written as they are.
-fn counter<'a>(to: &'a mut DescriptorEncoder<'_>, name: &'static str, help: &str) -> Family<'a> {
-    to.encode_descriptor(name, help, None, MetricType::Counter)
-}
-
-fn add<const N: usize>(
-    to: &mut MetricEncoder<'_>,
-    labels: &[(&str, &str); N],
-    count: u64,
-) -> fmt::Result {
-    to.encode_family(labels)?.encode_gauge(&count)
-}
-
-fn unix_seconds(at: SystemTime) -> f64 {
-    at.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
 }
 
 #[cfg(test)]

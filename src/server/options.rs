@@ -1,6 +1,6 @@
 //! The flags of the HTTP server.
 
-use crate::target::address::Address;
+use crate::net::address::Address;
 
 /// How to be probed.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,14 +22,7 @@ pub struct Options {
     pub liveness: Liveness,
 
     /// Put the target's own error text into bodies too, not only its enumerated code
-    #[arg(
-        long = "expose_errors",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true"
-    )]
+    #[arg(long = "expose_errors")]
     pub expose_errors: bool,
 }
 

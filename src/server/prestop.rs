@@ -16,8 +16,8 @@
 use http::StatusCode;
 use tokio::time::{self, Instant};
 
-use super::prober::Registration;
-use super::routes::Reply;
+use crate::server::registration::Registration;
+use crate::server::routes::Reply;
 
 /// Ends the registration, if the pod ends.
 pub async fn answer(registration: Option<&Registration>) -> Reply {
@@ -31,7 +31,7 @@ pub async fn answer(registration: Option<&Registration>) -> Reply {
 
 #[cfg(feature = "kubernetes")]
 async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'static str) {
-    use crate::registry::PreStop;
+    use crate::registration::PreStop;
     match registration.handle.prestop(registration.prestop).await {
         PreStop::Gone => {
             time::sleep_until(end.min(Instant::now() + registration.drain)).await;

@@ -12,18 +12,20 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{self, Instant};
 use tower_service::Service as _;
 
-use super::connections::OpenRequest;
-use super::grpc::{self, Verdicts};
-use super::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
-use super::options::{Liveness, Options};
-use super::pages::Pages;
-use super::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
-use super::status_page::{self, CONTENT_SECURITY_POLICY, Status};
-use super::{prestop, process};
-use crate::monitor::Monitor;
-use crate::registry::{self, Handle};
-use crate::target::Target;
-use crate::targets::{self, Targets};
+use crate::check::Target;
+use crate::check::monitor::Monitor;
+use crate::check::targets::{self, Targets};
+use crate::net::connections::OpenRequest;
+use crate::registration::status;
+use crate::server::grpc::{self, Verdicts};
+use crate::server::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
+use crate::server::options::{Liveness, Options};
+use crate::server::pages::Pages;
+use crate::server::registration::Registration;
+use crate::server::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
+use crate::server::status_page::CONTENT_SECURITY_POLICY;
+use crate::server::status_page::status::{Status, TargetStatus};
+use crate::server::{prestop, process};
 
 /// What is read of a request body, so that closing does not reset the answer away.
 const BODY: usize = 64 << 10;
@@ -56,19 +58,6 @@ struct Question<'a> {
     page_as_json: bool,
     client: Client,
     is_head: bool,
-}
-
-/// The pod's registration, as far as those who probe have to do with it.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// The registration itself.
-    pub handle: Handle,
-    /// `--require_registered`.
-    pub is_required: bool,
-    /// The longest that a preStop hook is held up.
-    pub prestop: Duration,
-    /// How much of that is for clients to notice.
-    pub drain: Duration,
 }
 
 /// The body of an answer: ours, or one that tonic makes.
@@ -255,7 +244,7 @@ impl Prober {
 
     /// Everything that the page shows.
     fn whole(&self) -> Status {
-        let target = |target: &Arc<Target>| status_page::TargetStatus {
+        let target = |target: &Arc<Target>| TargetStatus {
             name: target.name().to_owned(),
             address: target.address().to_string(),
             protocol: target.protocol(),
@@ -272,7 +261,7 @@ impl Prober {
         }
     }
 
-    fn registered(&self) -> Option<registry::status::Status> {
+    fn registered(&self) -> Option<status::Status> {
         let registration = self.registration.as_ref()?;
         Some(registration.handle.status())
     }

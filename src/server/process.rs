@@ -45,22 +45,6 @@ pub fn read() -> Option<Process> {
     })
 }
 
-/// How many descriptors this process may open, by its soft limit; `None` where /proc is not mounted.
-pub fn descriptor_limit() -> Option<usize> {
-    parse_limit(&fs::read_to_string("/proc/self/limits").ok()?)
-}
-
-/// The soft limit of open files. Source: proc(5), `/proc/pid/limits`.
-fn parse_limit(limits: &str) -> Option<usize> {
-    let row = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    match row.split_whitespace().next()? {
-        "unlimited" => Some(usize::MAX),
-        soft => soft.parse().ok(),
-    }
-}
-
 /// Resident bytes and CPU seconds. Source: proc(5), `VmRSS` and fields 14 and 15.
 fn parse(status: &str, stat: &str) -> Option<(u64, f64)> {
     let resident = status
@@ -83,20 +67,6 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 300 0 0 0 150 50 0 0 20 0 1 0";
         assert_eq!(parse(status, stat), Some((2 << 20, 2.0)));
         assert_eq!(parse("", ""), None);
-    }
-
-    #[test]
-    fn reads_the_soft_limit_of_descriptors() {
-        let limits = |soft: &str| {
-            let head = "Limit                     Soft Limit           Hard Limit           Units";
-            format!(
-                "{head}\nMax open files            {soft}                 4096                 files\n"
-            )
-        };
-        assert_eq!(parse_limit(&limits("1024")), Some(1024));
-        assert_eq!(parse_limit(&limits("unlimited")), Some(usize::MAX));
-        assert_eq!(parse_limit(""), None);
-        assert!(descriptor_limit().is_some_and(|limit| limit > 0));
     }
 
     #[test]

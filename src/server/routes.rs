@@ -22,9 +22,10 @@ use hyper::body::Bytes;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::options::Liveness;
-use crate::target::{Check, HEALTHY};
-use crate::unhealthy::{Excerpt, Unhealthy};
+use crate::check::unhealthy::Unhealthy;
+use crate::check::{Check, HEALTHY};
+use crate::server::options::Liveness;
+use crate::text::Excerpt;
 
 /// A known path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

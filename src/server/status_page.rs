@@ -5,60 +5,27 @@
 //! there are; its twin has all of them.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, SystemTime};
 
-use crate::registry;
-use crate::target::HEALTHY;
-use crate::target::record::{KEPT, Record, Sample};
-use crate::target::row::Row;
+use crate::check::HEALTHY;
+use crate::check::record::{KEPT, Sample};
+
+use self::html::{Age, Escaped, milliseconds};
+use self::status::{Status, TargetStatus};
 
 mod endpoints;
+mod html;
 mod json;
 mod registration;
+pub mod status;
 
 /// What the page may load: nothing.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// What the page shows.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The targets, the main one first.
-    pub targets: Vec<TargetStatus>,
-    /// After SIGTERM.
-    pub draining: bool,
-    /// Whether the error's own text may leave the pod.
-    pub expose_errors: bool,
-    /// The registration, if there is one.
-    pub registration: Option<registry::status::Status>,
-    /// When the page is made.
-    pub now: SystemTime,
-}
-
-/// A row of the page.
-#[derive(Clone, Debug)]
-pub struct TargetStatus {
-    /// The target's name: any text.
-    pub name: String,
-    /// Where it is.
-    pub address: String,
-    /// What it was found to speak.
-    pub protocol: &'static str,
-    /// Until when its certificate is valid, if it has shown one.
-    pub certificate_expiry: Option<SystemTime>,
-    /// What its checks have been.
-    pub record: Record,
-    /// What its endpoints were found to be, if it is a Service.
-    pub rows: Vec<Row>,
-}
 
 /// Most targets with a row of their own: four plots fill the page's 10 KiB.
 const ROWS: usize = 4;
 
 /// Longest page, in bytes: the kubelet reads no more of an answer.
 const LONGEST: usize = (10 << 10) - 1;
-
-/// Text that is safe between tags and in attributes.
-struct Escaped<'a>(&'a str);
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ok:#1a7f37;--bad:#cf222e;--dim:#6e7781;--line:#d0d7de}\
@@ -95,24 +62,6 @@ impl Status {
     /// The same for a program.
     pub fn json(&self) -> String {
         serde_json::to_string(&json::Document::new(self)).unwrap_or_default()
-    }
-
-    fn verdict(&self) -> &'static str {
-        let latest = |target: &TargetStatus| {
-            target
-                .record
-                .latest
-                .as_ref()
-                .map(|check| check.verdict.is_ok())
-        };
-        let verdicts: Vec<_> = self.targets.iter().map(latest).collect();
-        if verdicts.contains(&Some(false)) {
-            "unhealthy"
-        } else if verdicts.contains(&None) {
-            "unknown"
-        } else {
-            "healthy"
-        }
     }
 
     fn write_html(&self, room: usize, page: &mut String) -> fmt::Result {
@@ -170,13 +119,6 @@ impl Status {
 // === impl TargetStatus ===
 
 impl TargetStatus {
-    fn is_healthy(&self) -> bool {
-        self.record
-            .latest
-            .as_ref()
-            .is_some_and(|check| check.verdict.is_ok())
-    }
-
     fn write_html(&self, status: &Status, room: usize, page: &mut String) -> fmt::Result {
         let now = status.now;
         write!(page, "<h2>{}</h2>", Escaped(&self.name))?;
@@ -251,41 +193,6 @@ fn write_plot<'a>(
     }
     page.push_str("</svg>");
     Ok(())
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e4).round() / 10.0
-}
-
-/// The time from one moment to another, in its largest unit and the next.
-struct Age(SystemTime, SystemTime);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.1.duration_since(self.0).unwrap_or_default().as_secs();
-        match seconds {
-            0..60 => write!(f, "{seconds} s"),
-            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
-            3600..86400 => write!(f, "{} h {} min", seconds / 3600, seconds / 60 % 60),
-            _ => write!(f, "{} d {} h", seconds / 86400, seconds / 3600 % 24),
-        }
-    }
-}
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '&' => f.write_str("&amp;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ mod verdicts;
 const UPDATE: &str = "MICRO_HEALTH_UPDATE_DOCS";
 
 /// A file of the project.
-fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn read(name: &str) -> String {
+pub fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 

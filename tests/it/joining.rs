@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::future;
-use micro_health::target::grpc;
+use micro_health::check::grpc;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time;

@@ -37,6 +37,7 @@
 )]
 
 #[cfg(feature = "kubernetes")]
+mod architecture;
 mod channel;
 mod contract;
 mod crowd;

@@ -1,9 +1,8 @@
 //! `health registry`: what it prints and how it exits.
 
-use std::future;
-
+use micro_health::cli::console::Console;
+use micro_health::cli::registry::{self, options};
 use micro_health::registry::Registry;
-use micro_health::registry::command::{self, options};
 use serde_json::{Value, json};
 
 use crate::support::api_server::{
@@ -20,8 +19,12 @@ async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
     let registry =
         Registry::new(client, NAMESPACE, asked.schemes).include_not_ready(asked.include_not_ready);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let act = command::act(&asked, &registry, future::pending(), &mut out, &mut err);
-    let code = within(text, act).await;
+    let mut console = Console {
+        out: &mut out,
+        err: &mut err,
+    };
+    let act = registry::act(&asked, &registry, &mut console);
+    let code = within(text, act).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (code, text(out), text(err))
 }

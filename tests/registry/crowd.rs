@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
-use micro_health::args;
-use micro_health::monitor::Monitor;
-use micro_health::registry::handle::Handle;
-use micro_health::registry::registration::Registration;
-use micro_health::target::Target;
+use micro_health::app::args;
+use micro_health::check::Target;
+use micro_health::check::monitor::Monitor;
+use micro_health::registration::handle::Handle;
+use micro_health::registration::run::Registration;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, timeout};
 

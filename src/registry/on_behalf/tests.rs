@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::registry::plan::Patch;
+use crate::registry::plan::write::Patch;
 
 /// `name id@address …`.
 fn service(text: &str) -> Service {
@@ -205,7 +205,9 @@ fn another_service_of_the_same_key_is_not_touched() {
     };
     assert_eq!(
         plan.standings.last(),
-        Some(&super::super::plan::Standing::Refused(taken.clone()))
+        Some(&crate::registry::plan::write::Standing::Refused(
+            taken.clone()
+        ))
     );
     assert_eq!(plan.write, None);
     assert_eq!(deregistering(&pod, &other, &keys(&other)), Err(taken));

@@ -1,10 +1,10 @@
 //! A plan in the making: one service after another, then what they share.
 
-use super::super::mark::Mark;
-use super::super::pod::Pod;
-use super::super::record::{Node, Service};
-use super::super::scheme::{Keys, LABEL_VALUE, Scheme};
-use super::{Entry, OnForeign, Patch, Purpose, Standing, Taken, Write};
+use crate::registry::mark::Mark;
+use crate::registry::plan::write::{Entry, OnForeign, Patch, Purpose, Standing, Taken, Write};
+use crate::registry::pod::Pod;
+use crate::registry::record::{Node, Service};
+use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
 /// What is to be written, so far.
 pub(super) struct Draft<'a> {

@@ -1,6 +1,11 @@
-use super::super::mark::Mark;
-use super::super::record::Node;
+use std::collections::BTreeMap;
+
+use super::write::*;
 use super::*;
+use crate::registry::mark::Mark;
+use crate::registry::record::Node;
+use crate::registry::record::Service;
+use crate::registry::scheme::Scheme;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 const TYPE: &str = "micro.mu/type";

@@ -11,9 +11,26 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Endpoint, Node, Service, Value};
+use crate::registry::record::{Endpoint, Node, Service, Value};
 
-pub(super) fn service(text: &str) -> Result<Service, serde_json::Error> {
+/// Why an annotation is no record.
+#[derive(Debug, thiserror::Error)]
+#[error("not the JSON of a go-micro service: {0}")]
+pub struct InvalidRecord(#[source] serde_json::Error);
+
+impl Service {
+    /// Reads any generation.
+    ///
+    /// # Errors
+    ///
+    /// Text that Go's decoder would refuse too: for a Go client such an annotation spoils
+    /// every lookup of its service.
+    pub fn from_json(text: &str) -> Result<Self, InvalidRecord> {
+        service(text).map_err(InvalidRecord)
+    }
+}
+
+fn service(text: &str) -> Result<Service, serde_json::Error> {
     let read: Option<Read<Service>> = serde_json::from_str(&whole(text))?;
     Ok(read.map(|Read(service)| service).unwrap_or_default())
 }

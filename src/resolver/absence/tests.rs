@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::slices::tests::{endpoints, slice};
 use super::*;
+use crate::resolver::slices::tests::{endpoints, slice};
 
 fn target(text: &str) -> Target {
     text.parse().unwrap()

@@ -16,13 +16,14 @@ use tokio::time::{self, Instant};
 use tonic::body::Body;
 use tracing::debug;
 
-use super::super::Endpoints;
-use super::health::{Ended, Health, Said};
-use super::heard::Heard;
-use crate::target::address::{Address, Host};
-use crate::target::dial::{Dialer, Http, NoConnection};
-use crate::target::endpoint::Endpoint;
-use crate::target::tls::{InvalidTls, Tls, options::Options};
+use crate::net::address::{Address, Host};
+use crate::net::dial::Dialer;
+use crate::net::endpoint::Endpoint;
+use crate::net::no_connection::{Http, NoConnection};
+use crate::net::tls::{InvalidTls, Tls, options::Options};
+use crate::resolver::Endpoints;
+use crate::resolver::channel::health::{Ended, Health, Said};
+use crate::resolver::channel::heard::Heard;
 
 /// Time for a connection to open, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -76,8 +77,7 @@ impl Connections {
         tls: &Options,
         health: Option<Health>,
     ) -> Result<(Self, watch::Receiver<Open>), InvalidTls> {
-        let service = Endpoint::Service(endpoints.target().clone());
-        let tls = Tls::new(tls, &service)?.map(Arc::new);
+        let tls = Tls::new(tls, &endpoints.target().server_name())?.map(Arc::new);
         let (open, seen) = watch::channel(Open::default());
         let connections = Self {
             endpoints,

@@ -21,10 +21,8 @@ use prost::Message as _;
 use tokio::time;
 use tonic::Code;
 use tonic::body::Body;
-use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_check_response::ServingStatus;
-
-use crate::target::grpc_health;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// Time for the first message. A connection that carries none is of no use to a request.
 const FIRST: Duration = Duration::from_secs(10);
@@ -128,7 +126,10 @@ impl Health {
     }
 
     fn request(&self) -> Request<Body> {
-        let message = grpc_health::request(&self.service);
+        let message = HealthCheckRequest {
+            service: self.service.clone(),
+        };
+        let message = message.encode_to_vec();
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         let framed = [&[0], &length.to_be_bytes()[..], &message].concat();
         let mut request = Request::new(Body::new(Full::new(Bytes::from(framed))));

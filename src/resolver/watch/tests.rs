@@ -13,8 +13,8 @@ use hyper::body::Frame;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use super::super::{Endpoints, Resolver};
 use super::*;
+use crate::resolver::{Endpoints, Resolver};
 
 /// One answer.
 enum Reply {

@@ -11,8 +11,8 @@ use tonic::Status;
 use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use super::statuses::Followed;
-use super::{response, serving};
+use crate::server::grpc::reply::{response, serving};
+use crate::server::grpc::statuses::Followed;
 
 /// The status of a service, and each change of it until the drain.
 pub struct Messages(BoxStream<'static, HealthCheckResponse>);

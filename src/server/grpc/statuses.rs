@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{self, Instant};
 
-use crate::monitor::{Monitor, Seen};
+use crate::check::monitor::{Monitor, Seen};
 
 /// The services that have a Watch.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::{add, counter, gauge, unix_seconds};
-use crate::registry::status::Status;
+use crate::registration::status::Status;
+use crate::server::metrics::encode::{add, counter, gauge, unix_seconds};
 
 /// Writes them.
 pub(super) fn encode(status: &Status, to: &mut DescriptorEncoder<'_>) -> fmt::Result {

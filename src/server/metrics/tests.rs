@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::target::Check;
-use crate::unhealthy::Unhealthy;
+use crate::check::Check;
+use crate::check::unhealthy::Unhealthy;
 
 fn snapshot() -> Snapshot {
     let mut record = Record::default();
@@ -13,7 +13,7 @@ fn snapshot() -> Snapshot {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         record.observe(&Arc::new(Check {
             verdict,
-            reached: crate::unhealthy::Stage::Waiting,
+            reached: crate::net::stage::Stage::Waiting,
             took: Duration::from_millis(3),
             at,
             finished: tokio::time::Instant::now(),
@@ -37,7 +37,7 @@ fn snapshot() -> Snapshot {
         targets: vec![target("greeter"), target("a\"b\n")],
         requests,
         process: Some(process),
-        registration: Some(registry::status::example()),
+        registration: Some(status::example()),
     }
 }
 

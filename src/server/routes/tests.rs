@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::target::Verdict;
-use crate::unhealthy::{Stage, Unhealthy};
+use crate::check::Verdict;
+use crate::check::unhealthy::Unhealthy;
+use crate::net::stage::Stage;
 use serde_json::{Value, json};
 
 fn check(verdict: Verdict) -> Check {

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::Escaped;
-use crate::target::row::Row;
+use crate::check::row::Row;
+use crate::server::status_page::html::Escaped;
 
 /// Most endpoints with a line of their own, of one target.
 const LINES: usize = 8;

@@ -6,10 +6,12 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{Status, TargetStatus, endpoints, milliseconds};
-use crate::registry;
-use crate::target::record::Sample;
-use crate::target::row::Row;
+use crate::check::record::Sample;
+use crate::check::row::Row;
+use crate::registration::status;
+use crate::server::status_page::endpoints;
+use crate::server::status_page::html::milliseconds;
+use crate::server::status_page::status::{Status, TargetStatus};
 
 /// The whole page.
 #[derive(Serialize)]
@@ -17,7 +19,7 @@ pub(super) struct Document<'a> {
     status: &'static str,
     draining: bool,
     targets: Vec<Target<'a>>,
-    registration: Option<registry::status::Document<'a>>,
+    registration: Option<status::Document<'a>>,
     version: &'static str,
 }
 
@@ -71,7 +73,7 @@ impl<'a> Target<'a> {
         let record = &target.record;
         let latest = record.latest.as_ref();
         let failure = latest.and_then(|check| check.verdict.as_ref().err());
-        let reason = failure.map(crate::unhealthy::Unhealthy::reason);
+        let reason = failure.map(crate::check::unhealthy::Unhealthy::reason);
         let detail = failure.filter(|_| status.expose_errors);
         let age = |at| status.now.duration_since(at).unwrap_or_default();
         Self {

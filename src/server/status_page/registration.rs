@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
-use super::{Age, Escaped};
-use crate::registry::status::Status;
+use crate::registration::status::Status;
+use crate::server::status_page::html::{Age, Escaped};
 
 /// Most services with a line of their own.
 const ROWS: usize = 4;

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use std::time::{Duration, SystemTime};
+
 use super::*;
-use crate::target::{Check, Verdict};
-use crate::unhealthy::Unhealthy;
+use crate::check::record::Record;
+use crate::check::row::Row;
+use crate::check::unhealthy::Unhealthy;
+use crate::check::{Check, Verdict};
+use crate::registration::status;
 use serde_json::{Value, json};
 
 fn at(second: u64) -> SystemTime {
@@ -16,7 +21,7 @@ fn target(name: &str, verdicts: impl IntoIterator<Item = Verdict>) -> TargetStat
     for (verdict, second) in verdicts.into_iter().zip(1..) {
         record.observe(&Arc::new(Check {
             verdict,
-            reached: crate::unhealthy::Stage::Waiting,
+            reached: crate::net::stage::Stage::Waiting,
             took: Duration::from_micros(420),
             at: at(second),
             finished: tokio::time::Instant::now(),
@@ -143,7 +148,7 @@ fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_twin_has_them_all() {
             targets: targets.collect(),
             draining: true,
             expose_errors: true,
-            registration: Some(registry::status::example()),
+            registration: Some(status::example()),
             now: at(200),
         };
         let page = status.html();
@@ -210,17 +215,16 @@ fn a_registration_is_told_with_what_is_in_its_way() {
         ("greeter", "registered", "10.1.0.7:9091"),
         ("a<b", "refused", "the label is \"taken\""),
     ];
-    let service =
-        |(name, standing, detail): (&str, &'static str, &str)| registry::status::Service {
-            name: name.into(),
-            standing,
-            detail: Some(detail.into()),
-        };
-    let registration = registry::status::Status {
+    let service = |(name, standing, detail): (&str, &'static str, &str)| status::Service {
+        name: name.into(),
+        standing,
+        detail: Some(detail.into()),
+    };
+    let registration = status::Status {
         services: services.into_iter().map(service).collect(),
         is_connected: true,
         refusal: Some("forbidden: cannot <patch>".into()),
-        ..registry::status::example()
+        ..status::example()
     };
     let status = Status {
         targets: vec![target("greeter", [Ok(())])],

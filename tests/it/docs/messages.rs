@@ -9,9 +9,9 @@ use super::{path, read};
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// Whose messages are a table of their own.
-const VERDICTS: &str = "src/unhealthy.rs";
+const VERDICTS: &str = "src/check/unhealthy.rs";
 
-/// What begins a message: the log's macros, errors, and the notices of src/args.rs.
+/// What begins a message: the log's macros, errors, and the notices of src/flags/notice.rs.
 const BEGINNINGS: [&str; 5] = [
     "warn!(",
     "info!(",

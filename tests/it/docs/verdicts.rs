@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use micro_health::unhealthy::{Stage, Unhealthy};
+use micro_health::check::unhealthy::Unhealthy;
+use micro_health::net::stage::Stage;
 
 use super::hold_part;
 

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use futures_util::stream;
+use micro_health::app::args;
 use micro_health::app::{App, Ended};
-use micro_health::args;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

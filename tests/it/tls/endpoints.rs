@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use micro_health::net::tls::options::Options;
 use micro_health::resolver::Resolver;
 use micro_health::resolver::channel::{Builder, Channel, NoChannel};
-use micro_health::target::tls::options::Options;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use micro_health::args::{self, Args};
-use micro_health::probe::dialect::{self, Asked};
-use micro_health::probe::plan::Plan;
+use micro_health::app::args::{self, Args};
+use micro_health::cli::dialect::{self, Asked};
+use micro_health::cli::probe::plan::Plan;
 
 use super::overlay::containers;
 use super::placement::{Sidecar, probes};

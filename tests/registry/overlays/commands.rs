@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use micro_health::selector::Selector;
-use micro_health::target::endpoint::Endpoint;
+use micro_health::check::selector::Selector;
+use micro_health::net::endpoint::Endpoint;
 
 use super::command_line::{CommandLine, Understood};
 use super::overlay::Overlay;

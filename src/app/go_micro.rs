@@ -1,0 +1,150 @@
+//! go-micro's own flags and variables, as far as a sidecar has no use for them.
+//!
+//! Deployments pass one set of flags and one `envFrom` to both containers, so what
+//! go-micro's `cmd` package takes is taken here too.
+//! Source: go-micro cmd/cmd.go, v1.0 to v6.
+
+use std::ffi::OsString;
+
+use crate::check::options::Protocol;
+use crate::check::selector;
+use crate::flags::notice::Notice;
+use crate::flags::{Derived, Shared, Variables};
+use crate::net::endpoint::Endpoint;
+
+/// The flags of go-micro that say something to a sidecar, if only "no".
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "go-micro's own, accepted as they stand")]
+pub struct Options {
+    /// What the service was started with: tried first by --protocol=auto
+    #[arg(long = "server", value_name = "SERVER", hide = true)]
+    pub server: Option<String>,
+
+    /// The service's transport: only http can be checked
+    #[arg(long = "transport", value_name = "TRANSPORT", hide = true, value_parser = only_http)]
+    pub transport: Option<String>,
+
+    /// The service's registry: this build keeps none
+    #[cfg(not(feature = "kubernetes"))]
+    #[arg(long = "registry", value_name = "REGISTRY", hide = true, value_parser = no_registry)]
+    pub registry: Option<String>,
+}
+
+/// The flags and variables of go-micro, for every command of ours.
+pub const SHARED: Shared = Shared {
+    ignored: &IGNORED,
+    unread: &MENTIONED,
+    check,
+    derive,
+};
+
+/// Flags that are accepted with any value where the build gives them no meaning.
+const IGNORED: [&str; 37] = [
+    "auth",
+    "auth_address",
+    "auth_id",
+    "auth_namespace",
+    "auth_private_key",
+    "auth_public_key",
+    "auth_secret",
+    "auth_provider",
+    "auth_provider_address",
+    "broker",
+    "broker_address",
+    "client_pool_size",
+    "client_pool_ttl",
+    "client_retries",
+    "config",
+    "debug_profile",
+    "namespace",
+    "profile",
+    "proxy_address",
+    "register_interval",
+    "register_ttl",
+    "registry",
+    "registry_address",
+    "runtime",
+    "runtime_source",
+    "selector",
+    "server_advertise",
+    "server_id",
+    "server_metadata",
+    "server_version",
+    "store",
+    "store_address",
+    "store_database",
+    "store_table",
+    "tracer",
+    "tracer_address",
+    "transport_address",
+];
+
+/// Variables of go-micro that a user might think we follow.
+const MENTIONED: [&str; 4] = [
+    "MICRO_REGISTRY",
+    "MICRO_TRANSPORT",
+    "MICRO_SELECTOR",
+    "MICRO_CLIENT_REQUEST_TIMEOUT",
+];
+
+/// `--transport=grpc` makes a mucp service unreachable over HTTP.
+fn only_http(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" | "http" => Ok(text.to_owned()),
+        _ => Err("a service on this transport cannot be asked over HTTP or gRPC; only http can"),
+    }
+}
+
+/// The image with the tag `slim` has no registry.
+#[cfg(not(feature = "kubernetes"))]
+fn no_registry(text: &str) -> Result<String, &'static str> {
+    match text {
+        "kubernetes" => Err(
+            "this build has no registry: take one with the feature kubernetes, or the image's tag full",
+        ),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Checks the value of a variable that the service's container may have too.
+fn check(flag: &str, value: &str) -> Result<(), String> {
+    #[cfg(feature = "kubernetes")]
+    crate::registration::options::check(flag, value)?;
+    match flag {
+        "server_address" => value
+            .parse::<Endpoint>()
+            .map(drop)
+            .map_err(|why| why.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Derives `--server_address` by the static selector, when that is chosen.
+fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<Derived> {
+    let selected = selector::select(argv, variable)?;
+    let notice = selected
+        .has_dots
+        .then(|| Notice::DottedName(selected.address.clone()));
+    Some(Derived {
+        flag: "server_address",
+        value: selected.address,
+        variables: selected.variables,
+        notice,
+    })
+}
+
+/// What the service was probably started as: `--server`, then `MICRO_SERVER`, then
+/// `MICRO_CLIENT`. Orders auto-detection and never decides it.
+pub fn hint(server: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> Option<Protocol> {
+    let protocol = |name: &str| match name {
+        "grpc" => Some(Protocol::Grpc),
+        "rpc" | "mucp" => Some(Protocol::Mucp),
+        _ => None,
+    };
+    let named = |name: &str| variable(name).and_then(|value| protocol(value.to_str()?));
+    server
+        .and_then(protocol)
+        .or_else(|| named("MICRO_SERVER"))
+        .or_else(|| named("MICRO_CLIENT"))
+}

@@ -1,0 +1,151 @@
+//! One HTTP/2 connection to the target, and the task that drives it.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use http::Response;
+use tokio::sync::oneshot;
+use tokio::time::{self, Instant};
+
+use crate::check::grpc::answer::{self, Answer};
+use crate::check::grpc::call::{Broken, Call};
+use crate::check::grpc::greeting::Greeting;
+use crate::net::dial::Dialer;
+use crate::net::fair::Fair;
+use crate::net::no_connection::Http;
+use crate::net::stream::{Fault, Stream};
+
+/// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
+const CLOSE: Duration = Duration::from_millis(100);
+
+/// Largest header list that is read: go-micro's trailers stay below 1 KiB.
+const HEADER_LIST: u32 = 16 << 10;
+
+/// Largest message that is read; a health answer has a few bytes.
+const MESSAGE: usize = 64 << 10;
+
+/// A connection to one target.
+#[derive(Debug)]
+pub(super) struct Connection {
+    requests: SendRequest<Bytes>,
+    fault: Fault,
+    opened: Instant,
+    /// Dropped with the connection: tells its task to close.
+    _open: oneshot::Sender<()>,
+}
+
+/// A call that failed, and whether the same call may succeed on a new connection.
+pub(super) struct Failed {
+    pub(super) broken: Broken,
+    pub(super) unprocessed: bool,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Dials and sends the preface; does not wait for the peer's.
+    pub(super) async fn open(dialer: &Dialer, deadline: Instant) -> Result<Self, Broken> {
+        let stream = dialer.dial(Http::Two, deadline).await?;
+        let fault = stream.fault();
+        let (requests, connection) = h2::client::Builder::new()
+            .enable_push(false)
+            .max_header_list_size(HEADER_LIST)
+            .initial_window_size(64 << 10)
+            .handshake(Greeting::new(Fair(stream), dialer.stages().clone()))
+            .await
+            .map_err(|error| Broken::Lost(error.to_string().into()).behind(&fault))?;
+        let (open, closed) = oneshot::channel();
+        tokio::spawn(drive(connection, closed));
+        Ok(Self {
+            requests,
+            fault,
+            opened: Instant::now(),
+            _open: open,
+        })
+    }
+
+    /// The time since it was opened.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Makes one call.
+    pub(super) async fn call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
+        let answer = self.try_call(call).await;
+        // What the stream has seen says more than what h2 makes of it.
+        answer.map_err(|failed| Failed {
+            broken: failed.broken.behind(&self.fault),
+            ..failed
+        })
+    }
+
+    async fn try_call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
+        poll_fn(|cx| self.requests.poll_ready(cx))
+            .await
+            .map_err(|error| Failed::before_answer(&error))?;
+        let (response, mut body) = self
+            .requests
+            .send_request(call.request(), false)
+            .map_err(|error| Failed::before_answer(&error))?;
+        // The five-byte prefix is sent even for an empty message: go-micro never
+        // answers HEADERS with END_STREAM.
+        body.send_data(call.framed(), true)
+            .map_err(|error| Failed::before_answer(&error))?;
+        let response = response
+            .await
+            .map_err(|error| Failed::before_answer(&error))?;
+        read(response).await.map_err(|broken| Failed {
+            broken,
+            unprocessed: false,
+        })
+    }
+}
+
+/// The connection, and what its stream notices on the way.
+type Http2 = h2::client::Connection<Greeting<Fair<Stream>>, Bytes>;
+
+/// Runs the connection until it ends or its owner has dropped it.
+async fn drive(mut connection: Http2, closed: oneshot::Receiver<()>) {
+    tokio::select! {
+        // How it ended is seen by the call that uses it.
+        _ = &mut connection => {}
+        _ = closed => {
+            let _ = time::timeout(CLOSE, connection).await;
+        }
+    }
+}
+
+async fn read(response: Response<h2::RecvStream>) -> Result<Answer, Broken> {
+    let (head, mut body) = response.into_parts();
+    let mut message = BytesMut::new();
+    while let Some(data) = body.data().await {
+        let data = data.map_err(|error| Broken::from_h2(&error))?;
+        if message.len() + data.len() > MESSAGE {
+            return Err(Broken::NotGrpc(
+                "the answer is larger than any health answer".into(),
+            ));
+        }
+        message.extend_from_slice(&data);
+        let _ = body.flow_control().release_capacity(data.len());
+    }
+    let trailers = body
+        .trailers()
+        .await
+        .map_err(|error| Broken::from_h2(&error))?;
+    answer::read(&head, trailers.as_ref(), &message).map_err(Broken::NotGrpc)
+}
+
+// === impl Failed ===
+
+impl Failed {
+    fn before_answer(error: &h2::Error) -> Self {
+        let broken = Broken::from_h2(error);
+        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        Self {
+            unprocessed: refused || matches!(broken, Broken::Lost(_)),
+            broken,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One run of some work for every caller that wants its result at the same time.
+
+use std::fmt;
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::task::JoinError;
+
+/// Work that is done once at a time. Callers join the run in flight.
+pub(super) struct Joined<T>(Mutex<Option<InFlight<T>>>);
+
+/// A run that has begun, and may be over.
+pub(super) type InFlight<T> = Shared<BoxFuture<'static, T>>;
+
+// === impl Joined ===
+
+impl<T: Clone + Send + Sync + 'static> Joined<T> {
+    /// Joins the run in flight, or starts one. It is a task of its own and goes on without its
+    /// callers: otherwise a client that leaves at once could end it time and again. Wants a
+    /// runtime.
+    pub(super) fn join<F>(&self, start: impl FnOnce() -> F) -> InFlight<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        // Nothing panics while holding the lock; if it did, the value is whole.
+        let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = in_flight.as_ref().filter(|run| run.peek().is_none());
+        joined.cloned().unwrap_or_else(|| {
+            let run = tokio::spawn(start()).then(ended).boxed().shared();
+            *in_flight = Some(run.clone());
+            run
+        })
+    }
+}
+
+impl<T> Default for Joined<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for Joined<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Joined")
+    }
+}
+
+/// Returns the result of a task, and passes its panic on.
+async fn ended<T>(outcome: Result<T, JoinError>) -> T {
+    match outcome.map_err(JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime is shutting down, so no caller waits any more.
+        Err(Err(_)) => pending().await,
+    }
+}

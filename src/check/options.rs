@@ -1,0 +1,181 @@
+//! The flags that say whom to check and how.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::Authority;
+
+use super::metadata::{self, Metadata};
+use super::server_address::ServerAddress;
+use crate::check::selector::Selector;
+use crate::flags::duration::{self, GoDuration};
+use crate::net::tls;
+
+/// Whom to check and how.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The service")]
+pub struct Options {
+    /// The service's go-micro name, such as greeter or go.micro.srv.greeter
+    #[arg(long = "server_name", value_name = "NAME")]
+    pub server_name: ServerName,
+
+    /// Where the service listens, such as localhost:9091, or unix: and the path of a
+    /// socket; wildcards dial loopback. `kubernetes:///SERVICE.NAMESPACE:PORT` is every
+    /// endpoint of a Service: for what depends on it, not for its own pods' probes
+    #[arg(long = "server_address", value_name = "HOST:PORT")]
+    pub server_address: ServerAddress,
+
+    /// static dials the service's name where no address is given: with the domain of
+    /// `STATIC_SELECTOR_DOMAIN_NAME` and the port of `STATIC_SELECTOR_PORT_NUMBER`, or 8080;
+    /// go-micro's other selectors change nothing
+    #[arg(
+        long = "selector",
+        value_name = "SELECTOR",
+        default_value = "none",
+        hide_default_value = true
+    )]
+    pub selector: Selector,
+
+    /// What the service speaks; auto finds out and remembers
+    #[arg(
+        long = "protocol",
+        alias = "client",
+        value_name = "PROTOCOL",
+        default_value = "auto"
+    )]
+    pub protocol: Protocol,
+
+    /// Time for one check in all: resolve, connect, ask, retry. Keep it below the
+    /// probe's timeoutSeconds (1 s by default), or the reason for a failure is lost
+    #[arg(
+        long = "check_timeout",
+        alias = "client_request_timeout",
+        value_name = "DURATION",
+        default_value_t = CHECK_TIMEOUT,
+        value_parser = duration::above_zero
+    )]
+    pub check_timeout: GoDuration,
+
+    /// What a service counts as that is up but does not serve Debug.Health, as
+    /// go-micro 4.8 and later do not by themselves
+    #[arg(
+        long = "without_debug",
+        value_name = "VERDICT",
+        default_value = "unhealthy"
+    )]
+    pub without_debug: WithoutDebug,
+
+    /// The name that grpc.health.v1 is asked for [default: the
+    /// service's own, and if that is unknown the server as a whole]
+    #[arg(long = "health_service", value_name = "NAME")]
+    pub health_service: Option<String>,
+
+    /// A header to send along, such as authorization=token; repeat it for more
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub metadata: Vec<Metadata>,
+
+    /// The host that the service is addressed by [default: where it listens]
+    #[arg(long = "authority", value_name = "HOST", value_parser = metadata::authority)]
+    pub authority: Option<Authority>,
+
+    /// How requests introduce themselves [default: micro-health and its version]
+    #[arg(long = "user_agent", value_name = "TEXT", value_parser = metadata::user_agent)]
+    pub user_agent: Option<HeaderValue>,
+
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub endpoints: crate::check::policy::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub tls: tls::options::Options,
+}
+
+/// The default of `--check_timeout`: the kubelet's default patience is one second.
+const CHECK_TIMEOUT: GoDuration = GoDuration(Duration::from_millis(900));
+
+/// The value of `--server_name`: any text but none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerName(pub String);
+
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Protocol {
+    /// Find out.
+    Auto,
+    /// `Debug.Health` over gRPC.
+    Grpc,
+    /// `Debug.Health` over go-micro's own HTTP/1.1 protocol; go-micro also says rpc.
+    #[value(alias = "rpc")]
+    Mucp,
+    /// The standard `grpc.health.v1`.
+    GrpcHealth,
+}
+
+/// What a service without Debug counts as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum WithoutDebug {
+    /// Not known to be well.
+    Unhealthy,
+    /// Alive, because it answered.
+    Healthy,
+}
+
+/// A service without a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("empty; expected the service's go-micro name, such as greeter")]
+pub struct NoName;
+
+// === impl Options ===
+
+impl Options {
+    /// Every flag at its default.
+    pub fn new(server_name: ServerName, server_address: ServerAddress) -> Self {
+        Self {
+            server_name,
+            server_address,
+            selector: Selector::None,
+            protocol: Protocol::Auto,
+            check_timeout: CHECK_TIMEOUT,
+            without_debug: WithoutDebug::Unhealthy,
+            health_service: None,
+            metadata: Vec::new(),
+            authority: None,
+            user_agent: None,
+            #[cfg(feature = "kubernetes")]
+            endpoints: crate::check::policy::Options::default(),
+            tls: tls::options::Options::default(),
+        }
+    }
+}
+
+// === impl ServerName ===
+
+impl FromStr for ServerName {
+    type Err = NoName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            Err(NoName)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+// === impl Protocol ===
+
+impl Protocol {
+    /// The flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Grpc => "grpc",
+            Self::Mucp => "mucp",
+            Self::GrpcHealth => "grpc-health",
+        }
+    }
+}

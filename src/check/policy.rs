@@ -1,0 +1,265 @@
+//! How many endpoints of a target must be healthy for the target to be.
+//!
+//! | `--require` | healthy when                                        | for                     |
+//! |-------------|-----------------------------------------------------|-------------------------|
+//! | `any`       | one is: what a client that balances could use now   | what depends on it      |
+//! | `all`       | every one is                                        | roll-outs, smoke tests  |
+//! | `N`, `P%`   | so many are, percent rounded up                     | quorums, canaries       |
+//!
+//! Of no endpoint nothing is healthy. When several failed in several ways, the one that
+//! answered says more than the one that was reached, and that more than the others.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::verdict::Verdict;
+use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::net::stage::Stage;
+
+/// Which endpoints are asked, and how many must be healthy.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// With `--server_address=kubernetes://…`, how many endpoints must be healthy: any,
+    /// all, a number, or a share such as 50%
+    #[arg(long = "require", value_name = "HOW_MANY", default_value = "any")]
+    pub require: Require,
+
+    /// With `--server_address=kubernetes://…`, ask endpoints that are not ready too,
+    /// unless they are terminating
+    #[arg(long = "include_not_ready")]
+    pub include_not_ready: bool,
+}
+
+/// `--require`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Require {
+    /// One.
+    #[default]
+    Any,
+    /// Every one.
+    All,
+    /// So many, 1 or more.
+    Count(usize),
+    /// A share of all, 1 to 100.
+    Percent(usize),
+}
+
+/// Why a text is not a [`Require`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected any, all, a number from 1 on, or a share from 1% to 100%")]
+pub struct InvalidRequire;
+
+/// What one endpoint was found to be.
+#[derive(Clone, Debug)]
+pub struct EndpointCheck {
+    /// Where it is.
+    pub address: String,
+    /// Whether it is healthy.
+    pub verdict: Verdict,
+    /// How far its check came.
+    pub reached: Stage,
+}
+
+/// The verdict on all of them, once each was asked or enough are healthy.
+///
+/// # Errors
+///
+/// [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] for none.
+pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> Verdict {
+    let healthy = asked.iter().filter(|asked| asked.verdict.is_ok()).count();
+    let needed = require.needed(considered);
+    if healthy >= needed {
+        return Ok(());
+    }
+    let failed = asked.iter().filter_map(|asked| {
+        let unhealthy = asked.verdict.as_ref().err()?;
+        Some((rank(unhealthy.failed(asked.reached)), asked, unhealthy))
+    });
+    // The first of several that rank the same: addresses are in order.
+    let worst = failed.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
+    Err(match worst {
+        Some((_, asked, unhealthy)) => Unhealthy::TooFew {
+            healthy,
+            considered,
+            needed,
+            address: asked.address.clone(),
+            worst: Box::new(unhealthy.clone()),
+            reached: asked.reached,
+        },
+        None => Unhealthy::NoEndpoints(
+            format!("{considered} endpoints, and --require={require} needs {needed}").into(),
+        ),
+    })
+}
+
+fn rank(failed: Failed) -> u8 {
+    match failed {
+        Failed::Connect => 0,
+        Failed::Settings => 1,
+        Failed::Call => 2,
+        Failed::Unhealthy => 3,
+    }
+}
+
+// === impl Require ===
+
+impl Require {
+    /// How many of so many; never none.
+    pub fn needed(self, considered: usize) -> usize {
+        match self {
+            Self::Any => 1,
+            Self::All => considered.max(1),
+            Self::Count(count) => count,
+            Self::Percent(percent) => (considered * percent).div_ceil(100).max(1),
+        }
+    }
+}
+
+impl FromStr for Require {
+    type Err = InvalidRequire;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRequire> {
+        let number = |text: &str| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number: Option<usize> = is_number.then(|| text.parse().ok())?;
+            number.filter(|number| *number > 0)
+        };
+        match (text, text.strip_suffix('%')) {
+            ("any", _) => Some(Self::Any),
+            ("all", _) => Some(Self::All),
+            (_, Some(share)) => number(share)
+                .filter(|share| *share <= 100)
+                .map(Self::Percent),
+            (count, None) => number(count).map(Self::Count),
+        }
+        .ok_or(InvalidRequire)
+    }
+}
+
+impl fmt::Display for Require {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::All => f.write_str("all"),
+            Self::Count(count) => count.fmt(f),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn require(text: &str) -> Require {
+        text.parse().unwrap()
+    }
+
+    fn asked(verdicts: &[Verdict]) -> Vec<EndpointCheck> {
+        let asked = verdicts
+            .iter()
+            .zip(1..)
+            .map(|(verdict, number)| EndpointCheck {
+                address: format!("10.0.0.{number}:80"),
+                verdict: verdict.clone(),
+                reached: match verdict {
+                    Err(Unhealthy::Unreachable(_)) => Stage::Connecting,
+                    _ => Stage::Waiting,
+                },
+            });
+        asked.collect()
+    }
+
+    fn refusing() -> Verdict {
+        Err(Unhealthy::Unreachable("refused".into()))
+    }
+
+    fn not_serving() -> Verdict {
+        Err(Unhealthy::NotServing("NOT_SERVING".into()))
+    }
+
+    /// The exit code of `health probe`; 0 is healthy.
+    fn code(text: &str, verdicts: &[Verdict]) -> u8 {
+        let verdict = verdict(require(text), verdicts.len(), &asked(verdicts));
+        // How far the group itself came says nothing.
+        verdict.map_or_else(
+            |unhealthy| match unhealthy.failed(Stage::Resolving) {
+                Failed::Connect => 2,
+                Failed::Settings | Failed::Call => 3,
+                Failed::Unhealthy => 4,
+            },
+            |()| 0,
+        )
+    }
+
+    #[test]
+    fn the_acceptance_example_exits() {
+        let three = [Ok(()), not_serving(), refusing()];
+        for (text, expected) in [
+            ("any", 0),
+            ("1", 0),
+            ("33%", 0),
+            ("34%", 4),
+            ("2", 4),
+            ("all", 4),
+        ] {
+            assert_eq!(code(text, &three), expected, "{text}");
+        }
+        assert_eq!(code("any", &[refusing(), refusing()]), 2);
+        let late = Err(Unhealthy::Failing("x".into()));
+        assert_eq!(code("any", &[refusing(), late, refusing()]), 3);
+        for text in ["any", "all", "1", "1%"] {
+            assert_eq!(code(text, &[]), 2, "{text}");
+        }
+        assert_eq!(code("4", &[Ok(()), Ok(()), Ok(())]), 2);
+    }
+
+    #[test]
+    fn too_few_says_how_many_and_the_worst_of_them() {
+        let three = [refusing(), Ok(()), not_serving()];
+        let unhealthy = verdict(Require::All, 3, &asked(&three)).unwrap_err();
+        assert_eq!(
+            unhealthy.to_string(),
+            "1 of 3 endpoints are healthy, 3 needed; 10.0.0.3:80: service reports NOT_SERVING"
+        );
+        assert_eq!(unhealthy.reason().code, "not_serving");
+        assert!(unhealthy.answered());
+    }
+
+    #[test]
+    fn a_share_is_rounded_up() {
+        for (text, considered, expected) in [
+            ("34%", 3, 2),
+            ("33%", 3, 1),
+            ("50%", 3, 2),
+            ("100%", 7, 7),
+            ("1%", 0, 1),
+            ("all", 0, 1),
+            ("3", 1, 3),
+        ] {
+            assert_eq!(require(text).needed(considered), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_requirement_is_a_word_a_number_or_a_share() {
+        for text in ["any", "all", "1", "20", "1%", "100%"] {
+            assert_eq!(require(text).to_string(), text);
+        }
+        for text in ["", "none", "0", "-1", "+1", "0%", "101%", "%", "1.5", "5 %"] {
+            assert_eq!(text.parse::<Require>(), Err(InvalidRequire), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,12}", considered in 0..100_000_usize) {
+            if let Ok(require) = text.parse::<Require>() {
+                prop_assert!(require.needed(considered) > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a target's checks have been: for its log line, its metrics and its page.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::check::verdict::{Check, HEALTHY};
+
+/// Checks that are kept for the plot: ten minutes of a probe every five seconds.
+pub const KEPT: usize = 120;
+
+/// Upper bounds of the duration histogram, in seconds: from a kept connection on
+/// loopback to twice the kubelet's default patience.
+pub const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
+];
+
+/// Everything counted of one target. Grows to a fixed size.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The latest check.
+    pub latest: Option<Arc<Check>>,
+    /// When the verdict last became healthy or unhealthy.
+    pub since: Option<SystemTime>,
+    /// When a check was last healthy.
+    pub last_success: Option<SystemTime>,
+    /// Unhealthy checks since the last healthy one.
+    pub consecutive_failures: u64,
+    /// Times the verdict became healthy, and unhealthy.
+    pub transitions: [u64; 2],
+    /// Checks by their result's code; the codes are a closed set.
+    pub results: Vec<(&'static str, u64)>,
+    /// Checks by duration: those within each bound of [`BUCKETS`] but no smaller
+    /// one, then those beyond.
+    pub durations: [u64; BUCKETS.len() + 1],
+    /// The duration of all checks together.
+    pub total: Duration,
+    /// The latest checks, oldest first.
+    pub history: VecDeque<Sample>,
+}
+
+/// One check in the plot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// [`HEALTHY`] or the reason's code.
+    pub code: &'static str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Takes in one check. Whether its result differs from the one before.
+    pub fn observe(&mut self, check: &Arc<Check>) -> bool {
+        let code = check.code();
+        let healthy = code == HEALTHY;
+        let before = self.latest.replace(Arc::clone(check));
+        if before.as_ref().map(|before| before.verdict.is_ok()) != Some(healthy) {
+            self.since = Some(check.at);
+            self.transitions[usize::from(!healthy)] += 1;
+        }
+        if healthy {
+            self.last_success = Some(check.at);
+            self.consecutive_failures = 0;
+        } else {
+            self.consecutive_failures += 1;
+        }
+        match self.results.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => self.results.push((code, 1)),
+        }
+        let seconds = check.took.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound);
+        self.durations[bucket.unwrap_or(BUCKETS.len())] += 1;
+        self.total += check.took;
+        if self.history.len() == KEPT {
+            self.history.pop_front();
+        }
+        self.history.push_back(Sample {
+            code,
+            took: check.took,
+        });
+        before.is_none_or(|before| before.code() != code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::unhealthy::Unhealthy;
+    use crate::check::verdict::Verdict;
+
+    fn check(seconds: u64, verdict: Verdict) -> Arc<Check> {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Arc::new(Check {
+            verdict,
+            reached: crate::net::stage::Stage::Waiting,
+            took: Duration::from_millis(3),
+            at,
+            finished: tokio::time::Instant::now(),
+        })
+    }
+
+    #[test]
+    fn counts_results_and_remembers_since_when() {
+        let down = || Err(Unhealthy::Unreachable("x".into()));
+        let hangs = || Err(Unhealthy::Protocol("x".into()));
+        let mut record = Record::default();
+        let changes: Vec<_> = [Ok(()), Ok(()), down(), hangs(), hangs(), Ok(())]
+            .into_iter()
+            .zip(1..)
+            .map(|(verdict, second)| record.observe(&check(second, verdict)))
+            .collect();
+
+        assert_eq!(changes, [true, false, true, true, false, true]);
+        assert_eq!(
+            record.results,
+            [("ok", 3), ("unreachable", 1), ("protocol", 2)]
+        );
+        assert_eq!(record.transitions, [2, 1]);
+        assert_eq!(record.since, record.last_success);
+        assert_eq!(record.consecutive_failures, 0);
+        assert_eq!(record.durations.iter().sum::<u64>(), 6);
+        assert_eq!(
+            record.durations[3], 6,
+            "3 ms is within 5 ms and beyond 2.5 ms"
+        );
+    }
+
+    #[test]
+    fn keeps_a_bounded_history() {
+        let mut record = Record::default();
+        for second in 0..1000 {
+            record.observe(&check(second, Ok(())));
+        }
+        assert_eq!(record.history.len(), KEPT);
+        assert_eq!(record.results, [("ok", 1000)]);
+    }
+}

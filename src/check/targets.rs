@@ -1,0 +1,76 @@
+//! All services of the pod that are checked: the main one and every `--target`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::options::Options as TargetOptions;
+use super::target::{InvalidTarget, Settings, Target};
+use super::verdict::Check;
+
+use self::options::Options;
+
+pub mod options;
+
+/// The targets: at least one, each with its own name.
+#[derive(Clone, Debug)]
+pub struct Targets(Vec<Arc<Target>>);
+
+// === impl Targets ===
+
+impl Targets {
+    /// The main target first, then every `--target`. Connects to none.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTarget`].
+    pub fn new(
+        main: &TargetOptions,
+        options: &Options,
+        settings: &Settings,
+    ) -> Result<Self, InvalidTarget> {
+        let settings = Settings {
+            cache: options.cache.0,
+            ..settings.clone()
+        };
+        let named = options.targets.iter().map(|named| TargetOptions {
+            server_name: named.name.clone(),
+            server_address: named.address.clone(),
+            ..main.clone()
+        });
+        let all = std::iter::once(main.clone()).chain(named);
+        let all = all.map(|target| Target::new(target, &settings));
+        Ok(Self(all.collect::<Result<_, _>>()?))
+    }
+
+    /// The main target's name.
+    pub fn name(&self) -> &str {
+        self.0.first().map_or("", |main| main.name())
+    }
+
+    /// Every target, the main one first.
+    pub fn all(&self) -> &[Arc<Target>] {
+        &self.0
+    }
+
+    /// The target of this name.
+    pub fn named(&self, name: &str) -> Option<&[Arc<Target>]> {
+        let index = self.0.iter().position(|target| target.name() == name)?;
+        self.0.get(index..=index)
+    }
+
+    /// The longest that a probe takes: one check, since all are made at once.
+    pub fn check_timeout(&self) -> Duration {
+        let timeouts = self.0.iter().map(|target| target.check_timeout());
+        timeouts.max().unwrap_or_default()
+    }
+}
+
+/// Checks some of the targets at once, each joining its check in flight.
+pub async fn check(targets: &[Arc<Target>]) -> Vec<Arc<Check>> {
+    match targets {
+        [only] => vec![only.check().await],
+        several => join_all(several.iter().map(Target::check)).await,
+    }
+}

@@ -1,0 +1,103 @@
+//! The flags that only a sidecar has for its targets: more of them, and a cache.
+
+use std::str::FromStr;
+
+use crate::check::options::ServerName;
+use crate::check::server_address::{InvalidServerAddress, ServerAddress};
+use crate::flags::duration::GoDuration;
+
+/// Most targets, so that a probe of all is a bounded number of checks at once.
+pub const LIMIT: usize = 64;
+
+/// More targets, and how fresh their verdicts are.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The services")]
+pub struct Options {
+    /// One more service of the pod, answered at /health/NAME; /health is all of them.
+    /// May be repeated
+    #[arg(long = "target", value_name = "NAME=HOST:PORT")]
+    pub targets: Vec<Named>,
+
+    /// Answer from a verdict at most this old. Keep it below the probe's period, or
+    /// probes see nothing new
+    #[arg(long = "cache", value_name = "DURATION", default_value = "0s")]
+    pub cache: GoDuration,
+}
+
+/// The value of `--target`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// What stands in `/health/NAME`.
+    pub name: ServerName,
+    /// Where that service listens.
+    pub address: ServerAddress,
+}
+
+/// Why a text is not a [`Named`].
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidNamed {
+    /// No equals sign, or nothing before it.
+    #[error("expected NAME=HOST:PORT such as payments=localhost:9092")]
+    Syntax,
+    /// A name that does not stand in a path as it is.
+    #[error("the name {0:?} has other characters than letters, digits, '.', '_' and '-'")]
+    Name(String),
+    /// A name that means something else.
+    #[error("the name {0:?} is reserved")]
+    Reserved(String),
+    /// What stands behind the equals sign.
+    #[error(transparent)]
+    Address(#[from] InvalidServerAddress),
+}
+
+// === impl Named ===
+
+impl FromStr for Named {
+    type Err = InvalidNamed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, address) = text.split_once('=').ok_or(InvalidNamed::Syntax)?;
+        if name.is_empty() {
+            return Err(InvalidNamed::Syntax);
+        }
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !name.bytes().all(fits) {
+            return Err(InvalidNamed::Name(name.to_owned()));
+        }
+        if ["live", "ready"].contains(&name) {
+            return Err(InvalidNamed::Reserved(name.to_owned()));
+        }
+        let (name, address) = (ServerName(name.to_owned()), address.parse()?);
+        Ok(Self { name, address })
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    /// What no single flag can know: every name is one target's.
+    ///
+    /// # Errors
+    ///
+    /// The sentence for the operator.
+    pub fn validate(&self, main: &ServerName) -> Result<(), String> {
+        let mut names = vec![main];
+        for Named { name, .. } in &self.targets {
+            if names.contains(&name) {
+                return Err(format!(
+                    "--target: the name {:?} is taken; each target has its own",
+                    name.0
+                ));
+            }
+            names.push(name);
+        }
+        if names.len() > LIMIT {
+            return Err(format!(
+                "--target: {} targets; at most {LIMIT} are checked",
+                names.len()
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! The reasons for an unhealthy verdict and everything each one maps to.
+//!
+//! | reason            | `?code=reason` | `health probe` | when                                                |
+//! |-------------------|----------------|----------------|-----------------------------------------------------|
+//! | `not_serving`     | 503            | 4, an error 3  | the service answered with a bad status or an error  |
+//! | `no_debug`        | 501            | 3              | it is up and does not serve what was asked          |
+//! | `unknown_service` | 404            | 3              | grpc.health.v1 does not know the name               |
+//! | `deadline`        | 504            | 2 or 3         | no answer within `--check_timeout`                  |
+//! | `unreachable`     | 503            | 2 or 3         | refused, reset, or closed before the whole answer   |
+//! | `tls`             | 502            | 2              | no TLS with the service: certificate, name, CA      |
+//! | `denied`          | 502            | 3              | the service wants credentials that it was not given |
+//! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
+//! | `no_endpoints`    | 503            | 2              | a Service with nobody to ask                        |
+//!
+//! 2 or 3: whether there was a connection. [`Unhealthy::failed`] decides, and the codes
+//! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service are what
+//! the worst of them is.
+
+use std::time::Duration;
+
+use crate::net::stage::Stage;
+use crate::text::Excerpt;
+
+/// Why a target counts as unhealthy. A closed set: every caller matches it whole.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unhealthy {
+    /// The service answered with a status other than "ok"; the text says which.
+    #[error("service reports {0}")]
+    NotServing(Excerpt),
+
+    /// The service answered with an error of its own: to all but the exit codes the
+    /// same as a bad status.
+    #[error("service reports {0}")]
+    Failing(Excerpt),
+
+    /// The service answered that it has no such method.
+    #[error("service is up but does not serve {0}")]
+    NoDebug(&'static str),
+
+    /// grpc.health.v1 is served and knows nothing of this name.
+    #[error("service has no health status for {0:?}")]
+    UnknownService(String),
+
+    /// The deadline passed; the stage says what it was waiting for.
+    #[error("no answer within {0:?}, {1}")]
+    Deadline(Duration, Stage),
+
+    /// No connection, or one that ended before the whole answer had come.
+    #[error("service cannot be reached: {0}")]
+    Unreachable(Excerpt),
+
+    /// Something is wrong with TLS, at either end.
+    #[error("no TLS with the service: {0}")]
+    Tls(Excerpt),
+
+    /// The service refused the caller.
+    #[error("service denies the check: {0}")]
+    Denied(Excerpt),
+
+    /// An answer that is neither go-micro's nor gRPC's.
+    #[error("not an answer of the expected protocol: {0}")]
+    Protocol(Excerpt),
+
+    /// A Service without an endpoint to ask, or whose endpoints are not known.
+    #[error("no endpoint to ask: {0}")]
+    NoEndpoints(Excerpt),
+
+    /// A Service of whose endpoints too few are healthy.
+    #[error("{healthy} of {considered} endpoints are healthy, {needed} needed; {address}: {worst}")]
+    TooFew {
+        /// Those that are.
+        healthy: usize,
+        /// Those that could be.
+        considered: usize,
+        /// Those that had to be.
+        needed: usize,
+        /// Where the worst one is.
+        address: String,
+        /// What is wrong with it.
+        worst: Box<Unhealthy>,
+        /// How far its check came.
+        reached: Stage,
+    },
+}
+
+/// The step at which a check failed, which the exit codes of the tools tell apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failed {
+    /// No connection was accepted, or TLS failed on it.
+    Connect,
+    /// A connection was accepted, and its server sent no SETTINGS: it does not speak HTTP/2.
+    Settings,
+    /// The call did not succeed, or not in time.
+    Call,
+    /// The service answered that it is unhealthy.
+    Unhealthy,
+}
+
+/// The enumerated name of an [`Unhealthy`]: what bodies, metrics and logs carry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reason {
+    /// Snake case, as it stands in JSON and metric labels.
+    pub code: &'static str,
+    /// The HTTP status of `?code=reason`: the only channel that shows in `kubectl describe pod`.
+    pub status: u16,
+    /// What an operator can do about it.
+    pub remedy: &'static str,
+}
+
+// === impl Unhealthy ===
+
+impl Unhealthy {
+    /// Whether the service answered at all: it is alive, whatever it said.
+    pub fn answered(&self) -> bool {
+        match self {
+            Self::NotServing(_)
+            | Self::Failing(_)
+            | Self::NoDebug(_)
+            | Self::UnknownService(_)
+            | Self::Denied(_) => true,
+            Self::Deadline(..)
+            | Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Protocol(_)
+            | Self::NoEndpoints(_) => false,
+            Self::TooFew { worst, .. } => worst.answered(),
+        }
+    }
+
+    /// The row of the table above.
+    pub fn reason(&self) -> Reason {
+        let (code, status, remedy) = match self {
+            Self::NotServing(_) | Self::Failing(_) => (
+                "not_serving",
+                503,
+                "ask the service why: its own log or status says more",
+            ),
+            Self::NoDebug(_) => (
+                "no_debug",
+                501,
+                "register debug/handler in the service (go-micro 4.8 and later do not), or start with --without_debug=healthy",
+            ),
+            Self::UnknownService(_) => (
+                "unknown_service",
+                404,
+                "set --health_service to a name the service has set a status for",
+            ),
+            Self::Deadline(..) => (
+                "deadline",
+                504,
+                "the service hangs or is slower than --check_timeout: look for a deadlock or a starved CPU",
+            ),
+            Self::Unreachable(_) => (
+                "unreachable",
+                503,
+                "is the service running, and is --server_address the address it listens on?",
+            ),
+            Self::Tls(_) => (
+                "tls",
+                502,
+                "is TLS spoken at both ends or at neither, and do --tls_ca_cert, --tls_server_name and --tls_client_cert fit the service's certificates?",
+            ),
+            Self::Denied(_) => (
+                "denied",
+                502,
+                "exempt Debug.Health from the service's authentication",
+            ),
+            Self::Protocol(_) => (
+                "protocol",
+                500,
+                "is --server_address the service's RPC port, and --protocol what it speaks there?",
+            ),
+            Self::NoEndpoints(_) => (
+                "no_endpoints",
+                503,
+                "does `health resolve` with the same --server_address show an endpoint?",
+            ),
+            Self::TooFew { worst, .. } => return worst.reason(),
+        };
+        Reason {
+            code,
+            status,
+            remedy,
+        }
+    }
+}
+
+impl Unhealthy {
+    /// How far the check came, given the stage it reached.
+    pub fn failed(&self, reached: Stage) -> Failed {
+        match self {
+            Self::NotServing(_) => Failed::Unhealthy,
+            Self::Failing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
+                Failed::Call
+            }
+            // gRPC's own connection includes the handshake.
+            Self::Tls(_) | Self::NoEndpoints(_) => Failed::Connect,
+            Self::TooFew { worst, reached, .. } => worst.failed(*reached),
+            Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
+                Stage::Resolving | Stage::Connecting | Stage::ShakingHands => Failed::Connect,
+                Stage::Greeting => Failed::Settings,
+                Stage::Waiting => Failed::Call,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code_and_an_error_status() {
+        let all = [
+            Unhealthy::NotServing("x".into()),
+            Unhealthy::Failing("x".into()),
+            Unhealthy::NoDebug("Debug.Health"),
+            Unhealthy::UnknownService("x".into()),
+            Unhealthy::Deadline(Duration::from_secs(1), Stage::Waiting),
+            Unhealthy::Unreachable("x".into()),
+            Unhealthy::Tls("x".into()),
+            Unhealthy::Denied("x".into()),
+            Unhealthy::Protocol("x".into()),
+            Unhealthy::NoEndpoints("x".into()),
+        ];
+        let table: Vec<_> = all
+            .iter()
+            .map(|unhealthy| (unhealthy.reason().code, unhealthy.reason().status))
+            .collect();
+        assert_eq!(
+            table,
+            [
+                ("not_serving", 503),
+                ("not_serving", 503),
+                ("no_debug", 501),
+                ("unknown_service", 404),
+                ("deadline", 504),
+                ("unreachable", 503),
+                ("tls", 502),
+                ("denied", 502),
+                ("protocol", 500),
+                ("no_endpoints", 503),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failure_without_an_answer_is_where_it_stopped() {
+        use Stage::{Connecting, Greeting, Resolving, Waiting};
+        let deadline = Unhealthy::Deadline(Duration::from_secs(1), Waiting);
+        for (unhealthy, reached, expected) in [
+            (
+                Unhealthy::NotServing("x".into()),
+                Waiting,
+                Failed::Unhealthy,
+            ),
+            (Unhealthy::Failing("x".into()), Waiting, Failed::Call),
+            (Unhealthy::NoDebug("x"), Waiting, Failed::Call),
+            (Unhealthy::UnknownService("x".into()), Waiting, Failed::Call),
+            (Unhealthy::Denied("x".into()), Waiting, Failed::Call),
+            (deadline.clone(), Resolving, Failed::Connect),
+            (deadline.clone(), Connecting, Failed::Connect),
+            (deadline.clone(), Greeting, Failed::Settings),
+            (deadline, Waiting, Failed::Call),
+            (
+                Unhealthy::Unreachable("x".into()),
+                Connecting,
+                Failed::Connect,
+            ),
+            (Unhealthy::Unreachable("x".into()), Waiting, Failed::Call),
+            (Unhealthy::Protocol("x".into()), Greeting, Failed::Settings),
+            (Unhealthy::Protocol("x".into()), Waiting, Failed::Call),
+        ] {
+            assert_eq!(unhealthy.failed(reached), expected, "{unhealthy} {reached}");
+        }
+    }
+}

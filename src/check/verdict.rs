@@ -1,0 +1,58 @@
+//! The result of one check.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::unhealthy::Unhealthy;
+use crate::net::stage::Stage;
+
+/// Healthy, or the reason why not.
+pub type Verdict = Result<(), Unhealthy>;
+
+/// The code of a healthy verdict, beside the codes of the reasons of [`Unhealthy`].
+pub const HEALTHY: &str = "ok";
+
+/// A finished check.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The verdict on the service.
+    pub verdict: Verdict,
+    /// The stage that its last connection reached.
+    pub reached: Stage,
+    /// The duration of the check.
+    pub took: Duration,
+    /// The time at which it was finished, for people.
+    pub at: SystemTime,
+    /// The same time, to measure its age by.
+    pub finished: Instant,
+}
+
+// === impl Check ===
+
+impl Check {
+    /// A check that began at `started` and is finished now.
+    pub fn finish(started: Instant, verdict: Verdict, reached: Stage) -> Self {
+        let finished = Instant::now();
+        Self {
+            verdict,
+            reached,
+            took: finished - started,
+            at: SystemTime::now(),
+            finished,
+        }
+    }
+
+    /// Returns [`HEALTHY`], or the reason's code.
+    pub fn code(&self) -> &'static str {
+        code(&self.verdict)
+    }
+}
+
+/// Returns [`HEALTHY`], or the reason's code.
+pub fn code(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Ok(()) => HEALTHY,
+        Err(unhealthy) => unhealthy.reason().code,
+    }
+}

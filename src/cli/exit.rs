@@ -1,0 +1,78 @@
+//! Every exit code of every command.
+//!
+//! | command                             | code                                                        |
+//! |-------------------------------------|-------------------------------------------------------------|
+//! | the sidecar                         | 0 stopped, 1 could not run, 2 usage, `--exit_code` gave up  |
+//! | `registry`, `resolve`, `services`, `config` | 0 done, 1 refused, not found or unreachable, 2 usage |
+//! | `health probe`                      | 0 healthy, 1 usage, 2 no connection, 3 the call failed, 4 unhealthy |
+//! | `probe` of micro/kubernetes         | 0 healthy, 1 usage, 2 no connection or the call failed, 4 unhealthy |
+//! | `grpc_health_probe`                 | 0 serving, 1 usage, 2 no connection, 3 the call failed, 4 not serving |
+
+use crate::check::Check;
+use crate::check::unhealthy::Failed;
+
+/// The exit code of a command that did what it was asked to do, `--help` included.
+pub const DONE: u8 = 0;
+
+/// The exit code of a command that was refused, or found nothing, or could not start.
+pub const REFUSED: u8 = 1;
+
+/// The exit code of a command line or an environment that cannot be used.
+pub const USAGE: u8 = 2;
+
+/// The exit code of a one-shot check whose command line cannot be used.
+pub const PROBE_USAGE: u8 = 1;
+
+/// The one-shot checks, each with its own flags and exit codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tool {
+    /// `health probe`.
+    Health,
+    /// `probe`, the exec probe of micro/kubernetes.
+    Micro,
+    /// `grpc_health_probe` of grpc-ecosystem, for grpc.health.v1 alone.
+    GrpcHealth,
+}
+
+// === impl Tool ===
+
+impl Tool {
+    /// Returns the exit code of a check.
+    pub fn exit_code(self, check: &Check) -> u8 {
+        match &check.verdict {
+            Ok(()) => DONE,
+            Err(unhealthy) => self.failed(unhealthy.failed(check.reached)),
+        }
+    }
+
+    /// Returns the exit code of a failure.
+    pub fn failed(self, failed: Failed) -> u8 {
+        match (self, failed) {
+            (_, Failed::Unhealthy) => 4,
+            // The original knows only that the call failed. To grpc-go a connection is one that
+            // has brought SETTINGS, to us one that was accepted.
+            (_, Failed::Connect)
+            | (Self::Micro, Failed::Settings | Failed::Call)
+            | (Self::GrpcHealth, Failed::Settings) => 2,
+            (Self::Health, Failed::Settings | Failed::Call) | (Self::GrpcHealth, Failed::Call) => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tool_has_its_own_codes() {
+        use Failed::{Call, Connect, Settings, Unhealthy};
+        for (tool, expected) in [
+            (Tool::Health, [2, 3, 3, 4]),
+            (Tool::Micro, [2, 2, 2, 4]),
+            (Tool::GrpcHealth, [2, 2, 3, 4]),
+        ] {
+            let codes = [Connect, Settings, Call, Unhealthy].map(|failed| tool.failed(failed));
+            assert_eq!(codes, expected, "{tool:?}");
+        }
+    }
+}

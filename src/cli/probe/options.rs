@@ -1,0 +1,111 @@
+//! The flags of `health probe`, and of the original's `probe`, which has them too.
+
+use crate::app::go_micro;
+use crate::cli::output::Output;
+use crate::flags::CommandLine;
+use crate::flags::duration::{self, GoDuration};
+
+/// How `health probe` reads its command line.
+pub const HEALTH: CommandLine = CommandLine {
+    shared: Some(go_micro::SHARED),
+    example: "health probe --server_name=greeter --server_address=localhost:9091",
+};
+
+/// How `probe` reads its command line.
+pub const MICRO: CommandLine = CommandLine {
+    shared: Some(go_micro::SHARED),
+    example: "probe --server_name=greeter --server_address=localhost:9091",
+};
+
+/// Checks a go-micro service once: for HEALTHCHECK, exec probes and people.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, after_help = HEALTH_CODES, args_override_self = true)]
+pub struct Health {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub common: Common,
+}
+
+/// Checks a go-micro service once, as the exec probe of micro/kubernetes did.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "probe", bin_name = "probe", version = crate::VERSION, after_help = MICRO_CODES, args_override_self = true)]
+pub struct Micro {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub common: Common,
+
+    /// Time to connect
+    #[arg(long = "connect_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
+    pub connect_timeout: GoDuration,
+
+    /// Time for the answer, once connected
+    #[arg(long = "rpc_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
+    pub rpc_timeout: GoDuration,
+}
+
+/// What both have.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Common {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub target: crate::check::options::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub report: Report,
+
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub cluster: crate::cluster::options::Options,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub go_micro: go_micro::Options,
+}
+
+/// What to say, and how to exit.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The answer")]
+pub struct Report {
+    /// One line of text or one JSON object
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub output: Output,
+
+    /// Log what happens to stderr
+    #[arg(short = 'v', long = "verbose")]
+    pub verbose: bool,
+
+    /// Say nothing: the exit code is the answer
+    #[arg(short = 'q', long = "quiet")]
+    pub quiet: bool,
+
+    /// Exit with 1 for every failure, as Docker's HEALTHCHECK wants it
+    #[arg(long = "exit01")]
+    pub exit01: bool,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// Returns the exit code that `--exit01` allows.
+    pub fn bounded(self, code: u8) -> u8 {
+        if self.exit01 { code.min(1) } else { code }
+    }
+}
+
+const HEALTH_CODES: &str = "\
+Example: health probe --server_name=greeter --server_address=localhost:9091
+Exit codes: 0 healthy, 1 usage, 2 could not connect, 3 the call failed or timed out,
+4 the service answered that it is not well; with --exit01 only 0 and 1.";
+
+const MICRO_CODES: &str = "\
+Exit codes: 0 healthy, 1 bad arguments, 2 the call failed, 4 the service answered that
+it is not well. --check_timeout has no meaning here.";

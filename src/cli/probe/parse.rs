@@ -1,0 +1,62 @@
+//! The command line of each one-shot check, read into a [`Plan`].
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use super::plan::{Limits, Plan};
+use super::{grpc_health_probe, options};
+use crate::app::go_micro;
+#[cfg(feature = "kubernetes")]
+use crate::check::server_address::ServerAddress;
+use crate::cli::exit::Tool;
+use crate::flags::Parsed;
+
+/// Reads a tool's command line.
+///
+/// # Errors
+///
+/// clap's, which also carry `--help` and `--version`.
+pub fn read(
+    tool: Tool,
+    argv: Vec<OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Plan, clap::Error> {
+    let (ours, limits, notices) = match tool {
+        Tool::Health => {
+            let read: Parsed<options::Health> = options::HEALTH.parse(argv, &variable)?;
+            (read.args.common, None, read.notices)
+        }
+        Tool::Micro => {
+            let read: Parsed<options::Micro> = options::MICRO.parse(argv, &variable)?;
+            let limits = Limits {
+                connect: read.args.connect_timeout.0,
+                call: read.args.rpc_timeout.0,
+            };
+            (read.args.common, Some(limits), read.notices)
+        }
+        Tool::GrpcHealth => return grpc_health_probe::read(argv),
+    };
+    let conflict = |why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"));
+    ours.target.tls.validate().map_err(conflict)?;
+    let mut plan = Plan {
+        tool,
+        hint: go_micro::hint(ours.go_micro.server.as_deref(), variable),
+        target: ours.target,
+        limits,
+        #[cfg(feature = "kubernetes")]
+        cluster: Some(ours.cluster),
+        report: ours.report,
+        notices,
+    };
+    plan.leave_room();
+    #[cfg(feature = "kubernetes")]
+    if let ServerAddress::Service(_) = plan.target.server_address {
+        // Each half is each endpoint's; the sum is known.
+        plan.limits = None;
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What one check says: a line, or a JSON object on a line.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::check::Check;
+use crate::check::row::Row;
+use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::cli::exit::Tool;
+use crate::cli::output::Output;
+use crate::text::Excerpt;
+
+/// What a line needs to know.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The service's name; for `grpc_health_probe` what was asked for.
+    pub service: &'a str,
+    /// Where it is.
+    pub address: String,
+    /// What it was asked by.
+    pub protocol: &'static str,
+    /// What was found.
+    pub check: &'a Check,
+    /// Its endpoints, if it is a Service.
+    pub rows: Vec<Row>,
+    /// The exit code to come.
+    pub exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    healthy: bool,
+    service: &'a str,
+    address: &'a str,
+    protocol: &'a str,
+    took_ms: f64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    exit_code: u8,
+    #[serde(skip_serializing_if = "<[Row]>::is_empty")]
+    endpoints: &'a [Row],
+}
+
+#[derive(Serialize)]
+struct Failure {
+    reason: &'static str,
+    message: String,
+    to_do: &'static str,
+}
+
+// === impl Outcome ===
+
+impl Outcome<'_> {
+    /// The line in the words of a tool.
+    pub fn line(&self, tool: Tool, output: Output) -> String {
+        match (tool, output) {
+            (Tool::GrpcHealth, _) => self.as_grpc_health_probe(),
+            (Tool::Health | Tool::Micro, Output::Text) => self.text(),
+            (Tool::Health | Tool::Micro, Output::Json) => self.json(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self {
+            address,
+            protocol,
+            check,
+            ..
+        } = self;
+        let service = Excerpt::from(self.service);
+        let took = rounded(check.took);
+        match &check.verdict {
+            Ok(()) => format!("{service} at {address} is healthy ({protocol}, {took:?})"),
+            Err(unhealthy) => {
+                let code = unhealthy.reason().code;
+                format!(
+                    "{service} at {address} is unhealthy: {unhealthy} ({code}, {protocol}, {took:?})"
+                )
+            }
+        }
+    }
+
+    fn json(&self) -> String {
+        let unhealthy = self.check.verdict.as_ref().err();
+        let json = Json {
+            healthy: unhealthy.is_none(),
+            service: self.service,
+            address: &self.address,
+            protocol: self.protocol,
+            took_ms: rounded(self.check.took).as_secs_f64() * 1000.0,
+            failure: unhealthy.map(|unhealthy| Failure {
+                reason: unhealthy.reason().code,
+                message: unhealthy.to_string(),
+                to_do: unhealthy.reason().remedy,
+            }),
+            exit_code: self.exit_code,
+            endpoints: &self.rows,
+        };
+        serde_json::to_string(&json).unwrap_or_default()
+    }
+
+    /// The lines that people match logs for. Source: grpc-health-probe main.go.
+    fn as_grpc_health_probe(&self) -> String {
+        let address = &self.address;
+        let Err(unhealthy) = &self.check.verdict else {
+            return "status: SERVING".into();
+        };
+        match (unhealthy.failed(self.check.reached), unhealthy) {
+            (Failed::Connect | Failed::Settings, Unhealthy::Deadline(limit, _)) => {
+                format!("timeout: failed to connect service {address:?} within {limit:?}")
+            }
+            (Failed::Connect | Failed::Settings, _) => {
+                format!("error: failed to connect service at {address:?}: {unhealthy}")
+            }
+            (_, Unhealthy::NotServing(status)) => {
+                format!("service unhealthy (responded with \"{status}\")")
+            }
+            (_, Unhealthy::NoDebug(asked)) => {
+                format!("error: this server does not implement the grpc health protocol ({asked})")
+            }
+            (_, Unhealthy::Deadline(limit, _)) => {
+                format!("timeout: health rpc did not complete within {limit:?}")
+            }
+            (Failed::Call | Failed::Unhealthy, _) => {
+                format!("error: health rpc failed: {unhealthy}")
+            }
+        }
+    }
+}
+
+/// Nobody reads nanoseconds.
+fn rounded(took: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! The flags of each command of `health registry`.
+
+use super::request::{Action, Node, Request};
+use crate::check::options::ServerName;
+use crate::check::server_address::ServerAddress;
+use crate::cli::output::Output;
+use crate::cluster;
+use crate::registration::options::pair;
+use crate::registry::scheme::Schemes;
+
+/// Shows every service.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry list", bin_name = "health registry list", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct List {
+    #[command(flatten)]
+    look: Look,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Shows the nodes of one service.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry get", bin_name = "health registry get", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct Get {
+    /// The service's name
+    #[arg(value_name = "NAME")]
+    name: ServerName,
+    #[command(flatten)]
+    look: Look,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Shows what happens to one service or to all, beginning with what is there.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry watch", bin_name = "health registry watch", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct Watch {
+    /// The service's name [default: all]
+    #[arg(value_name = "NAME")]
+    name: Option<ServerName>,
+    #[command(flatten)]
+    look: Look,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Registers a service in a pod, beside what is registered there.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry register", bin_name = "health registry register", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct Register {
+    /// The pod
+    #[arg(long = "pod_name", value_name = "NAME")]
+    pod_name: String,
+
+    /// The service's name
+    #[arg(long = "server_name", value_name = "NAME")]
+    server_name: ServerName,
+
+    /// Where clients are to call it; the pod's own IP where the host is left out, or is
+    /// loopback or a wildcard
+    #[arg(long = "server_address", value_name = "HOST:PORT")]
+    server_address: ServerAddress,
+
+    /// Its version
+    #[arg(
+        long = "server_version",
+        value_name = "VERSION",
+        default_value = "latest"
+    )]
+    server_version: String,
+
+    /// The node's id, behind the service's name and a dash [default: the pod's uid]
+    #[arg(long = "server_id", value_name = "ID")]
+    server_id: Option<String>,
+
+    /// Metadata of the node, such as protocol=grpc; repeat it for more
+    #[arg(long = "server_metadata", value_name = "KEY=VALUE", value_parser = pair, action = clap::ArgAction::Append)]
+    server_metadata: Vec<(String, String)>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Takes a service away from a pod, whoever registered it.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry deregister", bin_name = "health registry deregister", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct Deregister {
+    /// The pod
+    #[arg(long = "pod_name", value_name = "NAME")]
+    pod_name: String,
+
+    /// The service's name
+    #[arg(long = "server_name", value_name = "NAME")]
+    server_name: ServerName,
+
+    /// The node's id, behind the service's name and a dash [default: every node]
+    #[arg(long = "server_id", value_name = "ID")]
+    server_id: Option<String>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Asks the API server what we may do, and shows the Role that is missing.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "health registry check", bin_name = "health registry check", version = crate::VERSION, after_help = CODES, args_override_self = true)]
+pub(super) struct Check {
+    /// To one pod, for Roles with resourceNames [default: to all]
+    #[arg(long = "pod_name", value_name = "NAME")]
+    pod_name: Option<String>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How to look.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The answer")]
+struct Look {
+    /// A table, or the JSON of go-micro's own records
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    output: Output,
+
+    /// Show pods that are not Ready too
+    #[arg(long = "include_not_ready")]
+    include_not_ready: bool,
+}
+
+/// What every command has.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The registry")]
+struct Common {
+    /// micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro v2.0 to v2.4), both
+    #[arg(
+        long = "register_scheme",
+        value_name = "SCHEME",
+        default_value = "micro.mu"
+    )]
+    register_scheme: Schemes,
+
+    #[command(flatten)]
+    cluster: cluster::options::Options,
+}
+
+const CODES: &str = "\
+Flags are also read as -pod_name and --pod-name, and from the variable in brackets; a
+flag wins over its variable. Exit codes: 0 done, 1 refused or not found, 2 usage.";
+
+// === impl Request ===
+
+impl Request {
+    fn new(action: Action, look: Look, common: Common) -> Self {
+        Self {
+            action,
+            schemes: common.register_scheme,
+            include_not_ready: look.include_not_ready,
+            output: look.output,
+            cluster: common.cluster,
+        }
+    }
+}
+
+impl From<List> for Request {
+    fn from(List { look, common }: List) -> Self {
+        Self::new(Action::List, look, common)
+    }
+}
+
+impl From<Get> for Request {
+    fn from(Get { name, look, common }: Get) -> Self {
+        Self::new(Action::Get(name.0), look, common)
+    }
+}
+
+impl From<Watch> for Request {
+    fn from(Watch { name, look, common }: Watch) -> Self {
+        Self::new(Action::Watch(name.map(|name| name.0)), look, common)
+    }
+}
+
+impl From<Register> for Request {
+    fn from(args: Register) -> Self {
+        let node = Node {
+            name: args.server_name.0,
+            version: args.server_version,
+            address: args.server_address,
+            id: args.server_id,
+            metadata: args.server_metadata.into_iter().collect(),
+        };
+        let pod = args.pod_name;
+        let action = Action::Register { pod, node };
+        Self::new(action, Look::default(), args.common)
+    }
+}
+
+impl From<Deregister> for Request {
+    fn from(args: Deregister) -> Self {
+        let action = Action::Deregister {
+            pod: args.pod_name,
+            name: args.server_name.0,
+            id: args.server_id,
+        };
+        Self::new(action, Look::default(), args.common)
+    }
+}
+
+impl From<Check> for Request {
+    fn from(Check { pod_name, common }: Check) -> Self {
+        let action = Action::Check { pod: pod_name };
+        Self::new(action, Look::default(), common)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_s_flags_fit_together() {
+        List::command().debug_assert();
+        Get::command().debug_assert();
+        Watch::command().debug_assert();
+        Register::command().debug_assert();
+        Deregister::command().debug_assert();
+        Check::command().debug_assert();
+    }
+}

@@ -1,0 +1,300 @@
+//! The one place that dials: an endpoint becomes an open connection.
+//!
+//! ```text
+//! host ──▶ resolve ──▶ connect ──┐
+//! unix socket ─────────▶ connect ┴──▶ TLS handshake, if asked for ──▶ Stream
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+
+use crate::net::address::{Address, Host};
+use crate::net::endpoint::Endpoint;
+use crate::net::lookup::Lookups;
+use crate::net::no_connection::{Http, NoConnection};
+use crate::net::stage::Stage;
+use crate::net::stream::{Io, Stream};
+use crate::net::tls::Tls;
+
+/// How long one of several addresses may take before the next is tried; less if the
+/// time left would not do for all. The last address has all that is left.
+const ATTEMPT: Duration = Duration::from_millis(250);
+
+/// Wait before a socket is tried again whose queue of connections is full, which
+/// the kernel says at once where TCP waits.
+const QUEUE_FULL: Duration = Duration::from_millis(5);
+
+/// Connects to one target and knows how far it has come.
+#[derive(Debug)]
+pub struct Dialer {
+    endpoint: Endpoint,
+    tls: Option<Arc<Tls>>,
+    stage: watch::Sender<Stage>,
+    lookups: Lookups,
+}
+
+// === impl Dialer ===
+
+impl Dialer {
+    /// Does not connect: a target that is not up yet is unhealthy, not an error.
+    pub fn new(endpoint: Endpoint, tls: Option<Arc<Tls>>) -> Self {
+        Self {
+            endpoint,
+            tls,
+            stage: watch::Sender::new(Stage::Connecting),
+            lookups: Lookups::new(),
+        }
+    }
+
+    /// Where it dials.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Until when the certificate is valid that the service has shown last.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        self.tls.as_ref()?.certificate_expiry()
+    }
+
+    /// What the latest dial was or is waiting for.
+    pub fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// The same, for those who follow it.
+    pub fn stages(&self) -> &watch::Sender<Stage> {
+        &self.stage
+    }
+
+    /// Connects to the first address that answers. The deadline only shares the time
+    /// between several; the caller keeps it.
+    ///
+    /// # Errors
+    ///
+    /// That of the first address.
+    pub async fn dial(&self, http: Http, deadline: Instant) -> Result<Stream, NoConnection> {
+        let io = self.connect(deadline).await?;
+        let stream = match &self.tls {
+            None => Stream::plain(io),
+            Some(tls) => match self.secure(tls, io, http).await {
+                // Files that were replaced during the handshake may well be why.
+                Err(NoConnection::Tls(_)) if tls.has_changed() => {
+                    let io = self.connect(deadline).await?;
+                    self.secure(tls, io, http).await?
+                }
+                secured => secured?,
+            },
+        };
+        self.enter(Stage::Waiting);
+        Ok(stream)
+    }
+
+    async fn secure(&self, tls: &Tls, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
+        self.enter(Stage::ShakingHands);
+        tls.secure(io, http).await
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Box<dyn Io>, NoConnection> {
+        let connected: io::Result<Box<dyn Io>> = match &self.endpoint {
+            Endpoint::Tcp(address) => self
+                .connect_tcp(address, deadline)
+                .await
+                .map(|stream| Box::new(stream) as _),
+            Endpoint::Unix(path) => {
+                self.enter(Stage::Connecting);
+                connect_unix(path)
+                    .await
+                    .map(|stream| Box::new(stream) as _)
+                    .map_err(|error| {
+                        io::Error::new(error.kind(), format!("{}: {error}", self.endpoint))
+                    })
+            }
+        };
+        connected.map_err(|error| NoConnection::Unreachable(error.to_string().into()))
+    }
+
+    async fn connect_tcp(&self, address: &Address, deadline: Instant) -> io::Result<TcpStream> {
+        let addresses = match &address.host {
+            Host::Name(name) => {
+                self.enter(Stage::Resolving);
+                self.lookups.resolve(name, address.port).await?
+            }
+            _ => address.dialled().unwrap_or_default(),
+        };
+        self.enter(Stage::Connecting);
+        connect_first(&addresses, deadline).await
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
+    }
+}
+
+/// Connects to the first of several addresses that accepts.
+async fn connect_first(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut first_error = None;
+    for (address, after) in addresses.iter().zip((0..addresses.len()).rev()) {
+        let connect = TcpStream::connect(address);
+        let connected = if after == 0 {
+            connect.await
+        } else {
+            time::timeout(share(deadline, after), connect)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        };
+        match connected {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => first_error = first_error.or(Some((address, error))),
+        }
+    }
+    Err(match first_error {
+        Some((address, error)) => io::Error::new(error.kind(), format!("{address}: {error}")),
+        None => io::Error::new(io::ErrorKind::NotFound, "the host name has no address"),
+    })
+}
+
+/// The time for an address with `after` others behind it, which should have as much.
+fn share(deadline: Instant, after: usize) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let shares = u32::try_from(after).unwrap_or(u32::MAX).saturating_add(1);
+    ATTEMPT.min(left / shares)
+}
+
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                time::sleep(QUEUE_FULL).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use tokio::net::{TcpListener, UnixListener};
+
+    fn dialer(endpoint: &str) -> Dialer {
+        Dialer::new(endpoint.parse().unwrap(), None)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(900)
+    }
+
+    /// Listens with room for one connection in its queue, which is taken.
+    fn full(domain: Domain, address: &SockAddr) -> [Socket; 2] {
+        let listener = Socket::new(domain, Type::STREAM, None).unwrap();
+        listener.bind(address).unwrap();
+        listener.listen(0).unwrap();
+        let waiting = Socket::new(domain, Type::STREAM, None).unwrap();
+        waiting.connect(&listener.local_addr().unwrap()).unwrap();
+        [listener, waiting]
+    }
+
+    #[tokio::test]
+    async fn tries_the_next_address_when_one_refuses() {
+        // That a wildcard is dialled at both loopback addresses is the address's to test, so
+        // that this test needs no IPv6.
+        let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let refused = refusing.local_addr().unwrap();
+        drop(refusing);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+
+        let stream = connect_first(&[refused, address], soon()).await.unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    }
+
+    #[tokio::test]
+    async fn every_address_has_its_turn_before_the_deadline() {
+        let black_hole = full(Domain::IPV4, &SocketAddr::from(([127, 0, 0, 1], 0)).into());
+        let hole = black_hole[0].local_addr().unwrap().as_socket().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut addresses = vec![hole; 7];
+        addresses.push(listener.local_addr().unwrap());
+
+        let stream = time::timeout_at(soon(), connect_first(&addresses, soon()))
+            .await
+            .unwrap()
+            .unwrap();
+
+        assert_eq!(stream.peer_addr().unwrap(), addresses[7]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_address() {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+
+        let refused = dialer(&format!("127.0.0.1:{port}"))
+            .dial(Http::Two, soon())
+            .await
+            .unwrap_err();
+
+        let expected = format!("127.0.0.1:{port}: Connection refused (os error 111)");
+        assert_eq!(refused, NoConnection::Unreachable(expected.into()));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_host_is_an_error_and_is_asked_again() {
+        // A label longer than DNS allows: refused by the resolver without a query.
+        let name = format!("{}.invalid", "a".repeat(64));
+        let dialer = dialer(&format!("{name}:80"));
+        for _ in 0..2 {
+            let NoConnection::Unreachable(why) = dialer.dial(Http::Two, soon()).await.unwrap_err()
+            else {
+                panic!("a name that is not resolved is unreachable");
+            };
+            assert!(why.to_string().starts_with(&format!("{name}: ")), "{why}");
+            assert_eq!(dialer.stage(), Stage::Resolving);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_not_there_is_named() {
+        let refused = dialer("unix:/nowhere/greeter.sock")
+            .dial(Http::Two, soon())
+            .await
+            .unwrap_err();
+        let expected = "unix:/nowhere/greeter.sock: No such file or directory (os error 2)";
+        assert_eq!(refused, NoConnection::Unreachable(expected.into()));
+    }
+
+    #[tokio::test]
+    async fn a_socket_with_a_full_queue_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("busy.sock");
+        let [listener, waiting] = full(Domain::UNIX, &SockAddr::unix(&path).unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let listener = UnixListener::from_std(listener.into()).unwrap();
+        let dialer = dialer(&format!("unix:{}", path.display()));
+        let dial = dialer.dial(Http::Two, soon());
+        tokio::pin!(dial);
+        let early = time::timeout(QUEUE_FULL * 4, &mut dial).await;
+        assert!(early.is_err(), "{early:?}");
+
+        listener.accept().await.unwrap();
+        time::timeout_at(soon(), dial).await.unwrap().unwrap();
+        assert_eq!(dialer.stage(), Stage::Waiting);
+        drop(waiting);
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether the pod is being deleted, for any number of clients that ask: one request to the API
+//! server at a time, and at most one a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::mpsc;
+use tokio::time::{self, Instant};
+use tracing::warn;
+
+use crate::cluster::Refusal;
+use crate::registration::state::Event;
+use crate::registry::pod_client::PodClient;
+
+/// Reads whether the pod is being deleted.
+#[derive(Debug)]
+pub(super) struct Deletion {
+    own: PodClient,
+    events: mpsc::Sender<Event>,
+    latest: Mutex<Latest>,
+}
+
+/// The API server's answer about the pod.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// The pod has no deletionTimestamp.
+    None,
+    /// The pod has a deletionTimestamp.
+    Begun,
+    /// The pod does not exist any more.
+    Over,
+    /// The API server refused, or did not answer in time.
+    Unknown(Refusal),
+}
+
+/// The read that was begun last.
+#[derive(Debug, Default)]
+struct Latest {
+    read: Option<(Instant, Read)>,
+    /// The kind of the answer that was logged last, because only a change is logged.
+    logged: Option<&'static str>,
+}
+
+type Read = Shared<BoxFuture<'static, Answer>>;
+
+/// The time from the beginning of one read to the next. An answer is not older when it is used.
+const APART: Duration = Duration::from_secs(1);
+
+/// Time for one read.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+// === impl Deletion ===
+
+impl Deletion {
+    /// Reads the pod by `own` when asked, and sends one that is being deleted to the registration.
+    pub(super) fn new(own: PodClient, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            own,
+            events,
+            latest: Mutex::default(),
+        }
+    }
+
+    /// Reads the pod, or takes the answer of a read that another client began less than a second ago.
+    pub(super) async fn read(&self) -> Answer {
+        let answer = self.latest_or_next().await;
+        self.log(&answer);
+        answer
+    }
+
+    fn latest_or_next(&self) -> Read {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_good = |(begun, read): &&(Instant, Read)| {
+            read.peek().is_none() || now.saturating_duration_since(*begun) < APART
+        };
+        if let Some((_, read)) = latest.read.as_ref().filter(is_good) {
+            return read.clone();
+        }
+        // A task of its own: a client that goes does not end the read, and so does not make room
+        // for another.
+        let task = tokio::spawn(read(self.own.clone(), self.events.clone()));
+        let ended = Refusal::Unreachable("the sidecar is stopping".into());
+        let read = task.map(|answer| answer.unwrap_or(Answer::Unknown(ended)));
+        let read = read.boxed().shared();
+        latest.read = Some((now, read.clone()));
+        read
+    }
+
+    /// Logs an answer for which a preStop hook fails, if the last one was another.
+    fn log(&self, answer: &Answer) {
+        let kind = match answer {
+            Answer::None => "none",
+            Answer::Unknown(_) => "unknown",
+            Answer::Begun | Answer::Over => "deleted",
+        };
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.logged.replace(kind) == Some(kind) {
+            return;
+        }
+        match answer {
+            Answer::None => warn!(
+                "/prestop was called and the pod is not being deleted: a container restarts, or another client asked. The registration stays"
+            ),
+            Answer::Unknown(refusal) => warn!(
+                "/prestop was called and the API server does not say whether the pod is being deleted: {refusal}"
+            ),
+            Answer::Begun | Answer::Over => {}
+        }
+    }
+}
+
+async fn read(own: PodClient, events: mpsc::Sender<Event>) -> Answer {
+    match time::timeout(TIMEOUT, own.read()).await {
+        Ok(Ok(Some(pod))) if pod.is_terminating() => {
+            let _ = events.send(Event::Seen(pod)).await;
+            Answer::Begun
+        }
+        Ok(Ok(Some(_))) => Answer::None,
+        Ok(Ok(None)) => Answer::Over,
+        Ok(Err(refusal)) => Answer::Unknown(refusal),
+        Err(_) => Answer::Unknown(Refusal::Unreachable(
+            format!("no answer within {TIMEOUT:?}").into(),
+        )),
+    }
+}

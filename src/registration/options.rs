@@ -1,0 +1,179 @@
+//! The flags of the registration.
+
+use std::str::FromStr;
+
+use crate::cluster;
+use crate::flags::duration::{GoDuration, InvalidDuration};
+use crate::registration::address::Advertise;
+use crate::registry::plan::write::OnForeign;
+use crate::registry::scheme::Schemes;
+
+/// Whether and how the pod is registered.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "The registry")]
+pub struct Options {
+    /// kubernetes keeps the service in go-micro's registry, which is labels and an
+    /// annotation of the pod; none does nothing
+    #[arg(long = "registry", value_name = "REGISTRY", default_value = "none")]
+    pub registry: Kind,
+
+    /// The pod [default: of the token, then `POD_NAME`, then `HOSTNAME`]
+    #[arg(long = "pod_name", value_name = "NAME")]
+    pub pod_name: Option<String>,
+
+    /// The service's version in the registry
+    #[arg(
+        long = "server_version",
+        value_name = "VERSION",
+        default_value = "latest"
+    )]
+    pub server_version: String,
+
+    /// The node's id, behind the service's name and a dash [default: the pod's uid,
+    /// which a restarted container keeps]
+    #[arg(long = "server_id", value_name = "ID")]
+    pub server_id: Option<String>,
+
+    /// The address that clients are told [default: the pod's IP and the port of
+    /// `--server_address`]
+    #[arg(long = "server_advertise", value_name = "HOST:PORT")]
+    pub server_advertise: Option<Advertise>,
+
+    /// Metadata of the node, once for each key
+    #[arg(long = "server_metadata", value_name = "KEY=VALUE", value_parser = pair, action = clap::ArgAction::Append)]
+    pub server_metadata: Vec<(String, String)>,
+
+    /// How long a registration may go unverified before it is called stale: seconds or
+    /// a duration; 0 is never. Keep it at twice `--register_interval` or more
+    #[arg(long = "register_ttl", value_name = "DURATION", default_value = "90s", value_parser = seconds)]
+    pub register_ttl: GoDuration,
+
+    /// Time between two comparisons, ± 10 %, of what should stand on the pod with what
+    /// does, on top of its watch: seconds or a duration; 0 leaves it to the watch
+    #[arg(long = "register_interval", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
+    pub register_interval: GoDuration,
+
+    /// The longest that the first registration waits, a random part of it, so that pods
+    /// that start together do not write together
+    #[arg(
+        long = "register_jitter",
+        value_name = "DURATION",
+        default_value = "1s"
+    )]
+    pub register_jitter: GoDuration,
+
+    /// micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro v2.0 to v2.4), both
+    #[arg(
+        long = "register_scheme",
+        value_name = "SCHEME",
+        default_value = "micro.mu"
+    )]
+    pub register_scheme: Schemes,
+
+    /// When another writer has registered the service's address: adopt leaves it, merge
+    /// puts our node in its place, take overwrites the record, fail writes nothing
+    #[arg(long = "on_foreign", value_name = "POLICY", default_value = "adopt")]
+    pub on_foreign: OnForeign,
+
+    /// `/readyz` is 503 until the service is registered
+    #[arg(long = "require_registered")]
+    pub require_registered: bool,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the struct says it")]
+    pub cluster: cluster::options::Options,
+}
+
+/// `--registry`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Kind {
+    /// Nothing is registered.
+    #[default]
+    None,
+    /// Labels and annotations of the pod.
+    Kubernetes,
+}
+
+// === impl Kind ===
+
+impl FromStr for Kind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "kubernetes" => Ok(Self::Kubernetes),
+            // Deployments pass the service's own flags to both containers.
+            "none" | "" | "cache" | "consul" | "etcd" | "etcdv3" | "eureka" | "gossip" | "mdns"
+            | "memory" | "multi" | "nats" | "proxy" | "service" | "static" | "zookeeper" => {
+                Ok(Self::None)
+            }
+            _ => Err(
+                "expected kubernetes, or none; the names of go-micro's other registries are taken for none",
+            ),
+        }
+    }
+}
+
+/// Whether a value that the service's own variable holds is of use here.
+///
+/// # Errors
+///
+/// Why it is not.
+pub fn check(flag: &str, value: &str) -> Result<(), String> {
+    fn told<T, E: ToString>(parsed: Result<T, E>) -> Result<(), String> {
+        parsed.map(drop).map_err(|why| why.to_string())
+    }
+    match flag {
+        "register_interval" | "register_ttl" => told(seconds(value)),
+        "registry_address" => told(value.parse::<cluster::options::ApiServer>()),
+        "server_advertise" => told(value.parse::<Advertise>()),
+        "server_metadata" => value.split(',').try_for_each(|each| told(pair(each))),
+        _ => Ok(()),
+    }
+}
+
+/// go-micro takes whole seconds, all else takes durations.
+fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("{text}s").parse();
+    }
+    text.parse()
+}
+
+/// Parses `key=value`.
+///
+/// # Errors
+///
+/// The sentence for the operator.
+pub fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("expected key=value")?;
+    if key.is_empty() {
+        return Err("expected key=value, with a key");
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_bare_number_is_go_micros_seconds() {
+        for (text, expected) in [("30", 30_000), ("0", 0), ("1m30s", 90_000), ("500ms", 500)] {
+            assert_eq!(
+                seconds(text).map(|it| it.0),
+                Ok(Duration::from_millis(expected)),
+                "{text}"
+            );
+        }
+        assert!(seconds("").is_err() && seconds("-1").is_err() && seconds("3x").is_err());
+    }
+
+    #[test]
+    fn metadata_is_a_key_and_a_value() {
+        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(pair("a").is_err() && pair("=b").is_err());
+    }
+}

@@ -1,0 +1,267 @@
+//! Keeps the pod's registration true: events in, requests out, what next in [`crate::registration::state`].
+
+use std::ffi::OsString;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{self, Instant, Sleep};
+use tracing::warn;
+
+use crate::check::monitor::Monitor;
+use crate::cluster::backoff::jittered;
+use crate::cluster::{Cluster, Refusal, Unusable};
+use crate::registration::address::{Told, Unreachable};
+use crate::registration::facts::Facts;
+use crate::registration::handle::Handle;
+use crate::registration::identity::{Identity, NoIdentity, is_local};
+use crate::registration::options::Options;
+use crate::registration::own_pod::{self, Observation};
+use crate::registration::report::Report;
+use crate::registration::state::{Action, Event, Phase, State};
+use crate::registration::status::Status;
+use crate::registry::plan::write::Entry;
+use crate::registry::pod::Pod;
+use crate::registry::pod_client::PodClient;
+use crate::registry::scheme::UnmappableName;
+
+/// Registers the services of one pod.
+#[derive(Debug)]
+pub struct Registration {
+    own: PodClient,
+    identity: Identity,
+    facts: Facts,
+    monitors: Arc<[Monitor]>,
+    interval: Duration,
+    state: State,
+    report: Report,
+    status: watch::Sender<Status>,
+    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    started: Instant,
+    refused_guess: bool,
+}
+
+/// Why nothing can be registered, whatever the API server says.
+#[derive(Debug, thiserror::Error)]
+pub enum Impossible {
+    /// No API server.
+    #[error(transparent)]
+    Cluster(#[from] Unusable),
+    /// No pod.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+    /// No key for the name.
+    #[error("--server_name: {0}")]
+    Name(#[from] UnmappableName),
+    /// No address for clients.
+    #[error("--server_address: {0}")]
+    Address(#[from] Unreachable),
+}
+
+/// Events that the rest of the sidecar sends: a stop, and a pod that a preStop read.
+const EVENTS: usize = 16;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Box<Pod>, Refusal>> + Send>>;
+
+// === impl Registration ===
+
+impl Registration {
+    /// Finds the API server and the pod; asks nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Impossible`], which names the setting.
+    pub async fn new(
+        options: &Options,
+        monitors: Arc<[Monitor]>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Impossible> {
+        let cluster = Cluster::new(&options.cluster, &variable).await?;
+        let token = cluster
+            .credentials()
+            .and_then(|credentials| credentials.token().ok());
+        let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), &variable)?;
+        let pod_ip = variable("POD_IP")
+            .and_then(|ip| ip.into_string().ok())
+            .filter(|ip| !ip.is_empty());
+        let services = monitors.iter().enumerate().map(|(place, monitor)| {
+            // What is advertised is the main service's address.
+            let advertise = options.server_advertise.as_ref().filter(|_| place == 0);
+            let told = Told::new(advertise, monitor.target().address())?;
+            Ok::<_, Unreachable>((monitor.target().name().to_owned(), told))
+        });
+        let facts = Facts::new(options, services.collect::<Result<_, _>>()?, pod_ip)?;
+        let entries = facts.entries(&vec![None; monitors.len()], None);
+        let state = State::new(entries, options.on_foreign, options.register_jitter.0);
+        let own = PodClient::new(cluster.client(), cluster.namespace(), &identity.pod);
+        let report = Report::new(&own, options.register_ttl.0);
+        let status = watch::Sender::new(report.status(&state, &facts));
+        Ok(Self {
+            own,
+            identity,
+            facts,
+            monitors,
+            interval: options.register_interval.0,
+            state,
+            report,
+            status,
+            events: mpsc::channel(EVENTS),
+            started: Instant::now(),
+            refused_guess: false,
+        })
+    }
+
+    /// For everybody else.
+    pub fn handle(&self) -> Handle {
+        Handle::new(
+            self.status.subscribe(),
+            self.events.0.clone(),
+            self.own.clone(),
+        )
+    }
+
+    /// Registers, verifies and takes away. Ends when nothing of ours is left for good.
+    pub async fn run(mut self) {
+        let mut observations = own_pod::observe(self.own.clone(), self.interval);
+        let mut verdicts = verdicts(&self.monitors);
+        let mut wanted = vec![None; self.monitors.len()];
+        let mut answer: Option<Answer> = None;
+        let mut due: Option<Pin<Box<Sleep>>> = None;
+        let mut tick = Box::pin(time::sleep(self.tick()));
+        while self.state.phase != Phase::Gone {
+            let event = tokio::select! {
+                Some(sight) = observations.next() => self.sight(sight, &wanted),
+                Some((place, verdict)) = verdicts.next() => {
+                    wanted[place] = verdict;
+                    Some(Event::Entries(self.entries(&wanted)))
+                }
+                Some(event) = self.events.1.recv() => Some(event),
+                answered = ready(&mut answer) => {
+                    answer = None;
+                    self.report.answered(&answered);
+                    Some(Event::Answered(answered))
+                }
+                () = ready(&mut due) => {
+                    due = None;
+                    Some(Event::Due)
+                }
+                () = &mut tick => {
+                    tick = Box::pin(time::sleep(self.tick()));
+                    self.report.tick(&self.state);
+                    Some(Event::Entries(self.entries(&wanted)))
+                }
+            };
+            let Some(event) = event else { continue };
+            match self.next(event) {
+                Action::Nothing => {}
+                Action::Write(write, uid) => {
+                    self.report.writing(&write);
+                    let (own, body) = (self.own.clone(), write.patch.body(&uid));
+                    answer = Some(async move { own.patch(body).await }.boxed());
+                    due = None;
+                }
+                Action::Read => {
+                    let own = self.own.clone();
+                    let missing = Refusal::NotFound(own.name().to_owned());
+                    answer = Some(async move { own.read().await?.ok_or(missing) }.boxed());
+                }
+                Action::Wait(from, to) => {
+                    let wait = from + to.saturating_sub(from).mul_f64(fastrand::f64());
+                    due = Some(Box::pin(time::sleep(wait)));
+                }
+            }
+        }
+    }
+
+    fn next(&mut self, event: Event) -> Action {
+        let action = self.state.next(event, self.started.elapsed());
+        self.report.decided(&self.state, &self.facts);
+        self.status
+            .send_replace(self.report.status(&self.state, &self.facts));
+        action
+    }
+
+    /// What is seen, as an event; a pod that cannot be ours is none.
+    fn sight(&mut self, sight: Observation, wanted: &[Option<bool>]) -> Option<Event> {
+        self.report.sighted(&sight);
+        let event = match sight {
+            Observation::Lost(_) | Observation::Begun => None,
+            Observation::Absent => Some(Event::Vanished),
+            Observation::Pod(pod) => {
+                let uid = self.identity.uid.as_deref();
+                if uid.is_some() && uid != pod.metadata.uid.as_deref() {
+                    Some(Event::Replaced)
+                } else if self.identity.is_guess && !pod.ips().into_iter().any(is_local) {
+                    self.not_ours(&pod);
+                    None
+                } else {
+                    // The pod's IP is part of what should stand there.
+                    self.facts.see(&pod);
+                    self.state.entries = self.entries(wanted);
+                    Some(Event::Seen(pod))
+                }
+            }
+        };
+        if event.is_none() {
+            self.status
+                .send_replace(self.report.status(&self.state, &self.facts));
+        }
+        event
+    }
+
+    fn not_ours(&mut self, pod: &Pod) {
+        if !std::mem::replace(&mut self.refused_guess, true) {
+            warn!(
+                pod = self.own.name(),
+                ips = ?pod.ips(),
+                "HOSTNAME names a pod with none of this machine's addresses, so it is not believed: set POD_NAME by the downward API (fieldRef: metadata.name), or --pod_name"
+            );
+        }
+    }
+
+    fn entries(&self, wanted: &[Option<bool>]) -> Vec<Entry> {
+        let speaks: Vec<_> = self
+            .monitors
+            .iter()
+            .map(|monitor| monitor.target().protocol())
+            .collect();
+        self.facts.entries(wanted, Some(&speaks))
+    }
+
+    fn tick(&self) -> Duration {
+        // Without an interval the watch decides, and this only tells the time.
+        let interval = if self.interval.is_zero() {
+            Duration::from_secs(30)
+        } else {
+            self.interval
+        };
+        jittered(interval)
+    }
+}
+
+/// The outcome of what is there; waits for ever if there is nothing.
+async fn ready<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+/// Each change of a verdict, with the place of its service.
+fn verdicts(monitors: &[Monitor]) -> BoxStream<'static, (usize, Option<bool>)> {
+    let each = monitors.iter().enumerate().map(|(place, monitor)| {
+        let (seen, fall) = (monitor.subscribe(), monitor.fall());
+        stream::unfold((seen, None), move |(mut seen, last)| async move {
+            let verdict = |seen: &crate::check::monitor::Seen| seen.settled(fall);
+            let changed = seen.wait_for(|seen| verdict(seen) != last).await;
+            let verdict = verdict(&*changed.ok()?);
+            Some(((place, verdict), (seen, verdict)))
+        })
+        .boxed()
+    });
+    stream::select_all(each).boxed()
+}

@@ -1,0 +1,162 @@
+//! One pod on the API server: read, listed, watched, written.
+
+use http::{Request, header};
+use kube::Resource as _;
+use serde::Deserialize;
+
+use crate::cluster::events::Events;
+use crate::cluster::{Refusal, request};
+use crate::registry::pod::Pod;
+
+/// One pod.
+#[derive(Clone)]
+pub struct PodClient {
+    client: kube::Client,
+    namespace: String,
+    name: String,
+}
+
+/// Seconds that a watch may last, as far as the server likes. Random, so that the watches of pods
+/// that started together do not end together.
+const WATCH: std::ops::RangeInclusive<u32> = 290..=580;
+
+#[derive(Deserialize)]
+struct List {
+    metadata: Version,
+    items: Vec<Pod>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    resource_version: String,
+}
+
+// === impl PodClient ===
+
+impl PodClient {
+    /// Asks nothing.
+    pub fn new(client: kube::Client, namespace: &str, name: &str) -> Self {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Self {
+            client,
+            namespace,
+            name,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Reads it: by GET, and where that is forbidden by a list of one name.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn read(&self) -> Result<Option<Box<Pod>>, Refusal> {
+        match self.get().await {
+            Err(Refusal::NotFound(_)) => Ok(None),
+            Err(forbidden @ Refusal::Forbidden(_)) => match self.list().await {
+                Err(Refusal::Forbidden(_)) => Err(forbidden),
+                listed => Ok(listed?.0),
+            },
+            got => got.map(Some),
+        }
+    }
+
+    async fn get(&self) -> Result<Box<Pod>, Refusal> {
+        let path = format!("{}/{}", self.collection(), self.name);
+        checked(request::send(&self.client, get(&path)).await?)
+    }
+
+    /// Reads it by a list of one name, with the version to watch from.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn list(&self) -> Result<(Option<Box<Pod>>, String), Refusal> {
+        let list: List = request::send(&self.client, get(&self.selection())).await?;
+        let pod = list.items.into_iter().next().map(Box::new);
+        Ok((
+            pod.map(checked).transpose()?,
+            list.metadata.resource_version,
+        ))
+    }
+
+    /// Watches it from a version. `None` if that is too old.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn watch(&self, version: &str) -> Result<Option<Events<Pod>>, Refusal> {
+        let path = format!(
+            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
+            self.selection(),
+            fastrand::u32(WATCH)
+        );
+        Events::begin(&self.client, get(&path)).await
+    }
+
+    /// Writes a JSON merge patch and brings the pod as it is then.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn patch(&self, body: Vec<u8>) -> Result<Box<Pod>, Refusal> {
+        let path = format!(
+            "{}/{}?fieldManager=micro-health",
+            self.collection(),
+            self.name
+        );
+        let mut request = Request::patch(path)
+            .body(body)
+            .expect("a path must make a request");
+        let merge = http::HeaderValue::from_static("application/merge-patch+json");
+        request.headers_mut().insert(header::CONTENT_TYPE, merge);
+        checked(request::send(&self.client, request).await?)
+    }
+
+    fn collection(&self) -> String {
+        Pod::url_path(&(), Some(&self.namespace))
+    }
+
+    /// The list that has nothing but this pod.
+    fn selection(&self) -> String {
+        format!(
+            "{}?fieldSelector=metadata.name%3D{}",
+            self.collection(),
+            self.name
+        )
+    }
+}
+
+fn get(path: &str) -> Request<Vec<u8>> {
+    let request = Request::get(path).body(Vec::new());
+    request.expect("a path must make a request")
+}
+
+impl std::fmt::Debug for PodClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PodClient({}/{})", self.namespace, self.name)
+    }
+}
+
+/// Refuses an answer of 200 that is no pod: a proxy before the server may answer 200 too.
+///
+/// # Errors
+///
+/// [`Refusal::Answer`].
+pub fn checked(pod: Box<Pod>) -> Result<Box<Pod>, Refusal> {
+    if pod.metadata.uid.is_some() {
+        Ok(pod)
+    } else {
+        Err(Refusal::Answer("a pod without a uid".to_owned()))
+    }
+}
