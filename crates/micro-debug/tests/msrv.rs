@@ -1,5 +1,7 @@
 //! The declared Rust is the oldest that the dependencies allow.
 
+#![expect(clippy::unwrap_used, reason = "a test binary: a panic is a verdict")]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

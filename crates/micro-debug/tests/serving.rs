@@ -1,5 +1,7 @@
 //! The paths of the README, over a real socket, in each way to serve.
 
+#![expect(clippy::unwrap_used, reason = "a test binary: a panic is a verdict")]
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;

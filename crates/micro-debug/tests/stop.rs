@@ -1,5 +1,7 @@
 //! The example `service`: it changes its health, and each signal stops it gracefully.
 
+#![expect(clippy::unwrap_used, reason = "a test binary: a panic is a verdict")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
