@@ -25,7 +25,7 @@ pub struct DebugService {
     health: Health,
 }
 
-/// One call of `Debug.Health`.
+/// A call of `Debug.Health`.
 struct Call(Health);
 
 // === impl DebugService ===
