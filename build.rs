@@ -5,7 +5,7 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(["debug.proto", "health.proto"], ["proto"])?;
+    let descriptors = protox::compile(["health.proto"], ["proto"])?;
     tonic_prost_build::configure()
         .build_client(false)
         .codec_path("crate::server::grpc::codec::SmallCodec")

@@ -14,12 +14,12 @@ fmt:
 
 # Lints, on everything that compiles; --all-targets leaves out what plain `cargo test` does
 clippy:
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --test interop --test browser --test registry --test cluster --test hostile -- -D warnings
 
 # The documentation builds, and no link in it is broken
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # Unit and integration tests: no Go, no network
 test:
@@ -27,8 +27,13 @@ test:
 
 # The build without default features: the sidecar and `health probe` alone
 slim:
-    cargo clippy --locked --all-targets --no-default-features -- -D warnings
-    cargo build --locked --no-default-features
+    cargo clippy --locked --package micro-health --all-targets --no-default-features -- -D warnings
+    cargo build --locked --package micro-health --no-default-features
+
+# micro-debug compiles with the Rust that it declares (.ci/run installs it), in a folder of its own
+msrv:
+    CARGO_TARGET_DIR=target/msrv cargo +"$(sed -nE 's/^rust-version = "(.*)"/\1/p' crates/micro-debug/Cargo.toml)" \
+      check --locked --package micro-debug
 
 # Licences, sources and duplicates of the crates (needs cargo-deny)
 deny:
@@ -71,8 +76,8 @@ crowd:
 # A real kubelet and containerd, with go-micro greeters and the shipped file in its pods (needs Go and root)
 cluster:
     bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && \
-    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
-      --features kubernetes,latest,tls && \
+    cargo build --locked --release --package micro-health --bin health --target x86_64-unknown-linux-musl \
+      --no-default-features --features kubernetes,latest,tls && \
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     cargo --config "target.'cfg(unix)'.runner='tests/cluster/apart.sh'" test --locked --test cluster -- --test-threads=16
 
@@ -80,8 +85,8 @@ cluster:
 # Every hostile client against the shipped file, and h2spec (needs Go and musl-gcc)
 hostile rows="":
     bin="$(tests/rig/build.sh h2spec)" && \
-    cargo build --locked --release --bin health --target x86_64-unknown-linux-musl --no-default-features \
-      --features kubernetes,latest,tls && \
+    cargo build --locked --release --package micro-health --bin health --target x86_64-unknown-linux-musl \
+      --no-default-features --features kubernetes,latest,tls && \
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     MICRO_HEALTH_ROWS="{{rows}}" cargo test --locked --test hostile -- --test-threads=1
 
@@ -127,4 +132,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim demo docs deny interop registry browser image release-ci soak-ci budgets hostile cluster
+ci: test fmt clippy doc slim msrv demo docs deny interop registry browser image release-ci soak-ci budgets hostile cluster

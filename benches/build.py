@@ -80,7 +80,7 @@ def target_directory():
 def build_health(edition, keep_as, tree=ROOT, config=(), rustflags=None):
     """Builds the shipped file and puts it aside, because the next build overwrites it."""
     target = target_directory()
-    command = ["cargo", "build", "--locked", "--release", "--target", MUSL, "--no-default-features"]
+    command = ["cargo", "build", "--locked", "--release", "--package", "micro-health", "--target", MUSL, "--no-default-features"]
     options = [part for line in config for part in ("--config", line)]
     environment = {"CARGO_TARGET_DIR": str(target)}
     if rustflags:

@@ -64,7 +64,7 @@ def copy_tree(to):
     """A copy, so that an edit meanwhile does not mix two versions in one table."""
     for part in ("Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"):
         shutil.copy(build.ROOT / part, to)
-    for part in ("src", "proto", "examples", "tests"):
+    for part in ("crates", "src", "proto", "examples", "tests"):
         shutil.copytree(build.ROOT / part, to / part)
     return to
 

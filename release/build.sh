@@ -17,8 +17,9 @@ cd "$sources"
 folder="${CARGO_TARGET_DIR:-target}"
 flags="\"--remap-path-prefix=$sources=/src\", \"--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo\""
 
-# An edition has a folder of its own, so that one build does not undo the other's.
-cargo build --locked --release --bin health --target "$target" --no-default-features "${features[@]}" \
-  --target-dir "$folder/shipped-$edition" --config "target.$target.rustflags=[$flags]"
+# An edition has a folder of its own, so that one build does not undo the other's. The package is named, because the
+# features of all selected packages are united.
+cargo build --locked --release --package micro-health --bin health --target "$target" \
+  --no-default-features "${features[@]}" --target-dir "$folder/shipped-$edition" --config "target.$target.rustflags=[$flags]"
 mkdir -p "$(dirname "$out")"
 cp "$folder/shipped-$edition/$target/release/health" "$out"

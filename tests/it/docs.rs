@@ -56,9 +56,14 @@ fn hold_part(name: &str, part: &str, expected: &str) {
 
 /// Every page that a user reads.
 fn pages() -> Vec<String> {
-    let mut pages: Vec<_> = ["README.md", "benches/README.md", "tests/rig/README.md"]
-        .map(str::to_owned)
-        .into();
+    let mut pages: Vec<_> = [
+        "README.md",
+        "benches/README.md",
+        "crates/micro-debug/README.md",
+        "tests/rig/README.md",
+    ]
+    .map(str::to_owned)
+    .into();
     for folder in ["docs", "k8s"] {
         for entry in fs::read_dir(path(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
