@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::node::{self, Parts};
 use super::{ApiServer, ControlPlane, LOOK_AGAIN, images, report};
 
-/// Where pods are told to find the API server, port 443 as well: apart.sh gives the machine this address.
+/// Where pods are told to find the API server, port 443 as well: isolated.sh gives the machine this address.
 const APISERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 443);
 
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     async fn start() -> Self {
-        node::assert_apart();
+        node::assert_isolated();
         let started = Instant::now();
         let control_plane = ControlPlane::start_at(APISERVER, &[]).await;
         let parts = Parts::start(&control_plane.api).await;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/cluster/apart.sh PROGRAM ARGUMENT...: runs it in namespaces of its own for network, mounts and processes.
+# tests/cluster/isolated.sh PROGRAM ARGUMENT...: runs it in namespaces of its own for network, mounts and processes.
 #
 # `just cluster` runs the tests with it. A cluster leaves bridges, mounts, shims and files all over a machine;
 # in here they end with the namespaces, and those end with this script, however it ends. Only control groups know
@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # Ends with whoever started it: cargo.
-if [[ -z "${APART:-}" ]]; then APART=1 exec setpriv --pdeathsig TERM "$0" "$@"; fi
+if [[ -z "${ISOLATED:-}" ]]; then ISOLATED=1 exec setpriv --pdeathsig TERM "$0" "$@"; fi
 
 # The kubelet has this name too (tests/cluster/rig/node.rs).
 readonly cgroup=micro-health-cluster
@@ -66,10 +66,10 @@ plant
 # shellcheck disable=SC2016 # expanded inside
 readonly inside='
   set -euo pipefail
-  for folder in /run /var/log; do mount -t tmpfs -o mode=755 apart "$folder"; done
+  for folder in /run /var/log; do mount -t tmpfs -o mode=755 isolated "$folder"; done
   mkdir /var/log/{cluster,upper,work}
   # Others may have in there what the tests need.
-  mount -t overlay -o lowerdir=/var/lib,upperdir=/var/log/upper,workdir=/var/log/work apart /var/lib
+  mount -t overlay -o lowerdir=/var/lib,upperdir=/var/log/upper,workdir=/var/log/work isolated /var/lib
   ip link set lo up
   ip address add 10.96.0.1/32 dev lo
   "$@" </dev/null
@@ -78,7 +78,7 @@ readonly inside='
   unshare --net --mount --pid --fork --kill-child --mount-proc \
   env TMPDIR=/var/log/cluster PATH="$PATH" MICRO_HEALTH_RIG_BIN="${MICRO_HEALTH_RIG_BIN:?}" \
   MICRO_HEALTH_SHIPPED="${MICRO_HEALTH_SHIPPED:?}" RUST_BACKTRACE="${RUST_BACKTRACE:-0}" \
-  bash -c "$inside" apart "$@" 9>&- &
+  bash -c "$inside" isolated "$@" 9>&- &
 running=$!
 # The signal may have come from the keyboard, and to everybody: nothing in there outlives this.
 trap '"${as_root[@]}" kill -KILL "$running" 2>/dev/null' INT TERM
