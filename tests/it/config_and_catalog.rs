@@ -7,9 +7,8 @@ use futures_util::{Stream, StreamExt as _};
 use micro_health::catalog::Catalog;
 use micro_health::config::{Config, Environment};
 use serde_json::{Value, json};
-
-use crate::support::api_server::{NAMESPACE, Reply, client, event, gone, in_turn, list, refused};
-use crate::support::within;
+use testkit::api_server::{NAMESPACE, Reply, client, client_in_order, event, gone, list, refused};
+use testkit::within;
 
 fn config_map(version: &str, host: &str) -> Value {
     json!({
@@ -48,17 +47,17 @@ async fn nothing_comes<T: std::fmt::Debug>(watched: &mut (impl Stream<Item = T> 
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_is_one_event_and_what_was_not_is_none() {
     for too_late in [
-        Reply::Open(vec![gone()]),
+        Reply::OpenWatch(vec![gone()]),
         refused(410, "too old resource version: 1 (9)"),
     ] {
-        let (client, wire) = in_turn([
+        let (client, wire) = client_in_order([
             list("10", [config_map("1", "a")]),
             list("10", [config_map("1", "a")]),
             too_late.clone(),
             list("20", [config_map("1", "a")]),
             too_late.clone(),
             list("30", [config_map("25", "b")]),
-            Reply::Open(vec![]),
+            Reply::OpenWatch(vec![]),
         ]);
         let mut config = config(client);
         within("the ConfigMap", config.load()).await.unwrap();
@@ -68,17 +67,17 @@ async fn what_was_missed_is_one_event_and_what_was_not_is_none() {
         assert_eq!(change.event.as_str(), "edited");
         assert_eq!(change.values, json!({"mongodb": {"host": "b"}}));
         nothing_comes(&mut watched).await;
-        assert_eq!(wire.asked().len(), 7, "{too_late:?}");
+        assert_eq!(wire.requests().len(), 7, "{too_late:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_and_the_watch_goes_on() {
-    let (client, _) = in_turn([
+    let (client, _) = client_in_order([
         list("10", [config_map("1", "a")]),
         refused(500, "etcdserver: request timed out"),
         list("20", [config_map("1", "a")]),
-        Reply::Open(vec![
+        Reply::OpenWatch(vec![
             event("MODIFIED", &config_map("21", "b")),
             event("DELETED", &config_map("22", "b")),
         ]),
@@ -102,14 +101,14 @@ async fn a_catalog_that_is_refused_is_told_once_a_try_and_does_not_change() {
         client(
             move |asked| match (asked.path.ends_with("/pods"), asked.is_watch()) {
                 (true, false) => list("10", []),
-                (true, true) => Reply::Open(Vec::new()),
+                (true, true) => Reply::OpenWatch(Vec::new()),
                 (false, false) => list("10", [slice()]),
                 (false, true) => {
                     watches += 1;
                     if watches == 1 {
                         refused(403, "User \"x\" cannot watch resource \"endpointslices\"")
                     } else {
-                        Reply::Open(Vec::new())
+                        Reply::OpenWatch(Vec::new())
                     }
                 }
             },
@@ -134,7 +133,7 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
     let answer = || {
         client(|asked| {
             if asked.is_watch() {
-                Reply::Cut(Vec::new())
+                Reply::EndedWatch(Vec::new())
             } else {
                 list("10", [])
             }
@@ -142,7 +141,7 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
     };
     let (client, wire) = answer();
     nothing_comes(&mut config(client).watch().boxed()).await;
-    let count = wire.asked().len();
+    let count = wire.requests().len();
     assert!((55..=62).contains(&count), "{count} in a minute");
 
     let (client, wire) = answer();
@@ -152,6 +151,6 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
         .unwrap()
         .unwrap();
     nothing_comes(&mut watched).await;
-    let count = wire.asked().len();
+    let count = wire.requests().len();
     assert!((110..=124).contains(&count), "{count} of two in a minute");
 }

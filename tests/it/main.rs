@@ -27,7 +27,8 @@
 //! | `registry_reader`    | what is read of the registry, whatever the API server does      |
 //! | `registry_writer`    | registering services of other pods                              |
 //! | `registry_command`   | `health registry`: what it prints and how it exits              |
-//! | `support`            | the sidecar, those who ask it, and what it asks                 |
+//! | `cluster`            | a helper: a cluster whose API server has slices alone           |
+//! | `sidecar`            | a helper: the sidecar inside of the test's own runtime          |
 //! | `registry_trouble`   | whatever the API server does, probes flow                       |
 
 #![expect(
@@ -38,6 +39,8 @@
 
 #[cfg(feature = "kubernetes")]
 mod channel;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 #[cfg(feature = "kubernetes")]
 mod config_and_catalog;
 mod contract;
@@ -67,7 +70,7 @@ mod registry_writer;
 #[cfg(feature = "kubernetes")]
 mod scale;
 mod service_load;
-mod support;
+mod sidecar;
 mod targets;
 #[cfg(feature = "tls")]
 mod tls;
@@ -75,3 +78,6 @@ mod tls;
 mod token;
 mod unix;
 mod wire;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_health");

@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use futures_util::future;
 use micro_health::target::grpc;
+use testkit::client::{Connection, get};
+use testkit::frames as h2;
+use testkit::scripts::{self, debug_service, mucp, read_request, silent};
+use testkit::service::{Count, Script, Service};
+use testkit::within;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time;
 
-use crate::support::client::{Connection, get};
-use crate::support::frames as h2;
-use crate::support::scripts::{self, debug_service, mucp, read_request, silent};
-use crate::support::service::{Count, Script, Service};
-use crate::support::sidecar::Sidecar;
-use crate::support::within;
+use crate::sidecar::Sidecar;
 
 /// A mucp service that answers when the gate opens.
 fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
     let asked = asked.clone();
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: {}\r\n\r\n{}",
-        scripts::WELL.len(),
-        scripts::WELL
+        scripts::HEALTHY_MUCP.len(),
+        scripts::HEALTHY_MUCP
     );
     let answer: Arc<str> = answer.into();
     Script::new(move |mut stream| {
@@ -65,7 +65,7 @@ async fn fifty_probes_at_once_are_one_check() {
     open.send(true).unwrap();
 
     for probe in &mut probes {
-        assert_eq!(probe.answer().await.said(), (200, "OK"));
+        assert_eq!(probe.answer().await.status_and_body(), (200, "OK"));
     }
     assert_eq!((asked.get(), service.accepted()), (1, 1));
     // The next is a check of its own.
@@ -84,7 +84,7 @@ async fn who_joins_late_has_the_verdict_of_the_check_in_flight() {
     };
     let (first, late) = tokio::join!(sidecar.probe("/health"), late);
     for answer in [&first, &late] {
-        assert_eq!(answer.said(), (500, "NOT_HEALTHY"));
+        assert_eq!(answer.status_and_body(), (500, "NOT_HEALTHY"));
     }
     assert!(late.took <= first.took, "{:?} {:?}", late.took, first.took);
     assert_eq!(service.accepted(), 1);
@@ -105,7 +105,7 @@ async fn who_leaves_does_not_take_the_check_along() {
     assert_eq!(sidecar.probe("/livez").await.status, 200);
     open.send(true).unwrap();
 
-    assert_eq!(probes[0].answer().await.said(), (200, "OK"));
+    assert_eq!(probes[0].answer().await.status_and_body(), (200, "OK"));
     assert_eq!(asked.get(), 1);
 }
 
@@ -137,7 +137,7 @@ async fn a_check_goes_on_without_its_callers_and_others_join_it() {
 
     open.send(true).unwrap();
 
-    assert_eq!(probes[0].answer().await.said(), (200, "OK"));
+    assert_eq!(probes[0].answer().await.status_and_body(), (200, "OK"));
     assert_eq!((asked.get(), service.accepted()), (1, 1));
 }
 
@@ -148,7 +148,10 @@ async fn grpc_keeps_one_connection_and_makes_one_call_a_probe() {
     let service = Service::start(debug_service(&calls).1).await;
     let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
     for _ in 0..PROBES {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     assert_eq!((service.accepted(), calls.get()), (1, PROBES));
 }
@@ -170,7 +173,10 @@ async fn mucp_has_a_connection_for_each_check_and_closes_it() {
     .await;
     let sidecar = Sidecar::start(service.address, &["--protocol=mucp"]).await;
     for _ in 0..PROBES {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     ended.reaches(PROBES).await;
     assert_eq!(began.get(), PROBES);
@@ -186,17 +192,17 @@ async fn a_restart_costs_no_probe() {
         assert_eq!(sidecar.probe("/health").await.status, 200);
         // Cut while it is in use, and stopped and started again.
         for _ in 0..10 {
-            service.becomes(script.clone());
+            service.replace_script(script.clone());
             assert_eq!(
-                sidecar.probe("/health").await.said(),
+                sidecar.probe("/health").await.status_and_body(),
                 (200, "OK"),
                 "{protocol}"
             );
         }
         let address = service.stop().await;
-        let _service = Service::start_at(address, script).await;
+        let _service = Service::start_at(address, script);
         assert_eq!(
-            sidecar.probe("/health").await.said(),
+            sidecar.probe("/health").await.status_and_body(),
             (200, "OK"),
             "{protocol}"
         );
@@ -219,7 +225,11 @@ async fn a_service_that_says_goodbye_is_asked_anew() {
         let service = Service::start(script).await;
         let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
         for probe in 1..=5 {
-            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+            assert_eq!(
+                sidecar.probe("/health").await.status_and_body(),
+                (200, "OK"),
+                "{name}"
+            );
             assert_eq!(service.accepted(), probe, "{name}");
         }
     }
@@ -242,15 +252,21 @@ async fn a_service_that_no_longer_listens_is_found_out() {
     let calls = Count::default();
     let mut service = Service::start(debug_service(&calls).1).await;
     let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
 
     // It answers on the kept connection while new clients are refused.
     service.stop_listening().await;
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
     grow_old().await;
 
     let (answer, reason) = sidecar.explain().await;
-    assert_eq!(answer.said(), (500, "NOT_HEALTHY"));
+    assert_eq!(answer.status_and_body(), (500, "NOT_HEALTHY"));
     assert_eq!(reason, "unreachable");
 }
 
@@ -261,7 +277,10 @@ async fn a_kept_connection_is_replaced_at_its_age_without_a_lost_probe() {
     let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
     for connections in 1..=3 {
         for _ in 0..3 {
-            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+            assert_eq!(
+                sidecar.probe("/health").await.status_and_body(),
+                (200, "OK")
+            );
         }
         assert_eq!(service.accepted(), connections);
         grow_old().await;
@@ -307,7 +326,10 @@ async fn a_refused_call_is_made_again_on_a_new_connection() {
     .await;
     let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
     for connections in [1, 2, 2] {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
         assert_eq!(service.accepted(), connections);
     }
 }
@@ -323,7 +345,7 @@ async fn load_alone_never_makes_a_service_unhealthy() {
         connection.answer().await
     }));
     for answer in within("the answers", probes).await {
-        assert_eq!(answer.said(), (200, "OK"));
+        assert_eq!(answer.status_and_body(), (200, "OK"));
     }
     assert!(calls.get() < 500, "{}", calls.get());
 }

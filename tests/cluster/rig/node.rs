@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use testkit::cluster::ADMIN_TOKEN;
+use testkit::cluster::ApiServer;
+use testkit::rig::program;
+use testkit::within;
 use tokio::time::sleep;
 
-use super::api_server::ADMIN_TOKEN;
-use super::{ApiServer, LOOK_AGAIN, program, within};
+use super::LOOK_AGAIN;
 
 /// The only node.
 pub const NAME: &str = "node";
