@@ -72,14 +72,14 @@ crowd:
     CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
 
 # Needs musl-gcc and Debian's runc, containernetworking-plugins and iproute2; leaves nothing behind
-# (tests/cluster/apart.sh). The rig comes first, because who has no Go should not wait for a release build to hear it.
+# (tests/cluster/isolated.sh). The rig comes first, because who has no Go should not wait for a release build to hear it.
 # A real kubelet and containerd, with go-micro greeters and the shipped file in its pods (needs Go and root)
 cluster:
     bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && \
     cargo build --locked --release --package micro-health --bin health --target x86_64-unknown-linux-musl \
       --no-default-features --features kubernetes,latest,tls && \
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
-    cargo --config "target.'cfg(unix)'.runner='tests/cluster/apart.sh'" test --locked --test cluster -- --test-threads=16
+    cargo --config "target.'cfg(unix)'.runner='tests/cluster/isolated.sh'" test --locked --test cluster -- --test-threads=16
 
 # `just hostile gRPC` runs the rows whose name contains that. One test at a time: they measure times.
 # Every hostile client against the shipped file, and h2spec (needs Go and musl-gcc)

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use micro_health::cluster::Cluster;
+use micro_health::cluster::options::Options;
 use micro_health::resolver::{Endpoints, Resolver};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -12,7 +15,6 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{self, Instant};
 
 use crate::Shape;
-use crate::slice_server::cluster;
 
 /// Bounds every wait.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -102,6 +104,18 @@ async fn is(endpoints: &mut Endpoints, number: usize, ready: bool) {
     while endpoints.union().endpoints[&address].ready != ready {
         endpoints.changed().await;
     }
+}
+
+/// Returns the cluster of the server at this address, as a pod with these files reaches it.
+async fn cluster(address: SocketAddr, account: &Path) -> Cluster {
+    let url = format!("https://{address}");
+    let options = Options {
+        registry_address: Some(url.parse().expect("an address must make a URL")),
+        registry_namespace: None,
+        service_account: account.to_owned(),
+    };
+    let cluster = Cluster::new(&options, |_| None).await;
+    cluster.expect("the account's files must be readable")
 }
 
 /// Processor time so far, user and system.

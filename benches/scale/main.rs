@@ -13,9 +13,6 @@
 
 mod client;
 mod server;
-#[path = "../../tests/it/support/slice_server.rs"]
-#[expect(dead_code, reason = "the tests ask it for more")]
-mod slice_server;
 
 use std::process::Command;
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::{io, thread};
 
+use testkit::slice_server::{SliceServer, slice};
 use tokio::sync::mpsc;
 
 use crate::Shape;
-use crate::slice_server::{SliceServer, slice};
 
 /// Serves until its input ends.
 #[tokio::main(flavor = "current_thread")]

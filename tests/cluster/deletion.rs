@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::cluster::{GoClient, ROLE};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::caller::Caller;
-use crate::rig::{ACCOUNT, GoClient, KUBELET, NAME, ROLE, Scene, greeter, push, registered, row};
+use crate::rig::{ACCOUNT, KUBELET, NAME, Scene, greeter, push, registered, row};
 
 /// What clients are given to notice.
 const DRAIN: &str = "2s";

@@ -10,7 +10,7 @@
 //! [`rig`] is all of that. Each scenario has a namespace of its own, and those that would disturb others
 //! run alone. What happened is what the kubelet says: its events, and the restarts it counted.
 //!
-//! `just cluster` builds the programs and runs this in namespaces of its own (`apart.sh`).
+//! `just cluster` builds the programs and runs this in namespaces of its own (`isolated.sh`).
 #![expect(
     unreachable_pub,
     clippy::unwrap_used,
@@ -20,8 +20,8 @@
 mod alone;
 mod deletion;
 mod healthy;
-mod instead;
 mod order;
+mod other_probes;
 mod restarts;
 mod rig;
 mod seed;

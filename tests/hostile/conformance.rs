@@ -1,8 +1,8 @@
 //! h2spec, HTTP/2's own suite: every malformed frame is answered as RFC 9113 and RFC 7541 have it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use testkit::rig::program;
 use tokio::process::Command;
 use tokio::time;
 
@@ -24,10 +24,8 @@ const TOTAL: &str = "144 passed, 2 failed, 0 skipped";
 
 #[tokio::test]
 async fn only_known_cases_of_h2spec_fail() {
-    let bin = std::env::var_os("MICRO_HEALTH_RIG_BIN")
-        .expect("the rig must be built: run `just hostile`");
     let pod = Pod::start(Setting::Well).await;
-    let mut suite = Command::new(PathBuf::from(bin).join("h2spec"));
+    let mut suite = Command::new(program("h2spec"));
     suite
         .args([&pod.sidecar.address.to_string(), "/livez"])
         .kill_on_drop(true);

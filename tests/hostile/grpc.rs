@@ -2,9 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use testkit::frames::{END_STREAM, data, headers, message};
+
 use crate::attack::Client;
 use crate::http2::{self, streams, uploading};
-use crate::support::frames::{END_STREAM, data, headers, message};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";

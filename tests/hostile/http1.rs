@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use testkit::client::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::attack::{Client, drain};
-use crate::support::client::get;
 
 /// The interval between two bytes of a slow client.
 const DRIP: Duration = Duration::from_millis(100);

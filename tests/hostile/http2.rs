@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use h2::client::SendRequest;
 use http::Request;
-use tokio::net::TcpStream;
-
-use crate::attack::Client;
-use crate::support::frames::{
+use testkit::frames::{
     CONTINUATION, END_HEADERS, END_STREAM, GET_HEALTH, HEADERS, PING, PREFACE, WINDOW_UPDATE,
     block, data, frame, headers, reset, settings,
 };
+use tokio::net::TcpStream;
+
+use crate::attack::Client;
 
 /// The number of concurrent streams on one connection: as many as the sidecar allows with one target.
 pub const STREAMS: u32 = 8;

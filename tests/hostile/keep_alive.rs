@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use testkit::frames::{END_STREAM, FIRST, PING, PREFACE, data, frames, headers, message};
+use testkit::within;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{self, Instant};
@@ -13,8 +15,6 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::http2::start;
 use crate::pod::{Pod, Setting};
-use crate::support::frames::{END_STREAM, FIRST, PING, PREFACE, data, frames, headers, message};
-use crate::support::within;
 
 /// The earliest and the latest time to be hung up on: a PING after 5 s, and 3 s for its answer.
 const HUNG_UP: [Duration; 2] = [Duration::from_secs(7), Duration::from_secs(12)];

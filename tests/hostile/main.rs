@@ -35,15 +35,3 @@ mod pod;
 mod prober;
 mod report;
 mod table;
-
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses its own part of it"
-)]
-#[path = "../it"]
-mod it {
-    pub mod support;
-}
-
-use it::support;

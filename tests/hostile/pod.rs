@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use serde_json::Value;
+use testkit::pod_server::{Answer, POD, PodServer, Verb};
+use testkit::process::{self, Process};
+use testkit::service::Service;
+use testkit::{NAME, scripts};
 use tokio::process::Command;
 
 use crate::prober::{Expected, NOT_HEALTHY, OK, probe};
-use crate::support::one_pod::{Answer, OnePod, POD, Verb};
-use crate::support::process::{self, Process};
-use crate::support::service::Service;
-use crate::support::{NAME, scripts};
 
 /// The usual limit of open descriptors.
 const DESCRIPTORS: usize = 1024;
@@ -45,7 +45,7 @@ pub enum Setting {
 #[derive(Debug)]
 pub struct Pod {
     pub sidecar: Process,
-    api: Option<(OnePod, Service)>,
+    api: Option<(PodServer, Service)>,
     _service: Service,
 }
 
@@ -104,8 +104,8 @@ impl Pod {
         let target = |n| format!("--target=service-{n}={}", service.address);
         command.args((1..setting.targets()).map(target));
         let api = if setting.is_registered() {
-            let pod = OnePod::new();
-            let api = Service::start(pod.well()).await;
+            let pod = PodServer::new();
+            let api = Service::start(pod.healthy()).await;
             command
                 .args(["--registry=kubernetes", "--register_jitter=0"])
                 // Clients of the service get no time to notice: it would be part of every stop.
@@ -120,16 +120,16 @@ impl Pod {
         first_probe(&mut sidecar, setting.targets()).await;
         if let Some((pod, api)) = &api {
             sidecar.logged("Registered").await;
-            pod.is_asked(1, Verb::Watch).await;
+            pod.receives(1, Verb::Watch).await;
             if setting == Setting::ApiServerHangs {
-                api.becomes(
-                    pod.troubled(|asked| (asked.verb == Verb::Get).then_some(Answer::Silence)),
+                api.replace_script(
+                    pod.faulty(|asked| (asked.verb == Verb::Get).then_some(Answer::Silence)),
                 );
-                pod.is_asked(2, Verb::Watch).await;
+                pod.receives(2, Verb::Watch).await;
             }
         }
         if setting == Setting::ServiceHangs {
-            service.becomes(scripts::silent());
+            service.replace_script(scripts::silent());
         }
         Self {
             sidecar,
@@ -141,7 +141,7 @@ impl Pod {
     /// Returns how many GETs the API server received, if there is one.
     pub fn reads(&self) -> Option<usize> {
         let (pod, _) = self.api.as_ref()?;
-        Some(pod.asked(Verb::Get).len())
+        Some(pod.received(Verb::Get).len())
     }
 
     /// Returns the peak RSS of the sidecar in KiB; `None` if it is dead.
@@ -172,8 +172,7 @@ async fn first_probe(sidecar: &mut Process, targets: usize) {
 /// it would inherit.
 fn limited(descriptors: usize) -> Command {
     let script = format!("ulimit -n {descriptors}; ulimit -v {ADDRESS_SPACE}; exec \"$0\" \"$@\"");
-    let mut command = Command::new("sh");
-    process::prepare(&mut command);
+    let mut command = process::command("sh");
     command.args(["-c", &script]).arg(shipped());
     command
 }

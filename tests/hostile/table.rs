@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 
+use testkit::descriptors;
+use testkit::frames::PREFACE;
+
 use crate::attack::{Attack, Client};
 use crate::measure::measure;
 use crate::pod::Setting::{
     self, ApiServerHangs, Descriptors, Registered, ServiceHangs, Targets, Well,
 };
-use crate::support::descriptors;
-use crate::support::frames::PREFACE;
 use crate::{grpc, http1, http2, report};
 
 /// The number of connections in a crowd: four times the sidecar's limit.
@@ -174,7 +175,7 @@ fn storms() -> Vec<Row> {
 #[tokio::test]
 async fn no_client_costs_the_kubelet_its_answer() {
     // The clients, and those of the attack before whose ends are still being closed.
-    descriptors::may_open(4 * CROWD).await;
+    descriptors::raise_limit(4 * CROWD).await;
     let wanted = std::env::var("MICRO_HEALTH_ROWS").unwrap_or_default();
     let rows = [slow(), fast(), grpc(), storms()].into_iter().flatten();
     let mut figures = Vec::new();

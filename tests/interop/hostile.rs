@@ -4,12 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use testkit::address;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-
-use crate::loopback;
 
 /// The ways to fail. The names say what the target does.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +55,7 @@ impl Hostile {
     pub async fn start(fault: Fault) -> Self {
         let mut serving = JoinSet::new();
         let address = match fault {
-            Fault::Refuses => loopback::free(),
+            Fault::Refuses => address::free(),
             Fault::NeverAccepts => {
                 let (listener, waiting) = full().await;
                 let address = local(&listener);

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use testkit::PATIENCE;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-
-use crate::PATIENCE;
 
 /// `timeoutSeconds` of a probe that does not set it: an answer that takes longer is lost.
 pub const TIMEOUT: Duration = Duration::from_secs(1);

@@ -19,7 +19,6 @@ mod grpc_health_probe;
 mod hostile;
 mod kubelet;
 mod kubelet_prober;
-mod loopback;
 mod matrix;
 mod one_shot;
 mod prober;
@@ -30,8 +29,3 @@ mod sidecar;
 mod tls;
 mod wear;
 mod without_debug;
-
-use std::time::Duration;
-
-/// The bound of every wait: generous, because two cores may be busy starting other services.
-const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use tempfile::TempDir;
+use testkit::PATIENCE;
 use tokio::process::Command;
 use tokio::time::timeout;
-
-use crate::PATIENCE;
 
 /// A program to run.
 #[derive(Debug)]

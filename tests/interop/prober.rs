@@ -1,14 +1,13 @@
 //! The kubelet's own prober packages, as the command that tests/rig/kubelet/prober makes of them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use testkit::PATIENCE;
+use testkit::rig::program;
 use tokio::process::Command;
 use tokio::time::timeout;
-
-use crate::PATIENCE;
 
 /// `timeoutSeconds` of a probe that does not set it.
 const TIMEOUT: &str = "1s";
@@ -40,9 +39,7 @@ pub async fn grpc(address: SocketAddr, service: &str) -> Outcome {
 }
 
 async fn probe(args: &[&str]) -> Outcome {
-    let rig = std::env::var_os("MICRO_HEALTH_RIG_BIN")
-        .expect("MICRO_HEALTH_RIG_BIN must name the built programs: run `just interop`");
-    let output = Command::new(PathBuf::from(rig).join("prober"))
+    let output = Command::new(program("prober"))
         .args(args)
         .env_clear()
         .stdin(Stdio::null())
@@ -51,7 +48,7 @@ async fn probe(args: &[&str]) -> Outcome {
     let output = timeout(PATIENCE, output)
         .await
         .expect("a prober must end")
-        .expect("the prober must be built: run `just interop`");
+        .expect("the prober must start");
     let stdout = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }

@@ -4,20 +4,16 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
+use testkit::rig::program;
+use testkit::{LOOK_AGAIN, PATIENCE, address};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::{PATIENCE, loopback};
-
 /// The name every service of the rig goes by.
 pub const NAME: &str = "go.micro.srv.greeter";
-
-/// Time between two looks at a child's port. A Go service opens it some 60 ms after its start.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A running cell: one generation, one wire, one mode.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ impl Service {
         mode: &'static str,
         variables: Vec<(&'static str, String)>,
     ) -> Self {
-        let address = loopback::free();
+        let address = address::free();
         let home = tempfile::tempdir().expect("a temporary directory must be creatable");
         let child = spawn(cell, mode, &variables, address, &home);
         let mut service = Self {
@@ -140,15 +136,13 @@ fn spawn(
     address: SocketAddr,
     home: &TempDir,
 ) -> Child {
-    let rig = std::env::var_os("MICRO_HEALTH_RIG_BIN")
-        .expect("MICRO_HEALTH_RIG_BIN must name the built services: run `just interop`");
     let log = File::options()
         .create(true)
         .append(true)
         .open(home.path().join("log"))
         .expect("a log must be creatable in a fresh directory");
     let again = log.try_clone().expect("a descriptor must be clonable");
-    Command::new(PathBuf::from(rig).join(cell))
+    Command::new(program(cell))
         .env_clear()
         .env("HOME", home.path())
         .env("FIX_ADDR", address.to_string())
@@ -160,5 +154,5 @@ fn spawn(
         .stderr(again)
         .kill_on_drop(true)
         .spawn()
-        .unwrap_or_else(|error| panic!("{cell} must be built, run `just interop`: {error}"))
+        .unwrap_or_else(|error| panic!("{cell} must start: {error}"))
 }

@@ -1,16 +1,9 @@
 //! Services with TLS on, in each of the ways go-micro has for that.
 
-#[path = "../it/tls/pki.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "tests/it needs more of it, and a panic is a verdict"
-)]
-mod pki;
-
 use std::fs;
 
-use self::pki::{Authority, Pair};
+use testkit::pki::{Authority, Pair};
+
 use crate::expected;
 use crate::service::Service;
 use crate::sidecar::Sidecar;

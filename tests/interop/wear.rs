@@ -1,8 +1,8 @@
 //! What being probed for half a day leaves behind in a service: nothing.
 
+use testkit::PATIENCE;
 use tokio::time::{sleep, timeout};
 
-use crate::PATIENCE;
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 

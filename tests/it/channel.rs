@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use micro_health::resolver::Resolver;
 use micro_health::resolver::channel::{Builder, Channel};
+use testkit::within;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -12,8 +13,6 @@ use tonic_health::pb::health_client::HealthClient;
 use self::replica::{Load, Replica};
 use crate::endpoints::ApiServer;
 use crate::probe::service::refusing;
-use crate::support::within;
-
 mod health;
 mod replica;
 

@@ -1,13 +1,13 @@
 //! What those who probe can rely on: every path, its status and its body.
 
+use testkit::NAME;
+use testkit::client::Answer;
+use testkit::kubelet::{self, HEALTH_JSON};
+use testkit::scripts::{self, debug_service, failing, silent};
+use testkit::service::{Count, Script, Service};
 use tonic::Code;
 
-use crate::support::NAME;
-use crate::support::client::Answer;
-use crate::support::kubelet::{self, HEALTH_JSON};
-use crate::support::scripts::{self, debug_service, failing, silent};
-use crate::support::service::{Count, Script, Service};
-use crate::support::sidecar::Sidecar;
+use crate::sidecar::Sidecar;
 
 mod clients;
 
@@ -50,8 +50,12 @@ async fn the_kubelet_gets_status_and_body_of_every_path() {
         ("/%68ealth", nothing, nothing),
         ("/metrics/x", nothing, nothing),
     ] {
-        assert_eq!(well.probe(path).await.said(), healthy, "{path}");
-        assert_eq!(unwell.probe(path).await.said(), unhealthy, "{path}");
+        assert_eq!(well.probe(path).await.status_and_body(), healthy, "{path}");
+        assert_eq!(
+            unwell.probe(path).await.status_and_body(),
+            unhealthy,
+            "{path}"
+        );
     }
 }
 
@@ -136,7 +140,7 @@ async fn json_is_for_those_who_ask_for_it_by_name() {
         ("", false),
     ] {
         for (sidecar, status, word) in [(&well, 200, "pass"), (&unwell, 503, "fail")] {
-            let answer = kubelet::ask(sidecar.address, "/healthz", accept, kubelet::TIMEOUT).await;
+            let answer = kubelet::get(sidecar.address, "/healthz", accept, kubelet::TIMEOUT).await;
             let content_type = answer.header("content-type").unwrap();
             assert_eq!(
                 content_type == HEALTH_JSON,
@@ -168,7 +172,7 @@ async fn whatever_a_service_is_called_the_answer_stays_small() {
     let flag = format!("--server_name={name}");
     let (_service, sidecar) = beside(scripts::grpc(), &["--protocol=grpc", &flag]).await;
     for accept in ["*/*", HEALTH_JSON] {
-        let Answer { status, body, .. } = kubelet::ask(
+        let Answer { status, body, .. } = kubelet::get(
             sidecar.address,
             "/healthz?verbose",
             accept,

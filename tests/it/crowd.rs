@@ -2,6 +2,9 @@
 //! answer, and what they held is given back.
 
 use futures_util::{StreamExt as _, future, stream};
+use testkit::client::{Connection, get};
+use testkit::frames::{self as h2, CONTINUATION, END_STREAM, HEADERS, PING, PREFACE};
+use testkit::{descriptors, scripts};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -9,14 +12,11 @@ use tokio::sync::oneshot;
 use tokio::time::{self, Duration};
 
 use crate::hostile_client::{TOLERANCE_KIB, beside_a_well_service};
-use crate::support::client::{Connection, get};
-use crate::support::frames::{self as h2, CONTINUATION, END_STREAM, HEADERS, PING, PREFACE};
-use crate::support::{descriptors, scripts};
 
 #[tokio::test]
 async fn connections_held_open_never_cost_the_kubelet_its_answer() {
     const EACH: usize = 500;
-    descriptors::may_open(3 * EACH + 200).await;
+    descriptors::raise_limit(3 * EACH + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
     let descriptors = sidecar.descriptors();
     let mut held = Vec::new();
@@ -35,18 +35,24 @@ async fn connections_held_open_never_cost_the_kubelet_its_answer() {
         while let Some(connection) = flood.next().await {
             held.push(connection);
             if held.len() % 100 == 0 {
-                assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+                assert_eq!(
+                    sidecar.probe("/health").await.status_and_body(),
+                    (200, "OK")
+                );
             }
         }
     }
     for _ in 0..20 {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     assert!(sidecar.descriptors() < 300, "{}", sidecar.descriptors());
 
     drop(held);
 
-    sidecar.has_descriptors(descriptors).await;
+    sidecar.closes_descriptors(descriptors).await;
 }
 
 #[tokio::test]
@@ -66,14 +72,17 @@ async fn who_never_reads_costs_the_kubelet_nothing() {
         .is_ok_and(|written| written.is_ok())
         {}
         held.push(stream);
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     let grown = sidecar.memory().saturating_sub(memory);
     assert!(grown < TOLERANCE_KIB, "{grown} KiB more than {memory}");
 
     drop(held);
 
-    sidecar.has_descriptors(descriptors).await;
+    sidecar.closes_descriptors(descriptors).await;
 }
 
 #[tokio::test]
@@ -97,12 +106,16 @@ async fn a_flood_of_frames_never_costs_the_kubelet_its_answer() {
             }
         });
         for _ in 0..10 {
-            assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+            assert_eq!(
+                sidecar.probe("/health").await.status_and_body(),
+                (200, "OK"),
+                "{name}"
+            );
         }
     }
     let grown = sidecar.memory().saturating_sub(memory);
     assert!(grown < TOLERANCE_KIB, "{grown} KiB more than {memory}");
-    sidecar.has_descriptors(descriptors).await;
+    sidecar.closes_descriptors(descriptors).await;
 }
 
 /// Streams that are opened and given up at once.
@@ -129,7 +142,10 @@ async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
         }
     });
     for _ in 0..20 {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
 }
 
@@ -137,7 +153,7 @@ async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
 async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
     // Enough that each connection pushes out another.
     const CLIENTS: usize = 400;
-    descriptors::may_open(CLIENTS + 200).await;
+    descriptors::raise_limit(CLIENTS + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
     let address = sidecar.address;
     let _attack = attack(CLIENTS, async move |client| {
@@ -149,7 +165,10 @@ async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
         }
     });
     for _ in 0..20 {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
 }
 

@@ -14,14 +14,15 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use testkit::process::{self, Process};
+use testkit::{kubelet, within};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::PROGRAM;
 use crate::probe::service::{grpc, refusing, serve};
-use crate::support::process::{self, Process};
-use crate::support::sidecar::Sidecar;
-use crate::support::{kubelet, within};
+use crate::sidecar::Sidecar;
 
 /// The flag of those that ask.
 pub const TARGET: &str = "--server_address=kubernetes:///greeter.shop:grpc";
@@ -128,7 +129,7 @@ fn slice((address, ready): &(SocketAddr, bool)) -> Value {
 
 /// Exit code and answer of `health probe`.
 async fn probe(api: &ApiServer, flags: &[&str]) -> (i32, Value) {
-    let mut command = process::command();
+    let mut command = process::command(PROGRAM);
     command
         .args([
             "probe",
@@ -268,7 +269,7 @@ async fn until(sidecar: &Sidecar, expected: &[SocketAddr]) {
     let asked = async {
         loop {
             sidecar.probe("/health").await;
-            let page = kubelet::ask(
+            let page = kubelet::get(
                 sidecar.address,
                 "/statusz",
                 "application/json",
@@ -295,7 +296,7 @@ async fn until(sidecar: &Sidecar, expected: &[SocketAddr]) {
 #[tokio::test]
 async fn a_service_that_may_be_the_pods_own_is_warned_about() {
     let api = ApiServer::start(&[]).await;
-    let mut command = process::command();
+    let mut command = process::command(PROGRAM);
     command
         .args([
             "--health_address=127.0.0.1:0",

@@ -4,16 +4,17 @@
 use std::iter;
 use std::sync::Arc;
 
+use testkit::frames::{
+    self as h2, DATA, END_HEADERS, FIRST, HEADERS, PING, SETTINGS, WINDOW_UPDATE,
+};
+use testkit::process::Process;
+use testkit::scripts::{mucp, read_request, until_closed};
+use testkit::service::{Script, Service};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::PROGRAM;
 use crate::hostile_target::{GRPC, MUCP, explained, record, well};
-use crate::support::frames::{
-    self as h2, DATA, END_HEADERS, FIRST, HEADERS, PING, SETTINGS, WINDOW_UPDATE,
-};
-use crate::support::process::Process;
-use crate::support::scripts::{mucp, read_request, until_closed};
-use crate::support::service::{Script, Service};
 
 /// What a debug build may grow by during one flood.
 const TOLERANCE_KIB: usize = 4 << 10;
@@ -36,10 +37,14 @@ fn flooding(once: Vec<u8>, again: Vec<u8>) -> Script {
 async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
     let service = Service::start(well(protocol)).await;
     let flag = format!("--protocol={protocol}");
-    let sidecar = Process::start(service.address, &[&flag]).await;
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+    let sidecar = Process::start(PROGRAM, service.address, &[&flag]).await;
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK"),
+        "{name}"
+    );
     let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
-    service.becomes(script);
+    service.replace_script(script);
 
     let (alive, (answer, reason)) =
         tokio::join!(sidecar.probe("/livez"), explained(sidecar.address));
@@ -54,9 +59,13 @@ async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
     );
     // The flood goes on, and the sidecar has closed its end all the same.
     let kept = usize::from(protocol == GRPC);
-    sidecar.has_descriptors(descriptors - kept).await;
-    service.becomes(well(protocol));
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+    sidecar.closes_descriptors(descriptors - kept).await;
+    service.replace_script(well(protocol));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK"),
+        "{name}"
+    );
 }
 
 const DEADLINE: &[&str] = &["deadline"];
@@ -179,7 +188,7 @@ async fn of_mucp_a_byte_at_a_time() {
 async fn after_a_good_answer_costs_no_other_probe() {
     let service = Service::start(mucp()).await;
     let flags = ["--protocol=grpc", "--check_timeout=300ms"];
-    let sidecar = Process::start(service.address, &flags).await;
+    let sidecar = Process::start(PROGRAM, service.address, &flags).await;
     let _ = sidecar.probe("/health").await;
     let memory = sidecar.memory();
     let ok = h2::answer(FIRST, &h2::message(b"\x0a\x02ok"));
@@ -189,14 +198,20 @@ async fn after_a_good_answer_costs_no_other_probe() {
         h2::data(0, FIRST, &[0; 1024]),
         h2::frame(0xfe, 0, 0, &[0; 64]),
     ] {
-        service.becomes(flooding(ok.clone(), again));
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        service.replace_script(flooding(ok.clone(), again));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
         // The kept connection is flooded from here on.
         for _ in 0..20 {
             assert_eq!(sidecar.probe("/livez").await.status, 200);
         }
         // A second call on it is never answered.
-        assert_eq!(sidecar.probe("/health").await.said(), (500, "NOT_HEALTHY"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (500, "NOT_HEALTHY")
+        );
     }
     let grown = sidecar.memory().saturating_sub(memory);
     assert!(grown < TOLERANCE_KIB, "{grown} KiB more than {memory}");

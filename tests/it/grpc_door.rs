@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 
 use futures_util::StreamExt as _;
+use testkit::scripts::{debug_service, mucp, silent};
+use testkit::service::{Count, Service};
+use testkit::within;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus::{
@@ -11,10 +14,7 @@ use tonic_health::pb::health_check_response::ServingStatus::{
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::support::scripts::{debug_service, mucp, silent};
-use crate::support::service::{Count, Service};
-use crate::support::sidecar::Sidecar;
-use crate::support::within;
+use crate::sidecar::Sidecar;
 
 async fn client(sidecar: SocketAddr) -> HealthClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{sidecar}")).unwrap();

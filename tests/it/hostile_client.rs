@@ -4,17 +4,17 @@
 use std::net::SocketAddr;
 
 use futures_util::future;
+use testkit::client::{Connection, End, get};
+use testkit::frames::{self as h2, PREFACE};
+use testkit::process::Process;
+use testkit::service::Service;
+use testkit::{scripts, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{self, Duration, Instant};
 
-use crate::support::client::{Connection, End, get};
-use crate::support::frames::{self as h2, PREFACE};
-use crate::support::process::Process;
-use crate::support::service::Service;
-use crate::support::sidecar::Sidecar;
-use crate::support::{scripts, within};
-
+use crate::PROGRAM;
+use crate::sidecar::Sidecar;
 mod nonsense;
 
 /// What a debug build may grow by while it is attacked.
@@ -22,9 +22,12 @@ pub const TOLERANCE_KIB: usize = 6 << 10;
 
 pub async fn beside_a_well_service() -> (Service, Process) {
     let service = Service::start(scripts::grpc()).await;
-    let sidecar = Process::start(service.address, &["--protocol=grpc"]).await;
+    let sidecar = Process::start(PROGRAM, service.address, &["--protocol=grpc"]).await;
     // Connects to the service and allocates what stays.
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
     (service, sidecar)
 }
 
@@ -130,7 +133,7 @@ async fn who_half_closes_after_the_request_is_answered() {
         connection.send(get("/health").repeat(requests)).await;
         connection.half_close().await;
         for _ in 0..requests {
-            assert_eq!(connection.answer().await.said(), (200, "OK"));
+            assert_eq!(connection.answer().await.status_and_body(), (200, "OK"));
         }
         assert_eq!(connection.end().await, (Vec::new(), End::Fin));
     }

@@ -9,15 +9,15 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use futures_util::{StreamExt as _, future, stream};
+use testkit::client::Answer;
+use testkit::process::Process;
+use testkit::service::{Script, Service};
+use testkit::{NAME, kubelet, scripts};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{self, Duration};
 
-use crate::support::client::Answer;
-use crate::support::process::Process;
-use crate::support::service::{Script, Service};
-use crate::support::sidecar::Sidecar;
-use crate::support::{NAME, kubelet, scripts};
-
+use crate::PROGRAM;
+use crate::sidecar::Sidecar;
 mod breaking_http2;
 mod breaking_mucp;
 mod foreign;
@@ -81,7 +81,7 @@ static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Adds a row to the table, and checks what every case must keep to.
 pub fn record(case: &str, protocol: &str, answer: &Answer, reason: &str) {
     let row = format!("{case:<40} {protocol:<12} {:>6.1?}  {reason}", answer.took);
-    assert_eq!(answer.said(), (500, "NOT_HEALTHY"), "{row}");
+    assert_eq!(answer.status_and_body(), (500, "NOT_HEALTHY"), "{row}");
     assert!(answer.took < kubelet::TIMEOUT, "{row}");
     let mut table = TABLE.lock().unwrap();
     table.push(row);
@@ -121,9 +121,9 @@ async fn survive(case: Case) {
 
     record(name, protocol, &answer, &reason);
     assert_eq!(reason, expected, "{name} {protocol}");
-    service.becomes(well(protocol));
+    service.replace_script(well(protocol));
     let answer = sidecar.probe("/health").await;
-    assert_eq!(answer.said(), (200, "OK"), "{name} {protocol}");
+    assert_eq!(answer.status_and_body(), (200, "OK"), "{name} {protocol}");
 }
 
 /// Plays the cases, those that wait for the deadline a few at a time.
@@ -168,8 +168,11 @@ async fn a_service_that_refuses_is_unreachable() {
 
         record("refuses connections", protocol, &answer, &reason);
         assert_eq!(reason, "unreachable");
-        let _service = Service::start_at(address, well(protocol)).await;
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        let _service = Service::start_at(address, well(protocol));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
 }
 
@@ -199,9 +202,9 @@ async fn a_black_hole_is_a_deadline() {
     service.has_accepted(queue.len()).await;
 
     for (protocol, sidecar) in sidecars {
-        service.becomes(well(protocol));
+        service.replace_script(well(protocol));
         assert_eq!(
-            sidecar.probe("/health").await.said(),
+            sidecar.probe("/health").await.status_and_body(),
             (200, "OK"),
             "{protocol}"
         );
@@ -223,17 +226,17 @@ async fn a_thousand_bad_answers_leave_nothing_behind() {
     let service = Service::start(well(AUTO)).await;
     for protocol in [GRPC, MUCP] {
         let flag = format!("--protocol={protocol}");
-        let sidecar = Process::start(service.address, &[&flag]).await;
+        let sidecar = Process::start(PROGRAM, service.address, &[&flag]).await;
         let bad: Vec<_> = quick
             .iter()
             .filter(|case| case.protocol == protocol)
             .collect();
         let round = async || {
             for case in &bad {
-                service.becomes(case.script.clone());
+                service.replace_script(case.script.clone());
                 assert_eq!(sidecar.probe("/health").await.status, 500, "{}", case.name);
             }
-            service.becomes(well(protocol));
+            service.replace_script(well(protocol));
             assert_eq!(sidecar.probe("/health").await.status, 200);
         };
         // Once around, so that everything is allocated that stays.
@@ -244,7 +247,7 @@ async fn a_thousand_bad_answers_leave_nothing_behind() {
             round().await;
         }
 
-        sidecar.has_descriptors(descriptors).await;
+        sidecar.closes_descriptors(descriptors).await;
         let grown = sidecar.memory().saturating_sub(memory);
         assert!(
             grown < TOLERANCE_KIB,

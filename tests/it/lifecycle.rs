@@ -4,19 +4,20 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::SystemTime;
 
 use serde_json::Value;
+use testkit::process::{Process, command};
+use testkit::scripts;
+use testkit::service::Service;
+use testkit::{NAME, kubelet, within};
 use tokio::net::TcpListener;
 
-use crate::support::process::{Process, command};
-use crate::support::scripts;
-use crate::support::service::Service;
-use crate::support::{NAME, kubelet, within};
+use crate::PROGRAM;
 
 mod log;
 mod stop;
 
 /// Runs `health` to its end: exit code, stdout, stderr.
 async fn run(flags: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
-    let mut command = command();
+    let mut command = command(PROGRAM);
     command.args(flags).envs(variables.iter().copied());
     let output = within("health to end", command.output()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -33,11 +34,17 @@ async fn nowhere() -> SocketAddr {
 #[tokio::test]
 async fn probes_are_answered_before_the_service_is_up() {
     let address = nowhere().await;
-    let sidecar = Process::start(address, &[]).await;
+    let sidecar = Process::start(PROGRAM, address, &[]).await;
     assert_eq!(sidecar.probe("/livez").await.status, 200);
-    assert_eq!(sidecar.probe("/health").await.said(), (500, "NOT_HEALTHY"));
-    let _service = Service::start_at(address, scripts::grpc()).await;
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (500, "NOT_HEALTHY")
+    );
+    let _service = Service::start_at(address, scripts::grpc());
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
 }
 
 #[tokio::test]
@@ -117,7 +124,7 @@ async fn the_process_started_when_it_did_and_not_at_the_first_scrape() {
         now.unwrap().as_secs_f64()
     };
     let before = seconds();
-    let sidecar = Process::start(nowhere().await, &[]).await;
+    let sidecar = Process::start(PROGRAM, nowhere().await, &[]).await;
     let running = seconds();
 
     let metrics = sidecar.probe("/metrics").await.body;
@@ -135,7 +142,7 @@ async fn the_process_started_when_it_did_and_not_at_the_first_scrape() {
 async fn variables_stand_in_for_flags() {
     let service = Service::start(scripts::grpc_health(&["other"])).await;
     let address = service.address.to_string();
-    let mut command = command();
+    let mut command = command(PROGRAM);
     command.args(["--protocol=grpc-health"]).envs([
         ("MICRO_SERVER_NAME", "ours"),
         ("MICRO_SERVER_ADDRESS", address.as_str()),
@@ -149,7 +156,10 @@ async fn variables_stand_in_for_flags() {
     ]);
     let mut sidecar = Process::spawn(command).await;
 
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
 
     let log = sidecar.log(4).await;
     let start = log
@@ -183,7 +193,7 @@ async fn a_wildcard_listens_on_both_families() {
         .expect("this test needs IPv6 on the loopback interface");
     for address in [":0", "0.0.0.0:0", "[::]:0"] {
         let service = Service::start(scripts::grpc()).await;
-        let mut command = command();
+        let mut command = command(PROGRAM);
         command.args([
             format!("--health_address={address}"),
             "--log_format=json".to_owned(),
@@ -194,13 +204,13 @@ async fn a_wildcard_listens_on_both_families() {
         let port = sidecar.address.port();
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         assert_eq!(
-            kubelet::probe(v4, "/health").await.said(),
+            kubelet::probe(v4, "/health").await.status_and_body(),
             (200, "OK"),
             "{address}"
         );
         let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
         assert_eq!(
-            kubelet::probe(v6, "/health").await.said(),
+            kubelet::probe(v6, "/health").await.status_and_body(),
             (200, "OK"),
             "{address}"
         );

@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future};
+use testkit::frames::{self as h2, END_STREAM, FIRST, Frame, GET_HEALTH, PREFACE, SETTINGS};
+use testkit::process::{self, Process};
+use testkit::service::Service;
+use testkit::{NAME, descriptors, scripts, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
@@ -15,12 +18,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus::Serving;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::PROGRAM;
 use crate::hostile_client::beside_a_well_service;
-use crate::support::frames::{self as h2, END_STREAM, FIRST, Frame, GET_HEALTH, PREFACE, SETTINGS};
-use crate::support::process::{self, Process};
-use crate::support::service::Service;
-use crate::support::sidecar::Sidecar;
-use crate::support::{NAME, descriptors, scripts, within};
+use crate::sidecar::Sidecar;
 
 /// The head of a call, without its end.
 const CHECK: [(&str, &str); 6] = [
@@ -132,7 +132,7 @@ async fn a_name_longer_than_any_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop() {
     const CLIENTS: usize = 300;
-    descriptors::may_open(CLIENTS + 200).await;
+    descriptors::raise_limit(CLIENTS + 200).await;
     let (_service, mut sidecar) = beside_a_well_service().await;
     let mut held = Vec::new();
     for _ in 0..CLIENTS {
@@ -140,7 +140,10 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
     }
     for _ in 0..10 {
         assert_eq!(sidecar.probe("/livez").await.status, 200);
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
 
     let stream = TcpStream::connect(sidecar.address).await.unwrap();
@@ -167,11 +170,10 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
 
 /// Starts the sidecar with so many descriptors.
 async fn with_descriptors(most: usize, service: SocketAddr) -> Process {
-    let mut command = Command::new("sh");
-    process::prepare(&mut command);
+    let mut command = process::command("sh");
     command
         .args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_health"))
+        .arg(PROGRAM)
         .args(["--health_address=127.0.0.1:0", "--log_format=json"])
         .args(["--protocol=grpc", &format!("--server_name={NAME}")])
         .arg(format!("--server_address={service}"));
@@ -184,14 +186,22 @@ async fn few_descriptors_are_never_all_held_by_clients() {
     // The second are too few even for what the sidecar keeps for itself.
     future::join_all([64, 15].map(async |most| {
         let mut sidecar = with_descriptors(most, service.address).await;
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{most}");
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK"),
+            "{most}"
+        );
         let mut held = Vec::new();
         let request = h2::headers(END_STREAM, FIRST, &GET_HEALTH);
         for n in 0..100 {
             held.push(http2(sidecar.address, &request).await);
             if n % 10 == 0 {
                 assert_eq!(sidecar.probe("/livez").await.status, 200, "{most}");
-                assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{most}");
+                assert_eq!(
+                    sidecar.probe("/health").await.status_and_body(),
+                    (200, "OK"),
+                    "{most}"
+                );
             }
         }
         // That there are few, the start, the verdict, and that they have run out.

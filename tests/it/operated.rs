@@ -2,17 +2,18 @@
 
 use std::process::Output;
 
+use testkit::process::{self, Process};
+use testkit::{NAME, PATIENCE, kubelet, within};
 use tokio::process::Command;
 
-use crate::support::process::{self, Process};
-use crate::support::{NAME, PATIENCE, kubelet, within};
+use crate::PROGRAM;
 
 /// A running sidecar that shows the text behind its reasons.
 #[derive(Debug)]
 pub struct Operated(Process);
 
 fn health(flags: &[String], environment: &[(&str, &str)]) -> Command {
-    let mut command = process::command();
+    let mut command = process::command(PROGRAM);
     command
         .args(["--health_address=127.0.0.1:0", "--log_format=json"])
         .args(["--expose_errors=true", &format!("--server_name={NAME}")])
@@ -40,7 +41,7 @@ impl Operated {
     }
 
     async fn probe(&self, path: &str) -> (u16, String) {
-        let answer = kubelet::ask(self.0.address, path, "*/*", PATIENCE).await;
+        let answer = kubelet::get(self.0.address, path, "*/*", PATIENCE).await;
         (answer.status, answer.body)
     }
 

@@ -3,14 +3,14 @@
 use futures_util::future;
 use micro_health::server::pages::FRESH;
 use serde_json::Value;
+use testkit::client::Connection;
+use testkit::kubelet::{self, TIMEOUT};
+use testkit::scripts::mucp;
+use testkit::service::Service;
+use testkit::within;
 use tokio::time::Instant;
 
-use crate::support::client::Connection;
-use crate::support::kubelet::{self, TIMEOUT};
-use crate::support::scripts::mucp;
-use crate::support::service::Service;
-use crate::support::sidecar::Sidecar;
-use crate::support::within;
+use crate::sidecar::Sidecar;
 
 fn series(text: &str) -> usize {
     text.lines().filter(|line| !line.starts_with('#')).count()
@@ -82,7 +82,7 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     let sidecar = Sidecar::start(greeter.address, &["--cache=1m"]).await;
     let mut client = Connection::open(sidecar.address).await;
     for path in ["/health", "/health?x", "/nothing", "/metrics"] {
-        client.ask(path).await;
+        client.get(path).await;
     }
     let mut before = String::new();
     let other = "health_sidecar_http_requests_total{path=\"other\",code=\"404\",client=\"other\"}";
@@ -90,7 +90,7 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     let seen = async {
         // The first page was made before it was counted itself.
         while !shown(&before, 1.0) || !before.contains("path=\"/metrics\"") {
-            before = client.ask("/metrics").await.body;
+            before = client.get("/metrics").await.body;
         }
     };
     within("the first page", seen).await;
@@ -121,7 +121,7 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     let mut after = String::new();
     let seen = async {
         while !shown(&after, 5000.0) {
-            after = client.ask("/metrics").await.body;
+            after = client.get("/metrics").await.body;
         }
     };
     within("the page after them", seen).await;
@@ -149,11 +149,11 @@ async fn a_page_is_rendered_at_most_once_a_second() {
     let each = ["/metrics", "/statusz"].map(async |path| {
         let started = Instant::now();
         let mut client = sidecar.connect().await;
-        let (mut pages, mut renderings) = (vec![client.ask(path).await.body], 1);
+        let (mut pages, mut renderings) = (vec![client.get(path).await.body], 1);
         // The page tells of itself: requests in one, its version's age in the other.
         let turned = async {
             while renderings < 3 {
-                let page = client.ask(path).await.body;
+                let page = client.get(path).await.body;
                 sidecar.probe("/health").await;
                 if pages.last() != Some(&page) {
                     renderings += 1;
@@ -206,7 +206,7 @@ async fn the_page_has_a_twin_for_programs() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     sidecar.probe("/health").await;
-    let twin = kubelet::ask(sidecar.address, "/statusz", "application/json", TIMEOUT).await;
+    let twin = kubelet::get(sidecar.address, "/statusz", "application/json", TIMEOUT).await;
     let json: Value = serde_json::from_str(&twin.body).unwrap();
     assert_eq!(twin.header("content-type"), Some("application/json"));
     assert_eq!(json["status"], "healthy");

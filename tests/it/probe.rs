@@ -15,6 +15,8 @@ use tokio::time::{Instant, timeout};
 
 use self::service::{grpc, refusing};
 
+use crate::PROGRAM;
+
 /// Bounds every await.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -31,7 +33,7 @@ struct Ran {
 async fn run_as(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().expect("a folder must be creatable");
     let path = folder.path().join(name);
-    symlink(env!("CARGO_BIN_EXE_health"), &path).expect("the folder must be empty");
+    symlink(PROGRAM, &path).expect("the folder must be empty");
     let mut command = Command::new(path);
     command
         .args(args)
@@ -116,7 +118,7 @@ async fn a_line_nobody_reads_changes_nothing() {
             "-c",
             "\"$0\" probe --server_name=greeter --server_address=$1 >&-",
         ])
-        .args([env!("CARGO_BIN_EXE_health"), &well.to_string()])
+        .args([PROGRAM, &well.to_string()])
         .status();
     assert!(timeout(PATIENCE, status).await.unwrap().unwrap().success());
 }

@@ -1,14 +1,14 @@
 //! How the service is asked: `--protocol`, what auto finds, and what counts as served.
 
+use testkit::NAME;
+use testkit::frames as h2;
+use testkit::scripts::{self, cut, debug_service, http, mucp, read_request};
+use testkit::service::{Count, Script, Service};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::operated::Operated;
-use crate::support::NAME;
-use crate::support::frames as h2;
-use crate::support::scripts::{self, cut, debug_service, http, mucp, read_request};
-use crate::support::service::{Count, Script, Service};
-use crate::support::sidecar::Sidecar;
+use crate::sidecar::Sidecar;
 
 type Make = fn() -> Script;
 
@@ -166,7 +166,7 @@ async fn another_program_on_the_port_is_found_at_the_next_probe() {
             let refused = service.stop().await;
             assert_eq!(sidecar.explain().await.1, "unreachable", "{before}");
 
-            let service = Service::start_at(refused, second()).await;
+            let service = Service::start_at(refused, second());
 
             let said = sidecar.explain().await;
             assert_eq!(said.1, "ok", "{before}, then {after}");
@@ -193,7 +193,7 @@ async fn a_grpc_service_that_breaks_is_told_by_what_it_broke() {
             let sidecar = Operated::start(&[address]).await;
             sidecar.is_healthy(name).await;
 
-            service.becomes(scripts::call_answered_by(bad.clone()));
+            service.replace_script(scripts::call_answered_by(bad.clone()));
 
             // Whether it is remembered or found anew.
             for _ in 0..2 {
@@ -242,10 +242,10 @@ async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
         let flags = ["--check_timeout=200ms", hint];
         let sidecar = Sidecar::start(service.address, &flags).await;
         if hint == "--protocol=auto" {
-            service.becomes(scripts::grpc());
+            service.replace_script(scripts::grpc());
             assert_eq!(sidecar.probe("/health").await.status, 200, "{hint}");
             // Its port is another's now, and the kept connection is cut.
-            service.becomes(silent_on_http2());
+            service.replace_script(silent_on_http2());
         }
         let (answer, reason) = sidecar.explain().await;
         assert_eq!(
@@ -255,7 +255,7 @@ async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
         );
         for _ in 0..2 {
             let said = sidecar.probe("/health").await;
-            assert_eq!(said.said(), (200, "OK"), "{hint}");
+            assert_eq!(said.status_and_body(), (200, "OK"), "{hint}");
         }
     }
 }
@@ -275,10 +275,13 @@ async fn a_hinted_service_that_was_slow_once_is_found_again_behind_its_own_http(
     let sidecar = Sidecar::start(service.address, &flags).await;
     assert_eq!(sidecar.explain().await.1, "deadline");
 
-    service.becomes(both);
+    service.replace_script(both);
 
     for _ in 0..2 {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
 }
 

@@ -4,12 +4,14 @@ use micro_health::cli::console::Console;
 use micro_health::cli::registry::{self, options};
 use micro_health::registry::Registry;
 use serde_json::{Value, json};
-
-use crate::support::api_server::{
-    NAMESPACE, Reply, bare_pod, client, event, greeter, holding, in_turn, list, refused,
+use testkit::api_server::{
+    NAMESPACE, Reply, client, client_in_order, client_with_pod, event, greeter_pod, list, refused,
+    unregistered_pod,
 };
-use crate::support::process::command as process;
-use crate::support::within;
+use testkit::process;
+use testkit::within;
+
+use crate::PROGRAM;
 
 /// What a command prints, and its exit code: `health registry …`.
 async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
@@ -31,7 +33,7 @@ async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
 
 #[tokio::test(start_paused = true)]
 async fn the_command_line_registers_and_deregisters() {
-    let (client, wire) = holding(bare_pod(), &[]);
+    let (client, wire) = client_with_pod(unregistered_pod(), &[]);
     let register = "register --pod_name=g-0 --server_name=greeter --server_address=:9091";
     let (code, out, _) = run(client.clone(), register).await;
     assert_eq!(
@@ -66,11 +68,11 @@ async fn the_command_line_registers_and_deregisters() {
 async fn the_command_line_lists_and_gets() {
     let pods = || {
         [
-            greeter("a", "1", "10.0.0.1:80"),
-            greeter("b", "2", "10.0.0.2:80"),
+            greeter_pod("a", "1", "10.0.0.1:80"),
+            greeter_pod("b", "2", "10.0.0.2:80"),
         ]
     };
-    let answer = || in_turn([list("7", pods())]).0;
+    let answer = || client_in_order([list("7", pods())]).0;
     let (code, out, _) = run(answer(), "list").await;
     let expected = "NAME      VERSION   NODES   ENDPOINTS\ngreeter   latest    2       0\n";
     assert_eq!((code, &*out), (0, expected));
@@ -85,7 +87,7 @@ greeter-b   10.0.0.2:80   latest    -
     let services: Vec<Value> = serde_json::from_str(&out).unwrap();
     assert_eq!((code, services.len()), (0, 1));
     assert_eq!(services[0]["nodes"][1]["address"], "10.0.0.2:80");
-    let (code, out, err) = run(in_turn([list("7", [])]).0, "get greeter").await;
+    let (code, out, err) = run(client_in_order([list("7", [])]).0, "get greeter").await;
     assert_eq!((code, &*out), (1, ""));
     assert_eq!(err, "error: no service \"greeter\" in namespace demo\n");
 }
@@ -93,10 +95,13 @@ greeter-b   10.0.0.2:80   latest    -
 #[tokio::test(start_paused = true)]
 async fn the_command_line_watches_until_it_is_refused() {
     let sentence = "pods is forbidden: User \"jane\" cannot watch resource \"pods\" in API group \"\" in the namespace \"demo\"";
-    let (client, _) = in_turn([
+    let (client, _) = client_in_order([
         refused(503, "apiserver is shutting down"),
-        list("10", [greeter("a", "1", "10.0.0.1:80")]),
-        Reply::Cut(vec![event("DELETED", &greeter("a", "11", "10.0.0.1:80"))]),
+        list("10", [greeter_pod("a", "1", "10.0.0.1:80")]),
+        Reply::EndedWatch(vec![event(
+            "DELETED",
+            &greeter_pod("a", "11", "10.0.0.1:80"),
+        )]),
         refused(403, sentence),
     ]);
     let (code, out, err) = run(client, "watch").await;
@@ -141,7 +146,7 @@ async fn check_asks_the_api_server_and_shows_what_is_missing() {
     assert!(out.contains("watch   no "), "{out}");
     assert!(out.contains("kind: RoleBinding"), "{out}");
     assert_eq!(
-        wire.asked()[0].body["spec"]["resourceAttributes"]["name"],
+        wire.requests()[0].body["spec"]["resourceAttributes"]["name"],
         "g-0"
     );
 }
@@ -149,7 +154,10 @@ async fn check_asks_the_api_server_and_shows_what_is_missing() {
 #[tokio::test]
 async fn the_binary_has_the_command() {
     let run = async |args: &[&str]| {
-        let output = process().arg("registry").args(args).output();
+        let output = process::command(PROGRAM)
+            .arg("registry")
+            .args(args)
+            .output();
         let output = within("health registry", output).await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (

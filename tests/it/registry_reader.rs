@@ -11,11 +11,10 @@ use micro_health::registry::reader::Registry;
 use micro_health::registry::record::Service;
 use micro_health::registry::scheme::Schemes;
 use serde_json::{Value, json};
-
-use crate::support::api_server::{
-    NAMESPACE, Reply, client, event, gone, greeter, in_turn, list, pod, refused,
+use testkit::api_server::{
+    NAMESPACE, Reply, client, client_in_order, event, gone, greeter_pod, list, pod, refused,
 };
-use crate::support::within;
+use testkit::within;
 
 fn registry(client: kube::Client) -> Registry {
     Registry::new(client, NAMESPACE, Schemes::MicroMu)
@@ -73,20 +72,20 @@ async fn a_list_is_merged_from_all_pods_page_by_page() {
         "kind": "PodList",
         "apiVersion": "v1",
         "metadata": {"resourceVersion": "7", "continue": "more"},
-        "items": [greeter("a", "1", "10.0.0.1:80")],
+        "items": [greeter_pod("a", "1", "10.0.0.1:80")],
     });
     let other = json!({"micro.mu/service-other": service("other", "1", &["o"])});
     let second = list(
         "7",
-        [greeter("b", "2", "10.0.0.2:80"), pod("c", "3", &other)],
+        [greeter_pod("b", "2", "10.0.0.2:80"), pod("c", "3", &other)],
     );
-    let (client, wire) = in_turn([Reply::Json(200, first), second]);
+    let (client, wire) = client_in_order([Reply::Json(200, first), second]);
     let services = registry(client).list_services().await.unwrap();
     assert_eq!(
         lines(&services),
         ["greeter latest: 10.0.0.1:80 10.0.0.2:80", "other 1: o:80"]
     );
-    let asked = wire.asked();
+    let asked = wire.requests();
     assert_eq!(asked.len(), 2);
     for asked in &asked {
         assert_eq!(asked.method, Method::GET);
@@ -105,14 +104,14 @@ async fn a_list_that_changed_between_its_pages_is_asked_for_whole() {
         "kind": "PodList",
         "apiVersion": "v1",
         "metadata": {"resourceVersion": "7", "continue": "more"},
-        "items": [greeter("a", "1", "10.0.0.1:80")],
+        "items": [greeter_pod("a", "1", "10.0.0.1:80")],
     });
-    let whole = list("9", [greeter("b", "8", "10.0.0.2:80")]);
+    let whole = list("9", [greeter_pod("b", "8", "10.0.0.2:80")]);
     let expired = refused(410, "The provided continue parameter is too old");
-    let (client, wire) = in_turn([Reply::Json(200, first), expired, whole]);
+    let (client, wire) = client_in_order([Reply::Json(200, first), expired, whole]);
     let services = registry(client).list_services().await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.2:80"]);
-    let asked = wire.asked();
+    let asked = wire.requests();
     assert_eq!(
         (asked[2].query("limit"), asked[2].query("continue")),
         ("", "")
@@ -121,10 +120,10 @@ async fn a_list_that_changed_between_its_pages_is_asked_for_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lookup_selects_by_the_service_s_own_label() {
-    let (client, wire) = in_turn([list("7", [greeter("a", "1", "10.0.0.1:80")])]);
+    let (client, wire) = client_in_order([list("7", [greeter_pod("a", "1", "10.0.0.1:80")])]);
     let services = registry(client).get_service("greeter").await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.1:80"]);
-    let asked = wire.asked();
+    let asked = wire.requests();
     assert_eq!(asked.len(), 1);
     let selector = asked[0].query("labelSelector");
     assert_eq!(selector, "micro.mu/selector-greeter=service");
@@ -143,14 +142,14 @@ async fn both_schemes_are_one_registry() {
     let registry = Registry::new(client, NAMESPACE, Schemes::Both);
     let services = registry.get_service("greeter").await.unwrap();
     assert_eq!(lines(&services), ["greeter 1: g:80 old:80"]);
-    assert_eq!(wire.asked().len(), 2);
+    assert_eq!(wire.requests().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_is_looked_up_in_the_schemes_that_can_have_it() {
     let long = "x".repeat(55);
     let annotation = json!({format!("go.micro/{long}"): service(&long, "1", &["x"])});
-    let (client, wire) = in_turn([list("7", [pod("a", "1", &annotation)])]);
+    let (client, wire) = client_in_order([list("7", [pod("a", "1", &annotation)])]);
     let both = Registry::new(client.clone(), NAMESPACE, Schemes::Both);
     assert!(both.get_service(&long).await.is_ok());
     let refusal = registry(client).get_service(&long).await.unwrap_err();
@@ -158,12 +157,12 @@ async fn a_name_is_looked_up_in_the_schemes_that_can_have_it() {
         refusal.to_string().ends_with("a name may have 54"),
         "{refusal}"
     );
-    assert_eq!(wire.asked().len(), 1);
+    assert_eq!(wire.requests().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_no_pod_has_is_not_found() {
-    let mut not_ready = greeter("a", "1", "10.0.0.1:80");
+    let mut not_ready = greeter_pod("a", "1", "10.0.0.1:80");
     not_ready["status"]["conditions"][0]["status"] = json!("False");
     for (pods, expected) in [
         (vec![], "no service \"greeter\" in namespace demo"),
@@ -176,12 +175,12 @@ async fn a_service_that_no_pod_has_is_not_found() {
             "no service \"greeter\" in namespace demo; 2 pods that have it are not Ready",
         ),
     ] {
-        let (client, _) = in_turn([list("7", pods)]);
+        let (client, _) = client_in_order([list("7", pods)]);
         let refusal = registry(client).get_service("greeter").await.unwrap_err();
         assert!(matches!(refusal, Error::NotFound { .. }));
         assert_eq!(refusal.to_string(), expected);
     }
-    let (client, _) = in_turn([list("7", [not_ready])]);
+    let (client, _) = client_in_order([list("7", [not_ready])]);
     let registry = registry(client).include_not_ready(true);
     let services = registry.get_service("greeter").await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.1:80"]);
@@ -199,10 +198,10 @@ async fn a_bad_annotation_is_skipped_and_counted() {
             ),
             pod("b", "1", &json!({"micro.mu/service-greeter": other})),
             pod("c", "1", &json!({"micro.mu/service-greeter": ""})),
-            greeter("d", "1", "10.0.0.4:80"),
+            greeter_pod("d", "1", "10.0.0.4:80"),
         ]
     };
-    let (client, _) = in_turn([list("7", pods()), list("7", pods())]);
+    let (client, _) = client_in_order([list("7", pods()), list("7", pods())]);
     let registry = registry(client);
     let services = registry.get_service("greeter").await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.4:80"]);
@@ -215,7 +214,7 @@ async fn a_bad_annotation_is_skipped_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_403_shows_the_sentence_the_verb_and_the_role() {
     let sentence = "pods is forbidden: User \"system:serviceaccount:demo:web\" cannot list resource \"pods\" in API group \"\" in the namespace \"demo\"";
-    let (client, _) = in_turn([refused(403, sentence)]);
+    let (client, _) = client_in_order([refused(403, sentence)]);
     let refusal = registry(client).list_services().await.unwrap_err();
     let text = refusal.to_string();
     assert!(text.starts_with(sentence), "{text}");
@@ -241,7 +240,7 @@ async fn other_refusals_are_told_as_they_are() {
             "the API server answers 503 Service Unavailable: apiserver is shutting down",
         ),
     ] {
-        let (client, _) = in_turn([reply]);
+        let (client, _) = client_in_order([reply]);
         let refusal = registry(client).list_services().await.unwrap_err();
         assert_eq!(refusal.to_string(), expected);
         assert!(refusal.is_passing());
@@ -253,19 +252,19 @@ async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
     let bookmark =
         json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": "20"}});
     let first = vec![
-        event("ADDED", &greeter("b", "11", "10.0.0.2:80")),
+        event("ADDED", &greeter_pod("b", "11", "10.0.0.2:80")),
         event("BOOKMARK", &bookmark),
     ];
     // Unchanged by value, and then changed.
     let second = vec![
-        event("MODIFIED", &greeter("a", "21", "10.0.0.1:80")),
-        event("MODIFIED", &greeter("a", "22", "10.0.0.1:81")),
-        event("DELETED", &greeter("b", "23", "10.0.0.2:80")),
+        event("MODIFIED", &greeter_pod("a", "21", "10.0.0.1:80")),
+        event("MODIFIED", &greeter_pod("a", "22", "10.0.0.1:81")),
+        event("DELETED", &greeter_pod("b", "23", "10.0.0.2:80")),
     ];
-    let (client, wire) = in_turn([
-        list("10", [greeter("a", "5", "10.0.0.1:80")]),
-        Reply::Cut(first),
-        Reply::Open(second),
+    let (client, wire) = client_in_order([
+        list("10", [greeter_pod("a", "5", "10.0.0.1:80")]),
+        Reply::EndedWatch(first),
+        Reply::OpenWatch(second),
     ]);
     let mut watched = watch(client, Some("greeter"));
     for expected in [
@@ -276,7 +275,7 @@ async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
     ] {
         assert_eq!(told(&mut watched).await, expected);
     }
-    let asked = wire.asked();
+    let asked = wire.requests();
     assert_eq!(asked.len(), 3);
     let selector = "micro.mu/selector-greeter=service";
     assert!(
@@ -293,20 +292,20 @@ async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
 async fn after_a_410_the_list_says_what_is_gone() {
     let pods = || {
         [
-            greeter("a", "1", "10.0.0.1:80"),
-            greeter("b", "2", "10.0.0.2:80"),
+            greeter_pod("a", "1", "10.0.0.1:80"),
+            greeter_pod("b", "2", "10.0.0.2:80"),
         ]
     };
     for too_late in [
-        Reply::Open(vec![gone()]),
+        Reply::OpenWatch(vec![gone()]),
         refused(410, "too old resource version: 1 (9)"),
     ] {
         let other = json!({"micro.mu/service-other": service("other", "1", &["o"])});
-        let (client, wire) = in_turn([
+        let (client, wire) = client_in_order([
             list("10", pods().into_iter().chain([pod("c", "3", &other)])),
             too_late.clone(),
-            list("30", [greeter("b", "2", "10.0.0.2:80")]),
-            Reply::Open(vec![]),
+            list("30", [greeter_pod("b", "2", "10.0.0.2:80")]),
+            Reply::OpenWatch(vec![]),
         ]);
         let mut watched = watch(client, None);
         for expected in [
@@ -318,7 +317,7 @@ async fn after_a_410_the_list_says_what_is_gone() {
             assert_eq!(told(&mut watched).await, expected, "{too_late:?}");
         }
         nothing_comes(&mut watched).await;
-        let asked = wire.asked();
+        let asked = wire.requests();
         assert_eq!(asked.len(), 4, "{too_late:?}");
         assert_eq!(asked[3].query("resourceVersion"), "30");
     }
@@ -326,11 +325,14 @@ async fn after_a_410_the_list_says_what_is_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_and_the_watch_goes_on() {
-    let (client, _) = in_turn([
+    let (client, _) = client_in_order([
         refused(500, "etcdserver: request timed out"),
-        list("10", [greeter("a", "1", "10.0.0.1:80")]),
+        list("10", [greeter_pod("a", "1", "10.0.0.1:80")]),
         refused(403, "User \"x\" cannot watch resource \"pods\""),
-        Reply::Open(vec![event("DELETED", &greeter("a", "11", "10.0.0.1:80"))]),
+        Reply::OpenWatch(vec![event(
+            "DELETED",
+            &greeter_pod("a", "11", "10.0.0.1:80"),
+        )]),
     ]);
     let mut watched = watch(client, None);
     let refusal = next(&mut watched).await.unwrap_err();
@@ -350,34 +352,38 @@ async fn a_refusal_is_told_and_the_watch_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn watches_that_end_at_once_are_asked_for_once_a_second() {
-    let (client, wire) = in_turn([list("10", []), Reply::Cut(vec![])]);
+    let (client, wire) = client_in_order([list("10", []), Reply::EndedWatch(vec![])]);
     let mut watched = watch(client, None);
     nothing_comes(&mut watched).await;
-    let watches = wire.asked().iter().filter(|asked| asked.is_watch()).count();
+    let watches = wire
+        .requests()
+        .iter()
+        .filter(|asked| asked.is_watch())
+        .count();
     assert!((55..=61).contains(&watches), "{watches} in a minute");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_nobody_can_have_ends_the_watch() {
-    let (client, wire) = in_turn([]);
+    let (client, wire) = client_in_order([]);
     let mut watched = watch(client, Some("topic:"));
     assert!(matches!(next(&mut watched).await, Err(Error::Name(_))));
     assert!(watched.next().await.is_none());
-    assert!(wire.asked().is_empty());
+    assert!(wire.requests().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_about_to_go_takes_its_node_along() {
-    let mut going = greeter("a", "11", "10.0.0.1:80");
+    let mut going = greeter_pod("a", "11", "10.0.0.1:80");
     going["metadata"]["deletionTimestamp"] = json!("2026-11-21T03:25:00Z");
-    let mut not_ready = greeter("b", "12", "10.0.0.2:80");
+    let mut not_ready = greeter_pod("b", "12", "10.0.0.2:80");
     not_ready["status"]["conditions"][0]["status"] = json!("False");
     let events = [going, not_ready].map(|pod: Value| event("MODIFIED", &pod));
     let pods = [
-        greeter("a", "1", "10.0.0.1:80"),
-        greeter("b", "2", "10.0.0.2:80"),
+        greeter_pod("a", "1", "10.0.0.1:80"),
+        greeter_pod("b", "2", "10.0.0.2:80"),
     ];
-    let (client, _) = in_turn([list("10", pods), Reply::Open(events.into())]);
+    let (client, _) = client_in_order([list("10", pods), Reply::OpenWatch(events.into())]);
     let mut watched = watch(client, None);
     for expected in [
         "create greeter latest: 10.0.0.1:80 10.0.0.2:80",

@@ -9,15 +9,16 @@ use std::sync::Mutex;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
+use testkit::kubelet::{Latencies, Prober};
+use testkit::pod_server::{
+    Answer, END_OF_WATCH, POD, PodServer, SECRET, Verb, answer, refusal, start_of_watch,
+};
+use testkit::process::Process;
+use testkit::scripts;
+use testkit::service::{Script, Service};
 use tokio::time::Duration;
 
-use crate::support::one_pod::{
-    Answer, OnePod, POD, SECRET, Verb, WATCHED, answer, refusal, watching,
-};
-use crate::support::probes::{Probes, Took};
-use crate::support::process::Process;
-use crate::support::scripts;
-use crate::support::service::{Script, Service};
+use crate::PROGRAM;
 
 mod answers;
 mod connections;
@@ -34,10 +35,10 @@ static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A pod that is registered, on an API server to be troubled, and somebody who probes.
 struct World {
-    pod: OnePod,
+    pod: PodServer,
     api: Service,
     sidecar: Process,
-    probes: Probes,
+    probes: Prober,
     _service: Service,
 }
 
@@ -45,10 +46,10 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let pod = OnePod::new();
+        let pod = PodServer::new();
         let (service, api) = (
             Service::start(scripts::grpc()).await,
-            Service::start(pod.well()).await,
+            Service::start(pod.healthy()).await,
         );
         let flags = [
             "--protocol=grpc",
@@ -60,11 +61,11 @@ impl World {
             &format!("--pod_name={POD}"),
             &format!("--registry_address=http://{}", api.address),
         ];
-        let mut sidecar = Process::start(service.address, &flags).await;
+        let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
         // Not only written, but known to be, and watched.
         sidecar.logged("Registered").await;
-        pod.is_asked(1, Verb::Watch).await;
-        let probes = Probes::start(sidecar.address, "/health", PAUSE);
+        pod.receives(1, Verb::Watch).await;
+        let probes = Prober::start(sidecar.address, "/health", PAUSE);
         Self {
             pod,
             api,
@@ -77,8 +78,8 @@ impl World {
     /// The server misbehaves from now on, and there is something to repair. Every connection
     /// to it is cut.
     fn trouble(&self, script: Script) {
-        self.api.becomes(script);
-        self.pod.drifts();
+        self.api.replace_script(script);
+        self.pod.remove_record();
     }
 
     async fn is_repaired(&self) {
@@ -87,11 +88,11 @@ impl World {
 
     /// The server is well again, whatever it was.
     async fn recover(&self) {
-        self.api.becomes(self.pod.well());
+        self.api.replace_script(self.pod.healthy());
         self.is_repaired().await;
     }
 
-    /// Probes were answered, and nobody reads what is in the pod. The log.
+    /// Panics unless every probe was answered and no log line holds the secret. Returns the log.
     async fn end(mut self, name: &str) -> Vec<Value> {
         record(name, self.probes.end(50).await);
         let log = self.sidecar.log(1).await;
@@ -122,7 +123,7 @@ fn messages<'a>(log: &'a [Value], start: &str) -> Vec<&'a str> {
         .collect()
 }
 
-fn record(name: &str, took: Took) {
+fn record(name: &str, took: Latencies) {
     let mut table = TABLE.lock().unwrap();
     table.push(format!("{name:<40} {took}"));
     table.sort();

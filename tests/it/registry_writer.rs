@@ -6,8 +6,7 @@ use micro_health::registry::Registry;
 use micro_health::registry::record::{Node, Service};
 use micro_health::registry::scheme::Schemes;
 use serde_json::json;
-
-use crate::support::api_server::{NAMESPACE, Reply, bare_pod, client, holding};
+use testkit::api_server::{NAMESPACE, Reply, client, client_with_pod, unregistered_pod};
 
 fn registry(client: kube::Client) -> Registry {
     Registry::new(client, NAMESPACE, Schemes::MicroMu)
@@ -28,7 +27,7 @@ fn service() -> Service {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_registered_by_two_writes_and_taken_away_by_one() {
-    let (client, wire) = holding(bare_pod(), &[]);
+    let (client, wire) = client_with_pod(unregistered_pod(), &[]);
     let registry = registry(client);
     assert_eq!(registry.register("g-0", &service()).await, Ok(true));
     assert_eq!(registry.register("g-0", &service()).await, Ok(false));
@@ -60,12 +59,12 @@ async fn a_service_is_registered_by_two_writes_and_taken_away_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_may_not_be_got_is_listed() {
-    let (client, wire) = holding(bare_pod(), &["get"]);
+    let (client, wire) = client_with_pod(unregistered_pod(), &["get"]);
     let registered = registry(client).register("g-0", &service()).await;
     assert_eq!(registered, Ok(true));
     assert_eq!(wire.patches().len(), 2);
     for (forbidden, verb) in [(&["get", "list"][..], "get"), (&["patch"], "patch")] {
-        let (client, wire) = holding(bare_pod(), forbidden);
+        let (client, wire) = client_with_pod(unregistered_pod(), forbidden);
         let refusal = registry(client).register("g-0", &service()).await;
         let text = refusal.unwrap_err().to_string();
         assert!(
@@ -73,15 +72,15 @@ async fn a_pod_that_may_not_be_got_is_listed() {
             "{text}"
         );
         assert!(text.contains("name: micro-registry-cli\n"), "{text}");
-        assert!(wire.asked().len() <= 2);
+        assert!(wire.requests().len() <= 2);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_registered_is_not_tried() {
-    let mut going = bare_pod();
+    let mut going = unregistered_pod();
     going["metadata"]["deletionTimestamp"] = json!("2026-11-21T03:25:00Z");
-    let mut taken = bare_pod();
+    let mut taken = unregistered_pod();
     taken["metadata"]["labels"]["micro.mu/type"] = json!("mine");
     let mut nobody = service();
     nobody.nodes = Some(Vec::new());
@@ -96,25 +95,25 @@ async fn what_cannot_be_registered_is_not_tried() {
             "the pod's label micro.mu/type=\"mine\" is not ours to change",
         ),
         (
-            bare_pod(),
+            unregistered_pod(),
             "g-1",
             service(),
             "no pod \"g-1\" in namespace demo",
         ),
         (
-            bare_pod(),
+            unregistered_pod(),
             "g-0",
             nobody,
             "a registration is one node of a service; this one has 0",
         ),
         (
-            bare_pod(),
+            unregistered_pod(),
             "g-0",
             unmapped,
             "the service name \"topic:\" becomes",
         ),
     ] {
-        let (client, wire) = holding(pod, &[]);
+        let (client, wire) = client_with_pod(pod, &[]);
         let refusal = registry(client).register(name, &service).await;
         let text = refusal.unwrap_err().to_string();
         assert!(text.starts_with(expected), "{text}");
@@ -124,7 +123,7 @@ async fn what_cannot_be_registered_is_not_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn somebody_who_always_writes_otherwise_is_not_fought() {
-    let (client, wire) = client(|_| Reply::Json(200, bare_pod()));
+    let (client, wire) = client(|_| Reply::Json(200, unregistered_pod()));
     let refusal = registry(client).register("g-0", &service()).await;
     assert!(refusal.unwrap_err().is_passing());
     assert_eq!(wire.patches().len(), 4);

@@ -9,10 +9,11 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use micro_health::resolver::{Endpoints, Resolver};
 use tempfile::TempDir;
+use testkit::slice_server::{SliceServer, slice};
+use testkit::within;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::slice_server::{SliceServer, cluster, slice};
-use crate::support::within;
+use crate::cluster::cluster;
 
 /// Endpoints of each Service.
 const ENDPOINTS: usize = 10;
@@ -42,7 +43,7 @@ impl Watched {
             assert_eq!(union.unwrap().endpoints.len(), ENDPOINTS);
             heard(service);
         }
-        within("every watch to begin", server.watched(count)).await;
+        within("every watch to begin", server.has_watches(count)).await;
         Self {
             services,
             server,
@@ -152,8 +153,8 @@ async fn a_change_costs_the_same_however_many_services_are_watched() {
 async fn a_connection_that_is_lost_is_opened_once_for_all_who_were_on_it() {
     let watched = Watched::start(250).await;
     let before = watched.server.connections();
-    watched.server.cut();
-    let again = watched.server.watched(500);
+    watched.server.close_connections();
+    let again = watched.server.has_watches(500);
     within("every watch to go on", again).await;
     let after = watched.server.connections();
     assert!(before <= 4 && after - before <= 4, "{before} {after}");

@@ -1,13 +1,14 @@
 //! Several services of one pod, how old a verdict may be, and what alive means.
 
 use serde_json::Value;
+use testkit::kubelet::{self, HEALTH_JSON, TIMEOUT};
+use testkit::process::Process;
+use testkit::scripts::{debug_service, mucp, read_request, silent};
+use testkit::service::{Count, Script, Service};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::kubelet::{self, HEALTH_JSON, TIMEOUT};
-use crate::support::process::Process;
-use crate::support::scripts::{debug_service, mucp, read_request, silent};
-use crate::support::service::{Count, Script, Service};
-use crate::support::sidecar::Sidecar;
+use crate::PROGRAM;
+use crate::sidecar::Sidecar;
 
 #[tokio::test]
 async fn each_target_has_its_path_and_health_is_all_of_them() {
@@ -21,7 +22,11 @@ async fn each_target_has_its_path_and_health_is_all_of_them() {
         "/healthz",
         "/readyz",
     ] {
-        assert_eq!(sidecar.probe(path).await.said(), (200, "OK"), "{path}");
+        assert_eq!(
+            sidecar.probe(path).await.status_and_body(),
+            (200, "OK"),
+            "{path}"
+        );
     }
 
     payments.stop().await;
@@ -32,7 +37,11 @@ async fn each_target_has_its_path_and_health_is_all_of_them() {
         ("/health/greeter", (200, "OK")),
         ("/readyz", (503, "NOT_HEALTHY")),
     ] {
-        assert_eq!(sidecar.probe(path).await.said(), expected, "{path}");
+        assert_eq!(
+            sidecar.probe(path).await.status_and_body(),
+            expected,
+            "{path}"
+        );
     }
     let verbose = sidecar.probe("/health?verbose").await.body;
     assert_eq!(
@@ -86,7 +95,7 @@ async fn a_cached_verdict_is_told_again_and_tells_its_age() {
 
     assert_eq!(sidecar.probe("/health").await.status, 200);
     assert_eq!(asked.get(), 1);
-    let answer = kubelet::ask(sidecar.address, "/health", HEALTH_JSON, TIMEOUT).await;
+    let answer = kubelet::get(sidecar.address, "/health", HEALTH_JSON, TIMEOUT).await;
     let json: Value = serde_json::from_str(&answer.body).unwrap();
     assert!(
         json["checks"]["greeter:responseTime"][0]["ageMs"].is_u64(),
@@ -126,7 +135,7 @@ async fn liveness_may_forgive_a_service_that_answers() {
 async fn gives_up_with_its_own_exit_code_on_a_service_that_was_healthy() {
     let greeter = Service::start(mucp()).await;
     let flags = ["--exit_after_failures=2", "--exit_code=88", "--period=10ms"];
-    let mut sidecar = Process::start(greeter.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, greeter.address, &flags).await;
     sidecar.logged("Service is healthy").await;
 
     greeter.stop().await;
@@ -151,7 +160,10 @@ async fn the_monitor_counts_real_checks_whatever_the_cache_says() {
     asked.reaches(5).await;
 
     // A probe is still answered from it.
-    assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+    assert_eq!(
+        sidecar.probe("/health").await.status_and_body(),
+        (200, "OK")
+    );
 }
 
 #[tokio::test]
@@ -181,7 +193,7 @@ async fn one_bad_answer_is_not_three_failures() {
         "--exit_after_failures=2",
         "--protocol=mucp",
     ];
-    let mut sidecar = Process::start(greeter.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, greeter.address, &flags).await;
 
     calls.reaches(bad + 5).await;
     sidecar.signal("TERM").await;

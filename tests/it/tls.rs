@@ -4,7 +4,6 @@ mod certificate;
 #[cfg(feature = "kubernetes")]
 mod endpoints;
 mod files;
-mod pki;
 mod service;
 mod tonic;
 
@@ -14,10 +13,10 @@ use std::path::PathBuf;
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
+use testkit::pki::Authority;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
-use self::pki::Authority;
 use self::service::{Serve, Service, Wire};
 use crate::operated::Operated;
 

@@ -1,9 +1,10 @@
 //! A service account's token that rotates while a Service is watched.
 
 use micro_health::resolver::{Endpoints, Resolver};
+use testkit::slice_server::{SliceServer, slice};
+use testkit::within;
 
-use crate::support::slice_server::{SliceServer, cluster, slice};
-use crate::support::within;
+use crate::cluster::cluster;
 
 /// Waits for this state and so many endpoints. Never are there none.
 async fn is(endpoints: &mut Endpoints, state: &str, count: usize) {
@@ -27,14 +28,14 @@ async fn rotated(is_early: bool) -> usize {
     let server = SliceServer::start().await;
     server.set("greeter", "greeter-a", slice("greeter", 0, 3));
     server.write_account(account.path(), "old");
-    server.take_only("old");
+    server.accept_only("old");
     let resolver = Resolver::of(&cluster(server.address, account.path()).await);
     let target = "kubernetes:///greeter.shop".parse().unwrap();
     let mut endpoints = resolver.endpoints(target);
     within("the endpoints", endpoints.known()).await.unwrap();
-    within("the watch", server.watched(1)).await;
+    within("the watch", server.has_watches(1)).await;
 
-    server.take_only("new");
+    server.accept_only("new");
     if is_early {
         server.write_account(account.path(), "new");
     }
@@ -46,7 +47,7 @@ async fn rotated(is_early: bool) -> usize {
     // What changed meanwhile is told too.
     server.set("greeter", "greeter-b", slice("greeter", 10, 2));
     is(&mut endpoints, "synced", 5).await;
-    within("the next watch", server.watched(2)).await;
+    within("the next watch", server.has_watches(2)).await;
     server.refused()
 }
 

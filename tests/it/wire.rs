@@ -1,11 +1,11 @@
 //! What real go-micro releases said, byte for byte, and what we say to them.
 
+use testkit::scripts::{self, answering, read_request};
+use testkit::service::{Script, Service};
 use tokio::io::AsyncWriteExt as _;
 
 use self::recording::{grpc, mucp};
-use crate::support::scripts::{self, answering, read_request};
-use crate::support::service::{Script, Service};
-use crate::support::sidecar::Sidecar;
+use crate::sidecar::Sidecar;
 
 mod recording;
 mod sent;
@@ -143,8 +143,12 @@ async fn auto_finds_grpc_behind_the_reset_of_an_http_1_request() {
         let service = Service::start(grpc("http1.hex")).await;
         let sidecar = Sidecar::start(service.address, &[]).await;
         assert_eq!(sidecar.explain().await.1, "unreachable");
-        service.becomes(either(grpc("http1.hex"), grpc(name)));
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"), "{name}");
+        service.replace_script(either(grpc("http1.hex"), grpc(name)));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK"),
+            "{name}"
+        );
     }
 }
 

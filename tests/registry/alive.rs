@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Error};
 use serde_json::json;
+use testkit::cluster::{ControlPlane, IP, Namespace, ROLE};
+use testkit::within;
 use tokio::time::timeout;
-
-use crate::rig::{ControlPlane, IP, Namespace, ROLE, within};
 
 #[tokio::test]
 async fn a_pod_starts_becomes_unready_terminates_and_goes() {

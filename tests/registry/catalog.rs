@@ -9,9 +9,11 @@ use std::fs;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::ReplicationController;
 use serde_json::{Value, json};
+use testkit::cluster::{ControlPlane, Namespace};
+use testkit::pki::Authority;
 
 use self::cluster::{Cluster, NO_LABELS};
-use crate::rig::{ControlPlane, Health, Namespace, health};
+use crate::rig::{Health, health};
 
 /// The seed's table.
 const TABLE: &str = "\
@@ -112,9 +114,9 @@ async fn amalgam8s_own_settings_lead_there_too() {
     assert_eq!(told, (0, TABLE.to_owned(), String::new()));
 
     // The original verified nothing.
-    let other = rcgen::generate_simple_self_signed(["other".to_owned()]).unwrap();
+    let other = Authority::new("other");
     let file = cluster.viewer.folder().join("other.crt");
-    fs::write(&file, other.cert.pem()).unwrap();
+    fs::write(&file, other.pem()).unwrap();
     let authority = format!("--k8s_ca_file={}", file.display());
     let words = ["services", &url, &token, &authority, &namespace, nowhere];
     let (code, out, err) = health(&cluster.viewer, &words, &[]).await;

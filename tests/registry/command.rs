@@ -3,9 +3,9 @@
 use std::process::Stdio;
 
 use serde_json::Value;
+use testkit::cluster::{GoClient, IP, Identity, Namespace, RELEASES, ROLE, S6};
+use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-
-use crate::rig::{GoClient, IP, Identity, Namespace, RELEASES, ROLE, S6, within};
 
 /// What it prints, and its exit code.
 async fn run(identity: &Identity, args: &[&str]) -> (i32, String, String) {

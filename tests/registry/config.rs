@@ -4,8 +4,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use testkit::cluster::{IP, Identity, Namespace};
+use testkit::within;
 
-use crate::rig::{Health, IP, Identity, Namespace, health, within};
+use crate::rig::{Health, health};
 
 /// The Role that is shipped.
 const ROLE: &str = include_str!("../../k8s/config/role.yaml");
@@ -32,7 +34,7 @@ async fn a_pod(prefix: &str) -> (Namespace, Identity) {
 
 async fn a_pod_that_may(prefix: &str) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
-    namespace.account_of("app", ROLE).await;
+    namespace.account_with_role("app", ROLE).await;
     namespace.running_pod("app-0", "app", IP).await;
     let identity = namespace.identity("app-0").await;
     (namespace, identity)

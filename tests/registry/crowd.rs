@@ -9,14 +9,17 @@ use futures_util::{StreamExt as _, stream};
 use micro_health::app::args;
 use micro_health::check::Target;
 use micro_health::check::monitor::Monitor;
+use micro_health::check::target::Settings;
 use micro_health::registration::handle::Handle;
 use micro_health::registration::run::Registration;
+use testkit::cluster::{ControlPlane, IP, Identity, Namespace, ROLE};
+use testkit::descriptors;
+use testkit::greeter::Greeter;
+use testkit::{print_line, within};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
-use crate::rig::{
-    ControlPlane, Greeter, IP, Identity, Metrics, Namespace, ROLE, may_open, show, within,
-};
+use crate::rig::Metrics;
 
 /// How many, where nothing says otherwise: a debug build is busy with so many TLS handshakes for seconds.
 const PODS: usize = 50;
@@ -57,7 +60,7 @@ impl World {
     async fn start() -> Self {
         let pods = std::env::var(VARIABLE).ok();
         let pods = pods.map_or(PODS, |pods| pods.parse().expect("a number of pods"));
-        may_open(4 * pods + 200).await;
+        descriptors::raise_limit(4 * pods + 200).await;
         let control_plane = ControlPlane::start().await;
         let namespace = Namespace::fresh_in(&control_plane.api, "crowd").await;
         namespace.account("greeter", &ROLE, &[]).await;
@@ -67,7 +70,7 @@ impl World {
         made.buffer_unordered(AT_ONCE).collect::<()>().await;
         let token = namespace.revocable_token(&name(0), "all").await;
         let identity = Identity::new(&namespace, &name(0), &token);
-        let mut greeter = Greeter::reserve().await.unwrap();
+        let mut greeter = Greeter::reserve();
         greeter.start();
         Self {
             pods,
@@ -131,7 +134,7 @@ impl Crowd {
             format!("--register_jitter={jitter}"),
         ];
         let args = args::read(argv.map(OsString::from), |_| None).unwrap().args;
-        let target = Target::new(args.target, None, Duration::ZERO).unwrap();
+        let target = Target::new(args.target, &Settings::default()).unwrap();
         let monitors: Arc<[Monitor]> = [Monitor::new(target, args.monitor)].into();
         let registration = Registration::new(&args.registry, Arc::clone(&monitors), |_| None);
         let registration = registration.await.unwrap();
@@ -158,7 +161,7 @@ fn said(what: &str, took: Duration, before: &Metrics, after: &Metrics) -> [u64; 
     let of = |verb, code| after.requests(verb, code) - before.requests(verb, code);
     let [patches, lists, all] = [of("PATCH", "2"), of("LIST", "2"), of("", "")];
     let spent = after.milliseconds() - before.milliseconds();
-    show(&format!(
+    print_line(&format!(
         "crowd: {what:<24} {took:>6.1?}: {patches:>4} patches of {:>4} ms, {lists:>4} lists, {} times 429",
         spent / patches.max(1),
         of("", "429"),
@@ -191,7 +194,7 @@ async fn pods_write_when_they_start_and_when_they_leave() {
     let steady = world.metrics().await;
     let [.., all] = said("stay", STEADY, &watched, &steady);
     assert_eq!(all, 0, "nothing of any kind");
-    show(&format!(
+    print_line(&format!(
         "crowd: {pods} watches stay open, and no other request: {:.1} per pod and hour as they end",
         3600.0 / WATCH
     ));

@@ -2,9 +2,10 @@
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
+use testkit::cluster::{ControlPlane, IP, Identity, Namespace};
 
 use crate::catalog::{cluster::Cluster, helloworld};
-use crate::rig::{ControlPlane, Health, IP, Identity, Namespace, health};
+use crate::rig::{Health, health};
 
 const PAGE: &str = include_str!("../../docs/finding.md");
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use futures_util::future::join_all;
+use testkit::cluster::{GoClient, IP, Namespace, RELEASES, S6};
+use testkit::{LOOK_AGAIN, within};
 use tokio::process::Command;
 use tokio::time::sleep;
-
-use crate::rig::{GoClient, IP, LOOK_AGAIN, Namespace, RELEASES, S6, within};
 
 /// Beside the tests, where `just registry` has built it.
 fn greeter() -> PathBuf {

@@ -1,8 +1,7 @@
 //! What one release registers, every release with the same scheme finds, and the others do not.
 
 use futures_util::future::join_all;
-
-use crate::rig::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
+use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
 
 /// The node that the Go clients register.
 const NODE: &str = "10.1.0.112:8080";

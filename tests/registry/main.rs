@@ -1,13 +1,8 @@
 //! Runs a real API server and the Go registries of every generation, and shows it the manifests of k8s/.
 //!
-//! ```text
-//!  GoClient ──────────────────▶ ControlPlane ◀────────────────── Namespace
-//!  registers, looks up, watches  etcd, kube-apiserver             makes pods and accounts,
-//!  as a pod would                (built by tests/rig/build.sh)    as kubelet and operator
-//! ```
-//!
-//! [`rig`] is these three. The tests share one API server, each in a namespace of its own, except those
-//! that stop it. `just registry` builds the programs and runs this.
+//! `testkit::cluster` has the API server, the objects in it and the Go registries; [`rig`] has `health` in
+//! a pod. The tests share one API server, each in a namespace of its own, except those that stop it.
+//! `just registry` builds the programs and runs this.
 #![expect(
     unreachable_pub,
     clippy::unwrap_used,

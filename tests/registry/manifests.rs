@@ -3,9 +3,12 @@
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use testkit::cluster::{GoClient, IP, Identity, Namespace, ROLE};
+use testkit::greeter::Greeter;
+use testkit::within;
 use tokio::time::{Duration, sleep};
 
-use crate::rig::{GoClient, Greeter, IP, Identity, Namespace, ROLE, Sidecar, within};
+use crate::rig::Sidecar;
 
 /// The label of namespaces in which the policy holds.
 pub const OWN_POD_ONLY: &str = "micro-health/own-pod-only";
@@ -22,7 +25,7 @@ async fn two_pods(prefix: &str) -> (Namespace, Identity) {
 
 /// Registers, and takes away.
 async fn works(identity: &Identity) -> String {
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let mut sidecar = Sidecar::start(identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -34,7 +37,7 @@ async fn works(identity: &Identity) -> String {
 async fn the_role_suffices() {
     let (namespace, identity) = two_pods("role").await;
     namespace.apply_file("registry/role.yaml", "greeter").await;
-    namespace.counts("greeter", &ROLE).await;
+    namespace.permissions_take_effect("greeter", &ROLE).await;
     assert!(!works(&identity).await.contains("forbidden"));
     assert_eq!(GoClient::new("v4c", &identity).list().await, Ok(vec![]));
 }
@@ -45,7 +48,9 @@ async fn the_smaller_role_suffices_to_register() {
     namespace
         .apply_file("registry/role-get-patch.yaml", "greeter")
         .await;
-    namespace.counts("greeter", &["get", "patch"]).await;
+    namespace
+        .permissions_take_effect("greeter", &["get", "patch"])
+        .await;
     assert!(
         works(&identity)
             .await
@@ -77,7 +82,7 @@ pub async fn holds(namespace: &Namespace, token: &str) {
 async fn the_policy_lets_a_pod_change_its_own_registration_and_nothing_else() {
     let (namespace, identity) = two_pods("policy").await;
     namespace.apply_file("registry/role.yaml", "greeter").await;
-    namespace.counts("greeter", &ROLE).await;
+    namespace.permissions_take_effect("greeter", &ROLE).await;
     let token = namespace.token("greeter-0").await;
     own_pods_only(&namespace, &token).await;
 

@@ -1,7 +1,11 @@
 //! What a registration costs while nothing happens: no write, and resident memory, which is printed for the
 //! debug build and held to its budget for the file that is shipped. `benches/budgets.py` reads the line.
 
-use crate::rig::{Greeter, IP, Namespace, ROLE, SHIPPED, Sidecar, show};
+use testkit::cluster::{IP, Namespace, ROLE};
+use testkit::greeter::Greeter;
+use testkit::print_line;
+
+use crate::rig::{SHIPPED, Sidecar};
 
 const PROBES: u32 = 20_000;
 
@@ -18,7 +22,7 @@ async fn a_live_registration_is_small() {
     namespace.account("greeter", &ROLE, &[]).await;
     namespace.running_pod("greeter-0", "greeter", IP).await;
     let identity = namespace.identity("greeter-0").await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let without = Sidecar::start(&identity, greeter.address(), &["--registry=none"]).await;
     let sidecar = Sidecar::start(&identity, greeter.address(), &["--register_interval=1s"]).await;
@@ -32,7 +36,7 @@ async fn a_live_registration_is_small() {
     }
     let after = sidecar.memory(ALL);
     let writes = sidecar.patches().await - patches;
-    show(&format!(
+    print_line(&format!(
         "memory: {registered} KiB registered, {after} KiB ({} KiB anonymous) after {probes} probes; {} KiB ({} KiB) without a registry; {writes} writes",
         sidecar.memory(ANONYMOUS),
         without.memory(ALL),

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
+use testkit::cluster::kustomize;
 
 use self::overlay::{Overlay, documents, k8s};
-use crate::rig::kustomize;
-
 mod admitted;
 mod command_line;
 mod commands;

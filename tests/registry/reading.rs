@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use micro_health::registry::Registry;
 use micro_health::registry::changes::{Action, Event};
 use micro_health::registry::scheme::Schemes;
-
-use crate::rig::{GoClient, IP, Namespace, RELEASES, ROLE, S6, within};
+use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
+use testkit::within;
 
 /// A namespace with a pod, its Go registry, and ours with the pod's own token.
 async fn both(release: &'static str) -> (Namespace, GoClient, Registry) {

@@ -4,16 +4,16 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use futures_util::future::join;
+use testkit::cluster::{GoClient, RELEASES};
+use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
-
-use crate::rig::{GoClient, RELEASES, within};
 
 #[tokio::test]
 async fn each_release_writes_what_was_recorded() {
     for release in RELEASES {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let client = GoClient::alone(release, "greeter-0", listener.local_addr().unwrap());
+        let client = GoClient::outside_pod(release, "greeter-0", listener.local_addr().unwrap());
 
         let (registered, sent) = join(client.register("greeter"), record(&listener)).await;
         assert_eq!(registered, Ok(()), "{release}");

@@ -2,8 +2,11 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use testkit::cluster::{GoClient, IP, Identity, Namespace, RELEASES, ROLE, S6};
+use testkit::greeter::Greeter;
+use testkit::within;
 
-use crate::rig::{GoClient, Greeter, IP, Identity, Namespace, RELEASES, ROLE, S6, Sidecar, within};
+use crate::rig::Sidecar;
 
 const RECORD: &str = "micro.mu/service-greeter";
 
@@ -31,16 +34,16 @@ async fn metadata(namespace: &Namespace) -> (Vec<String>, Vec<String>, String) {
 #[tokio::test]
 async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_none() {
     let (namespace, identity) = a_pod("life", &ROLE).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
-    greeter.say("starting");
+    greeter.set_status("starting");
     let flags = ["--register_scheme=both", "--require_registered"];
     let mut sidecar = Sidecar::start(&identity, greeter.address(), &flags).await;
     sidecar.is("not registered").await;
     assert_eq!(metadata(&namespace).await.0, Vec::<String>::new());
     assert_eq!(sidecar.probe("/readyz").await, 503);
 
-    greeter.say("ok");
+    greeter.set_status("ok");
     let registration = sidecar.is("registered").await;
     let port = greeter.address().port();
     assert_eq!(
@@ -102,7 +105,7 @@ async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_
         (version, patches)
     );
 
-    greeter.die();
+    greeter.kill();
     sidecar.is("not registered").await;
     let (labels, annotations, _) = metadata(&namespace).await;
     assert_eq!((labels, annotations), (Vec::new(), Vec::new()));
@@ -121,7 +124,7 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
     namespace.running_pod("watcher-0", "greeter", IP).await;
     let client = GoClient::new(release, &namespace.identity("watcher-0").await);
     let mut watchers = join_all([None, Some("greeter")].map(|service| client.watch(service))).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let scheme = if release == S6 {
         "--register_scheme=go.micro"
@@ -145,7 +148,7 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
         {}
     })
     .await;
-    greeter.die();
+    greeter.kill();
     sidecar.is("not registered").await;
     let mut heard = [Vec::new(), Vec::new()];
     for (watcher, heard) in watchers.iter_mut().zip(&mut heard) {
@@ -190,7 +193,7 @@ async fn watchers_of_every_generation_hear_our_writes() {
 #[tokio::test]
 async fn get_and_patch_alone_suffice() {
     let (namespace, identity) = a_pod("reads", &["get", "patch"]).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -216,7 +219,7 @@ async fn a_role_for_one_named_pod_suffices() {
     namespace.account("greeter", &ROLE, &["greeter-0"]).await;
     namespace.running_pod("greeter-0", "greeter", IP).await;
     let identity = namespace.identity("greeter-0").await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -226,7 +229,7 @@ async fn a_role_for_one_named_pod_suffices() {
 #[tokio::test]
 async fn prestop_believes_only_the_pod() {
     let (namespace, identity) = a_pod("prestop", &ROLE).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let mut sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -254,7 +257,7 @@ async fn prestop_believes_only_the_pod() {
 #[tokio::test]
 async fn a_deletion_is_seen_without_any_hook() {
     let (namespace, identity) = a_pod("deleted", &ROLE).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -267,7 +270,7 @@ async fn a_deletion_is_seen_without_any_hook() {
 #[tokio::test]
 async fn a_restarted_sidecar_changes_nothing() {
     let (namespace, identity) = a_pod("restart", &ROLE).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
@@ -285,7 +288,7 @@ async fn a_restarted_sidecar_changes_nothing() {
 #[tokio::test]
 async fn a_pod_made_again_under_the_same_name_is_not_written_to() {
     let (namespace, identity) = a_pod("again", &ROLE).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;

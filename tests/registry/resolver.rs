@@ -4,8 +4,10 @@ use micro_health::cluster::Cluster;
 use micro_health::cluster::options::Options;
 use micro_health::resolver::Resolver;
 use serde_json::{Value, json};
+use testkit::cluster::{ControlPlane, Identity, Namespace};
+use testkit::within;
 
-use crate::rig::{ControlPlane, Identity, Namespace, Resolving, resolve, within};
+use crate::rig::{Resolving, resolve};
 
 const TARGET: &str = "kubernetes:///greeter:grpc";
 

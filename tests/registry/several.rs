@@ -1,8 +1,10 @@
 //! Two services of one pod: each comes and goes alone, and nobody's watch loses the other.
 
 use futures_util::future::join_all;
+use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
+use testkit::greeter::Greeter;
 
-use crate::rig::{GoClient, Greeter, IP, Namespace, RELEASES, ROLE, S6, Sidecar};
+use crate::rig::Sidecar;
 
 /// Every release of the scheme that the sidecar writes by default.
 fn releases() -> impl Iterator<Item = &'static str> {
@@ -23,10 +25,7 @@ async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
     });
     let watches = join_all(watches).await;
 
-    let [mut greeter, mut other] = [
-        Greeter::reserve().await.unwrap(),
-        Greeter::reserve().await.unwrap(),
-    ];
+    let [mut greeter, mut other] = [Greeter::reserve(), Greeter::reserve()];
     greeter.start();
     other.start();
     let target = format!("--target=other={}", other.address());
@@ -49,7 +48,7 @@ async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
         }
     }
 
-    other.die();
+    other.kill();
     sidecar.is("not registered").await;
     for release in releases() {
         let client = GoClient::new(release, &watcher);
@@ -74,8 +73,8 @@ async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
     other.start();
     sidecar.is("registered").await;
 
-    greeter.die();
-    other.die();
+    greeter.kill();
+    other.kill();
     sidecar.is("not registered").await;
     for (release, mut watch) in watches {
         let mut heard = Vec::new();

@@ -1,12 +1,13 @@
 //! The API server's troubles: probes flow meanwhile, and afterwards the registration is as it should be.
 
 use serde_json::{Value, json};
+use testkit::cluster::{ControlPlane, IP, ROLE};
+use testkit::greeter::Greeter;
+use testkit::within;
 use tokio::time::{Duration, sleep};
 
 use self::world::{RECORD, World, a_pod};
 use crate::manifests::{OWN_POD_ONLY, own_pods_only};
-use crate::rig::{ControlPlane, Greeter, IP, ROLE, within};
-
 mod world;
 
 /// Longer than an answer may take, shorter than anybody would call it an outage.
@@ -15,7 +16,7 @@ const HUNG: Duration = Duration::from_secs(3);
 #[tokio::test]
 async fn a_server_that_hangs() {
     let control_plane = ControlPlane::start().await;
-    let mut other = Greeter::reserve().await.unwrap();
+    let mut other = Greeter::reserve();
     other.start();
     let target = format!("--target=other={}", other.address());
     let pod = a_pod(&control_plane.api, &ROLE).await;
@@ -24,7 +25,7 @@ async fn a_server_that_hangs() {
 
     control_plane.pause().await;
     // A write that nobody takes.
-    other.die();
+    other.kill();
     world.sidecar.is("deregistering").await;
     sleep(HUNG).await;
     control_plane.resume();
@@ -123,7 +124,7 @@ async fn a_pod_that_was_replaced() {
     // Its own token would be refused a moment after the pod is gone.
     let token = namespace.revocable_token("greeter-0", "lease").await;
     identity.write("token", &token);
-    let mut other = Greeter::reserve().await.unwrap();
+    let mut other = Greeter::reserve();
     other.start();
     let target = format!("--target=other={}", other.address());
     // Nobody looks before the write does.
@@ -136,7 +137,7 @@ async fn a_pod_that_was_replaced() {
         .namespace
         .running_pod("greeter-0", "greeter", IP)
         .await;
-    other.die();
+    other.kill();
 
     world
         .sidecar

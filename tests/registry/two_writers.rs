@@ -2,11 +2,12 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use testkit::cluster::{GoClient, IP, Identity, Namespace, RELEASES, ROLE, S6};
+use testkit::greeter::Greeter;
+use testkit::{print_line, within};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
 
-use crate::rig::{
-    GoClient, Greeter, IP, Identity, Namespace, RELEASES, ROLE, S6, Sidecar, show, within,
-};
+use crate::rig::Sidecar;
 
 const RECORD: &str = "micro.mu/service-greeter";
 
@@ -40,7 +41,7 @@ impl World {
         namespace.account("greeter", &ROLE, &[]).await;
         namespace.running_pod("greeter-0", "greeter", IP).await;
         let identity = namespace.identity("greeter-0").await;
-        let mut greeter = Greeter::reserve().await.unwrap();
+        let mut greeter = Greeter::reserve();
         greeter.start();
         let flag = format!("--on_foreign={on_foreign}");
         let sidecar = Sidecar::start(&identity, greeter.address(), &[&flag]).await;
@@ -138,7 +139,7 @@ async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> W
     let took = started.elapsed();
 
     let (patches, rewrites) = (world.sidecar.patches().await, world.rewrites().await);
-    show(&format!(
+    print_line(&format!(
         "two writers: --on_foreign={on_foreign:<5} against {:<6} {ROUNDS} times in {took:>5.1?}: {patches} patches of ours, {rewrites} foreign rewrites",
         releases.join("+")
     ));
@@ -200,7 +201,7 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
     let mut world = World::start("adopt").await;
     world.go(ALONE, 1).await;
     world.holds(THEIRS).await;
-    world.greeter.die();
+    world.greeter.kill();
     for round in 1..=3 {
         within("the record to go", async {
             while !world.nodes().await.is_empty() {}
@@ -221,7 +222,7 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
         (world.nodes().await, world.writes("deregister").await),
         (vec![THEIRS.to_owned()], 3)
     );
-    show(&format!(
+    print_line(&format!(
         "two writers: unhealthy, Go registers it again: 3 deregistrations, {} foreign rewrites",
         world.rewrites().await
     ));
@@ -229,7 +230,7 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
     // It is well again, and the next time is a new one.
     world.greeter.start();
     world.sidecar.is("registered").await;
-    world.greeter.die();
+    world.greeter.kill();
     within("the record to go", async {
         while !world.nodes().await.is_empty() {}
     })
@@ -247,7 +248,7 @@ async fn adopted(namespace: &Namespace, release: &'static str) {
     let pod = format!("{release}-0");
     namespace.running_pod(&pod, "greeter", IP).await;
     let identity = namespace.identity(&pod).await;
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let address = format!("{IP}:{}", greeter.address().port());
     let go = GoClient::new(release, &identity);

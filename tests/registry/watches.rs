@@ -5,8 +5,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-
-use crate::rig::{GoClient, GoWatch, IP, Namespace, RELEASES, ROLE, S6};
+use testkit::cluster::{GoClient, GoWatch, IP, Namespace, RELEASES, ROLE, S6};
 
 /// The version that Go clients register as.
 const REGISTERED: &str = "latest";

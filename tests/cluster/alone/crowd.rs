@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use testkit::cluster::ROLE;
+use testkit::print_line;
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{ACCOUNT, Process, ROLE, Scene, base, greeter, probed_as, registered, row, show};
+use crate::rig::{ACCOUNT, Process, Scene, base, greeter, probed_as, registered, row};
 
 const PODS: usize = 50;
 
@@ -87,7 +89,7 @@ async fn fifty_sidecars_cost_next_to_nothing() {
             &kib(&greeters, |it| it.memory("Rss")),
         ),
     ] {
-        show(&told(what, figures));
+        print_line(&told(what, figures));
     }
     assert!(resident.iter().all(|it| *it <= MEMORY), "{resident:?} KiB");
     assert!(processor.iter().all(|it| *it <= PROCESSOR), "{processor:?}");

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::cluster::ROLE;
 use tokio::time::{Instant, sleep};
 
 use crate::rig::{
-    ACCOUNT, LOOK_AGAIN, NAME, ROLE, RunningPod, Scene, Seen, get, greeter, push, registered, row,
+    ACCOUNT, LOOK_AGAIN, NAME, RunningPod, Scene, Seen, get, greeter, push, registered, row,
     this_second,
 };
 

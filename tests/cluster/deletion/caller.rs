@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use testkit::cluster::{Event as WatchEvent, Service as GoService};
+use testkit::{PATIENCE, within};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::OFTEN;
-use crate::rig::{GoService, LOOK_AGAIN, NAME, PATIENCE, WatchEvent, answer, within};
+use crate::rig::{LOOK_AGAIN, NAME, answer};
 
 /// Calls all the time, one node after the other.
 pub struct Caller {

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
+use testkit::within;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use super::within;
 
 /// Status and body of a GET.
 pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
+use testkit::cluster::{ApiServer, ControlPlane};
+use testkit::print_line;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::node::{self, Parts};
-use super::{ApiServer, ControlPlane, LOOK_AGAIN, images, report};
+use super::{LOOK_AGAIN, images};
 
-/// Where pods are told to find the API server, port 443 as well: apart.sh gives the machine this address.
+/// Where pods are told to find the API server, port 443 as well: isolated.sh gives the machine this address.
 const APISERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 443);
 
@@ -57,7 +59,7 @@ impl Cluster {
     }
 
     async fn start() -> Self {
-        node::assert_apart();
+        node::assert_isolated();
         let started = Instant::now();
         let control_plane = ControlPlane::start_at(APISERVER, &[]).await;
         let parts = Parts::start(&control_plane.api).await;
@@ -70,7 +72,7 @@ impl Cluster {
         };
         cluster.node_is_ready().await;
         let took = started.elapsed().as_secs_f64();
-        report::show(&format!("a node is ready after {took:.1} s"));
+        print_line(&format!("a node is ready after {took:.1} s"));
         cluster
     }
 

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::rig::program;
 
-use super::{CELLS, program};
+use super::CELLS;
 
 /// What holds a pod's namespaces open.
 pub const PAUSE: &str = "localhost/pause:1";

@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use testkit::cluster::ADMIN_TOKEN;
+use testkit::cluster::ApiServer;
+use testkit::rig::program;
+use testkit::within;
 use tokio::time::sleep;
 
-use super::api_server::ADMIN_TOKEN;
-use super::{ApiServer, LOOK_AGAIN, program, within};
+use super::LOOK_AGAIN;
 
 /// The only node.
 pub const NAME: &str = "node";
 
-/// apart.sh makes it, in memory that ends with its namespaces, and knows the control group's name as well.
+/// isolated.sh makes it, in memory that ends with its namespaces, and knows the control group's name as well.
 const FOLDER: &str = "/var/log/cluster";
 const CGROUP: &str = "/micro-health-cluster";
 
@@ -28,12 +31,12 @@ pub struct Parts {
     _running: Vec<Child>,
 }
 
-/// Panics outside of apart.sh, before anything is left on the machine.
-pub fn assert_apart() {
+/// Panics outside of isolated.sh, before anything is left on the machine.
+pub fn assert_isolated() {
     assert_eq!(
         std::env::temp_dir(),
         Path::new(FOLDER),
-        "a cluster must run apart: run `just cluster`"
+        "a cluster must run in namespaces of its own: run `just cluster`"
     );
 }
 

@@ -10,9 +10,11 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
+use testkit::cluster::Namespace;
+use testkit::within;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{KUBELET, LOOK_AGAIN, Namespace, Process, Seen, try_get, within};
+use super::{KUBELET, LOOK_AGAIN, Process, Seen, try_get};
 
 /// A pod by its name.
 #[derive(Clone)]

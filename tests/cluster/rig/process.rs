@@ -4,9 +4,10 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use testkit::within;
 use tokio::time::sleep;
 
-use super::{LOOK_AGAIN, within};
+use super::LOOK_AGAIN;
 
 /// A process of a container, by its id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

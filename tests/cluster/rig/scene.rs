@@ -4,10 +4,12 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
+use testkit::cluster::{Namespace, parse_object};
+use testkit::within;
 use tokio::time::{sleep, timeout};
 
 use super::cluster::{Cluster, Turn};
-use super::{KUBELET, LOOK_AGAIN, Namespace, RunningPod, Seen, accounts, within};
+use super::{KUBELET, LOOK_AGAIN, RunningPod, Seen};
 
 /// A namespace, and the turn.
 pub struct Scene {
@@ -52,7 +54,7 @@ impl Scene {
     /// Makes a pod and does not wait for anything.
     pub async fn pod(&self, name: &str, mut manifest: Value) -> RunningPod {
         manifest["metadata"]["name"] = json!(name);
-        let pod: Pod = accounts::parse(manifest);
+        let pod: Pod = parse_object(manifest);
         let pods: Api<Pod> = self.namespace.all();
         let made = within("a pod", pods.create(&PostParams::default(), &pod)).await;
         let made = made.unwrap_or_else(|error| panic!("pod {name} must be creatable: {error}"));

@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use micro_health::resolver::channel::Channel;
+use testkit::within;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -19,7 +20,6 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower_service::Service as _;
 
 use super::call;
-use crate::support::within;
 
 /// A server of grpc.health.v1: finishes what it has when it is told to stop.
 pub struct Replica {

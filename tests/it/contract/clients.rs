@@ -1,8 +1,9 @@
 //! Everyone who may ask: curl, load balancers, scripts with a body, HTTP/2.
 
+use testkit::client::{End, get};
+use testkit::within;
+
 use super::{unwell, well};
-use crate::support::client::{End, get};
-use crate::support::within;
 
 #[tokio::test]
 async fn any_method_is_a_question_with_or_without_a_body() {
@@ -27,7 +28,11 @@ async fn any_method_is_a_question_with_or_without_a_body() {
         for _ in 0..2 {
             let request = format!("{method} /health HTTP/1.1\r\nHost: a\r\n{rest}");
             connection.send(request).await;
-            assert_eq!(connection.answer().await.said(), (200, "OK"), "{method}");
+            assert_eq!(
+                connection.answer().await.status_and_body(),
+                (200, "OK"),
+                "{method}"
+            );
         }
     }
 }
@@ -43,7 +48,10 @@ async fn head_is_answered_as_get_without_the_body() {
         let head = connection.head().await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("content-length: 2\r\n"));
         if close.is_empty() {
-            assert_eq!(connection.ask("/health").await.said(), (200, "OK"));
+            assert_eq!(
+                connection.get("/health").await.status_and_body(),
+                (200, "OK")
+            );
         } else {
             assert_eq!(connection.end().await, (Vec::new(), End::Fin));
         }
@@ -63,7 +71,11 @@ async fn a_body_that_is_expected_never_comes_and_costs_no_answer() {
                 "POST /health HTTP/1.1\r\nHost: a\r\n{head}\r\n{sent}"
             ))
             .await;
-        assert_eq!(connection.answer().await.said(), (200, "OK"), "{head}");
+        assert_eq!(
+            connection.answer().await.status_and_body(),
+            (200, "OK"),
+            "{head}"
+        );
     }
     let mut connection = sidecar.connect().await;
     connection
@@ -73,7 +85,7 @@ async fn a_body_that_is_expected_never_comes_and_costs_no_answer() {
         .await;
     assert_eq!(connection.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     connection.send("hello").await;
-    assert_eq!(connection.answer().await.said(), (200, "OK"));
+    assert_eq!(connection.answer().await.status_and_body(), (200, "OK"));
 }
 
 #[tokio::test]
@@ -81,13 +93,16 @@ async fn curl_may_reuse_its_connection_and_offer_an_upgrade() {
     let (_service, sidecar) = well().await;
     let mut connection = sidecar.connect().await;
     for _ in 0..50 {
-        assert_eq!(connection.ask("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            connection.get("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     connection
         .send(get("/health").replace("\r\n\r\n", &format!("\r\n{upgrade}")))
         .await;
-    assert_eq!(connection.answer().await.said(), (200, "OK"));
+    assert_eq!(connection.answer().await.status_and_body(), (200, "OK"));
 }
 
 #[tokio::test]
@@ -120,7 +135,7 @@ async fn a_load_balancer_may_be_old_and_terse() {
         if stays {
             assert_eq!(connection.body(2).await, "OK", "{request:?}");
             assert_eq!(
-                connection.ask("/health").await.said(),
+                connection.get("/health").await.status_and_body(),
                 (200, "OK"),
                 "{request:?}"
             );
@@ -135,7 +150,10 @@ async fn who_asks_to_close_gets_all_of_it_and_a_clean_end() {
     let (_service, sidecar) = well().await;
     // The kubelet lingers for a second; a hundred times, because a reset is a race.
     for _ in 0..100 {
-        assert_eq!(sidecar.probe("/health").await.said(), (200, "OK"));
+        assert_eq!(
+            sidecar.probe("/health").await.status_and_body(),
+            (200, "OK")
+        );
     }
     let mut connection = sidecar.connect().await;
     let body = "x".repeat(60_000);
@@ -143,7 +161,7 @@ async fn who_asks_to_close_gets_all_of_it_and_a_clean_end() {
         "POST /health HTTP/1.1\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n{body}"
     );
     connection.send(post).await;
-    assert_eq!(connection.answer().await.said(), (200, "OK"));
+    assert_eq!(connection.answer().await.status_and_body(), (200, "OK"));
     assert_eq!(connection.end().await, (Vec::new(), End::Fin));
 }
 

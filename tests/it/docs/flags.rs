@@ -5,6 +5,8 @@ use std::process::Command;
 
 use super::hold;
 
+use crate::PROGRAM;
+
 const COMMANDS: [&str; 12] = [
     "",
     "probe",
@@ -48,7 +50,7 @@ fn the_page_of_flags_is_what_help_prints() {
 }
 
 fn help(command: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_health"))
+    let output = Command::new(PROGRAM)
         .args(command.split_whitespace())
         .arg("--help")
         .env_clear()

@@ -1,8 +1,9 @@
 //! Requests that are none.
 
+use testkit::client::{End, get};
+use testkit::frames::{self as h2, END_HEADERS, END_STREAM, HEADERS, PREFACE};
+
 use super::{TOLERANCE_KIB, beside_a_well_service};
-use crate::support::client::{End, get};
-use crate::support::frames::{self as h2, END_HEADERS, END_STREAM, HEADERS, PREFACE};
 
 /// What to send, and the statuses that refuse it; none, where HTTP/1.1 was not spoken.
 type Nonsense = (&'static str, Vec<u8>, &'static [u16]);
@@ -28,7 +29,7 @@ async fn is_refused_and_changes_nothing() {
         assert!(refused, "{name}: {answer:?} {end:?}");
         assert_eq!(sidecar.probe("/health").await.status, 200, "{name}");
     }
-    sidecar.has_descriptors(descriptors).await;
+    sidecar.closes_descriptors(descriptors).await;
     let grown = sidecar.memory().saturating_sub(memory);
     assert!(grown < TOLERANCE_KIB, "{grown} KiB more than {memory}");
     let log = sidecar.log(2).await;

@@ -1,11 +1,12 @@
 //! gRPC servers that break gRPC, HTTP/2 or HPACK.
 
-use super::{Case, H2, PROTOCOL, cases};
-use crate::support::frames::{
+use testkit::frames::{
     self as h2, CONTINUATION, END_HEADERS, END_STREAM, FIRST, HEADERS, PUSH_PROMISE,
 };
-use crate::support::scripts::call_answered_by;
-use crate::support::service::Script;
+use testkit::scripts::call_answered_by;
+use testkit::service::Script;
+
+use super::{Case, H2, PROTOCOL, cases};
 
 pub fn all() -> Vec<Case> {
     cases(

@@ -1,11 +1,11 @@
 //! mucp services that break HTTP/1.1 or json-rpc.
 
+use testkit::frames::flood;
+use testkit::scripts::{answering, read_request};
+use testkit::service::Script;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Case, HTTP1, PROTOCOL, cases};
-use crate::support::frames::flood;
-use crate::support::scripts::{answering, read_request};
-use crate::support::service::Script;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\n";
 

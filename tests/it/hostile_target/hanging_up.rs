@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use testkit::frames::{self as h2, FIRST};
+use testkit::scripts::{call_answered_by, cut, read_either, speaking_first};
+use testkit::service::Script;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::{ALL, Case, GRPC, H2, HEALTH, HTTP1, UNREACHABLE, cases};
-use crate::support::frames::{self as h2, FIRST};
-use crate::support::scripts::{call_answered_by, cut, read_either, saying};
-use crate::support::service::Script;
 
 pub fn all() -> Vec<Case> {
     let head =
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: 49\r\n\r\n";
     let headers = h2::headers(0, FIRST, &h2::GRPC);
-    let at_once = |code| saying([h2::settings(&[]), h2::go_away(0, code)].concat());
+    let at_once = |code| speaking_first([h2::settings(&[]), h2::go_away(0, code)].concat());
     let on_any = vec![
         ("resets at once", Script::new(async |stream| cut(stream))),
         ("closes at once", Script::new(async |stream| drop(stream))),

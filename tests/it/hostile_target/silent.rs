@@ -1,17 +1,17 @@
 //! Services that never come to the point.
 
+use testkit::frames::{self as h2, FIRST};
+use testkit::scripts::{self, answering, call_answered_by, silent};
+use testkit::service::Script;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{self, Duration};
 
 use super::{ALL, Case, DEADLINE, H2, HTTP1, cases};
-use crate::support::frames::{self as h2, FIRST};
-use crate::support::scripts::{self, answering, call_answered_by, silent};
-use crate::support::service::Script;
 
 pub fn all() -> Vec<Case> {
     let head = || h2::headers(0, FIRST, &h2::GRPC);
     let message = h2::data(0, FIRST, &h2::message(b"\x0a\x02ok"));
-    let settings = |id, value| scripts::h2(h2::settings(&[(id, value)]), "");
+    let settings = |id, value| scripts::http2(h2::settings(&[(id, value)]), "");
     let half_body =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: 49\r\n\r\n{";
     let on_any = vec![

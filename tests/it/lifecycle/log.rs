@@ -2,18 +2,19 @@
 
 use std::process::Stdio;
 
+use testkit::process::{self, Process, command};
+use testkit::scripts::{debug_service, mucp, silent};
+use testkit::service::{Count, Service};
+use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::support::process::{self, Process, command};
-use crate::support::scripts::{debug_service, mucp, silent};
-use crate::support::service::{Count, Service};
-use crate::support::within;
+use crate::PROGRAM;
 
 #[tokio::test]
 async fn only_a_change_of_the_verdict_is_logged() {
     let (health, script) = debug_service(&Count::default());
     let service = Service::start(script).await;
-    let mut sidecar = Process::start(service.address, &[]).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &[]).await;
     for _ in 0..100 {
         assert_eq!(sidecar.probe("/health").await.status, 200);
     }
@@ -53,9 +54,9 @@ async fn only_a_change_of_the_verdict_is_logged() {
 async fn every_line_of_a_json_log_is_json() {
     let service = Service::start(silent()).await;
     let flags = ["--log_level=trace", "--check_timeout=100ms"];
-    let mut sidecar = Process::start(service.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
     sidecar.probe("/health").await;
-    service.becomes(mucp());
+    service.replace_script(mucp());
     sidecar.probe("/health").await;
     sidecar.signal("TERM").await;
     sidecar.exit().await;
@@ -71,7 +72,7 @@ const FORGING: &str = "a\nINFO forged\r\u{1b}[2J\u{9b}2Jb";
 async fn a_name_cannot_split_a_line_of_the_log() {
     for format in ["text", "json"] {
         for (flag, variable) in [(FORGING, ""), ("greeter", FORGING)] {
-            let mut command = command();
+            let mut command = command(PROGRAM);
             command
                 .args([
                     "--health_address=127.0.0.1:0",
@@ -114,7 +115,7 @@ async fn a_name_cannot_split_a_line_of_the_log() {
 
 #[tokio::test]
 async fn a_shared_variable_of_no_use_is_named_and_its_value_is_not() {
-    let mut command = command();
+    let mut command = command(PROGRAM);
     command
         .args([
             "--health_address=127.0.0.1:0",

@@ -2,25 +2,26 @@
 
 use std::io::Write as _;
 
+use testkit::client::{Connection, End, get};
+use testkit::frames as h2;
+use testkit::process::{self, Process};
+use testkit::scripts::{self, debug_service, silent};
+use testkit::service::{Count, Service};
+use testkit::{NAME, within};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::support::client::{Connection, End, get};
-use crate::support::frames as h2;
-use crate::support::process::{self, Process};
-use crate::support::scripts::{self, debug_service, silent};
-use crate::support::service::{Count, Service};
-use crate::support::sidecar::Sidecar;
-use crate::support::{NAME, within};
+use crate::PROGRAM;
+use crate::sidecar::Sidecar;
 
 #[tokio::test]
 async fn either_signal_ends_it_with_0() {
     for signal in ["TERM", "INT"] {
         let service = Service::start(scripts::grpc()).await;
-        let mut sidecar = Process::start(service.address, &[]).await;
+        let mut sidecar = Process::start(PROGRAM, service.address, &[]).await;
         // An idle connection of each kind holds nothing up.
         let mut idle = sidecar.connect().await;
-        assert_eq!(idle.ask("/health").await.status, 200);
+        assert_eq!(idle.get("/health").await.status, 200);
         let mut never_asked = sidecar.connect().await;
         // Accepted after it.
         assert_eq!(sidecar.probe("/livez").await.status, 200);
@@ -35,7 +36,7 @@ async fn either_signal_ends_it_with_0() {
 async fn a_request_in_flight_is_answered_while_readiness_is_gone() {
     let mut service = Service::start(silent()).await;
     let flags = ["--protocol=grpc", "--check_timeout=2s", "--grace_period=5s"];
-    let mut sidecar = Process::start(service.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
     let mut in_flight = sidecar.connect().await;
     in_flight.send(get("/health")).await;
     let mut waiting = sidecar.connect().await;
@@ -45,11 +46,17 @@ async fn a_request_in_flight_is_answered_while_readiness_is_gone() {
     sidecar.signal("TERM").await;
     sidecar.logged("Stopping").await;
 
-    assert_eq!(sidecar.probe("/readyz").await.said(), (503, "DRAINING"));
+    assert_eq!(
+        sidecar.probe("/readyz").await.status_and_body(),
+        (503, "DRAINING")
+    );
     assert_eq!(sidecar.probe("/livez").await.status, 200);
-    assert_eq!(in_flight.answer().await.said(), (500, "NOT_HEALTHY"));
+    assert_eq!(
+        in_flight.answer().await.status_and_body(),
+        (500, "NOT_HEALTHY")
+    );
     // It began to wait before the drain, and is not told that it may send traffic.
-    assert_eq!(waiting.answer().await.said(), (503, "DRAINING"));
+    assert_eq!(waiting.answer().await.status_and_body(), (503, "DRAINING"));
     assert_eq!(sidecar.exit().await.code(), Some(0));
 }
 
@@ -58,7 +65,7 @@ async fn a_request_in_flight_gets_the_verdict_of_a_well_service() {
     let calls = Count::default();
     let (_health, script) = debug_service(&calls);
     let service = Service::start(script).await;
-    let mut sidecar = Process::start(service.address, &["--protocol=grpc"]).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &["--protocol=grpc"]).await;
     let address = sidecar.address;
     let asking = tokio::spawn(async move {
         let mut connection = Connection::open(address).await;
@@ -70,7 +77,7 @@ async fn a_request_in_flight_gets_the_verdict_of_a_well_service() {
             let Some(answer) = connection.try_answer().await else {
                 return answers;
             };
-            assert_eq!(answer.said(), (200, "OK"));
+            assert_eq!(answer.status_and_body(), (200, "OK"));
             answers += 1;
         }
     });
@@ -86,7 +93,7 @@ async fn a_second_signal_ends_it_at_once() {
         let mut service = Service::start(silent()).await;
         // Both are beyond the test's patience.
         let flags = ["--check_timeout=1m", "--grace_period=1m"];
-        let mut sidecar = Process::start(service.address, &flags).await;
+        let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
         let mut in_flight = sidecar.connect().await;
         in_flight.send(get("/health")).await;
         service.has_accepted(1).await;
@@ -101,7 +108,7 @@ async fn a_second_signal_ends_it_at_once() {
 async fn the_grace_period_ends_what_does_not_finish() {
     let mut service = Service::start(silent()).await;
     let flags = ["--check_timeout=1m", "--grace_period=200ms"];
-    let mut sidecar = Process::start(service.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
     let mut in_flight = sidecar.connect().await;
     in_flight.send(get("/health")).await;
     service.has_accepted(1).await;
@@ -116,7 +123,7 @@ async fn the_grace_period_ends_what_does_not_finish() {
 async fn clients_that_freeze_do_not_hold_it_up() {
     let service = Service::start(scripts::grpc()).await;
     let flags = ["--protocol=grpc", "--grace_period=1m"];
-    let mut sidecar = Process::start(service.address, &flags).await;
+    let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
     let half_a_head = "GET /health HTTP/1.1\r\nHost:";
     let never_reads = get("/health").repeat(10_000);
     let never_says_goodbye = [
@@ -144,8 +151,7 @@ async fn clients_that_freeze_do_not_hold_it_up() {
 /// A command to be process 1, with mounts of its own. A PID namespace needs a user namespace,
 /// which containers are often refused.
 fn unshared() -> Command {
-    let mut command = Command::new("unshare");
-    process::prepare(&mut command);
+    let mut command = process::command("unshare");
     command
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .args(["--user", "--map-root-user", "--mount"])
@@ -194,13 +200,13 @@ async fn a_signal_during_a_slow_lookup_ends_it_as_process_1_too() {
         command
             .args(["sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
             .arg(&hosts)
-            .arg(env!("CARGO_BIN_EXE_health"))
+            .arg(PROGRAM)
             .args(["--health_address=slow.example:0", "--server_address=:1"])
             .arg(format!("--server_name={NAME}"));
         let mut sidecar = command.spawn().unwrap();
         let first = within("the lookup", async {
             loop {
-                let child = process::only_child_of(sidecar.id().unwrap());
+                let child = process::only_child(sidecar.id().unwrap());
                 if let Some(child) = child.filter(|child| is_resolving(*child)) {
                     return child;
                 }
@@ -225,13 +231,13 @@ async fn it_stops_as_process_1_too() {
         let service = Service::start(scripts::grpc()).await;
         let mut command = unshared();
         command
-            .arg(env!("CARGO_BIN_EXE_health"))
+            .arg(PROGRAM)
             .args(["--health_address=127.0.0.1:0", "--log_format=json"])
             .arg(format!("--server_name={NAME}"))
             .arg(format!("--server_address={}", service.address));
         let mut sidecar = Process::spawn(command).await;
         assert_eq!(sidecar.probe("/health").await.status, 200);
-        let first = process::child_of(sidecar.pid());
+        let first = process::only_child(sidecar.pid()).unwrap();
         process::signal(first, signal).await;
         assert_eq!(sidecar.exit().await.code(), Some(0), "{signal}");
     }

@@ -10,7 +10,7 @@ const REGISTRY: &str = "The registry: ";
 async fn twice(name: &str, answer: &Answer, says: &str) {
     each([Verb::Patch, Verb::List].map(|verb| async move {
         let world = World::start().await;
-        world.trouble(world.pod.troubled_first(2, verb, answer));
+        world.trouble(world.pod.faulty_at_first(2, verb, answer));
         world.is_repaired().await;
         let log = world.end(&format!("{name} to {verb:?}")).await;
         // A list fails after the connection did.
@@ -40,19 +40,19 @@ async fn a_busy_server_is_asked_again_when_it_says() {
         .flat_map(|case| verbs.map(|verb| (case, verb)));
     each(cases.map(|((name, answer), verb)| async move {
         let world = World::start().await;
-        let before = world.pod.asked(verb).len();
-        let lists = world.pod.asked(Verb::List).len();
-        world.trouble(world.pod.troubled_first(1, verb, answer));
+        let before = world.pod.received(verb).len();
+        let lists = world.pod.received(Verb::List).len();
+        world.trouble(world.pod.faulty_at_first(1, verb, answer));
         world.is_repaired().await;
-        world.pod.is_asked(before + 2, verb).await;
-        let asked = world.pod.asked(verb);
+        world.pod.receives(before + 2, verb).await;
+        let asked = world.pod.received(verb);
         assert!(
             asked[before + 1] - asked[before] >= AFTER,
             "{name} to {verb:?}"
         );
         if verb == Verb::Watch {
             // What was listed is as good as before.
-            assert_eq!(world.pod.asked(Verb::List).len(), lists + 1, "{name}");
+            assert_eq!(world.pod.received(Verb::List).len(), lists + 1, "{name}");
         }
         world.end(&format!("{name} to {verb:?}")).await;
     }))
@@ -89,18 +89,18 @@ async fn a_conflict_is_written_again() {
     world.trouble(
         world
             .pod
-            .troubled_first(2, Verb::Patch, &refusal(409, &Value::Null)),
+            .faulty_at_first(2, Verb::Patch, &refusal(409, &Value::Null)),
     );
     world.is_repaired().await;
     // Read before each.
-    assert_eq!(world.pod.asked(Verb::Get).len(), 2);
+    assert_eq!(world.pod.received(Verb::Get).len(), 2);
     world.end("409").await;
 }
 
 #[tokio::test]
 async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
     let world = World::start().await;
-    let whole = world.pod.whole().to_string();
+    let whole = world.pod.pod().to_string();
     let causes = json!([{"reason": "FieldValueInvalid", "message": format!("Invalid value: {whole}"), "field": "patch"}]);
     let body = json!({"kind": "Status", "status": "Failure", "code": 422, "reason": "Invalid", "message": format!("\"\" is invalid: patch: Invalid value: {whole}"), "details": {"causes": causes}});
     let echo = answer(
@@ -111,9 +111,9 @@ async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
     world.trouble(
         world
             .pod
-            .troubled(move |asked| (asked.verb == Verb::Patch).then(|| echo.clone())),
+            .faulty(move |asked| (asked.verb == Verb::Patch).then(|| echo.clone())),
     );
-    world.pod.is_asked(3, Verb::Patch).await;
+    world.pod.receives(3, Verb::Patch).await;
     let log = world.end("422 with the whole pod").await;
     let said = messages(&log, "The registry: invalid");
     assert_eq!(

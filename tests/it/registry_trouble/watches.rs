@@ -3,15 +3,15 @@
 use super::*;
 
 /// The answer to the next watch, where nothing else is wrong: the watch has to bring what happened.
-async fn next_watch(trouble: impl FnOnce(&OnePod) -> Answer) -> (World, usize) {
+async fn next_watch(trouble: impl FnOnce(&PodServer) -> Answer) -> (World, usize) {
     let world = World::start().await;
     let answer = trouble(&world.pod);
-    let lists = world.pod.asked(Verb::List).len();
+    let lists = world.pod.received(Verb::List).len();
     world
         .api
-        .becomes(world.pod.troubled_first(1, Verb::Watch, &answer));
-    world.pod.is_asked(2, Verb::Watch).await;
-    world.pod.drifts();
+        .replace_script(world.pod.faulty_at_first(1, Verb::Watch, &answer));
+    world.pod.receives(2, Verb::Watch).await;
+    world.pod.remove_record();
     world.is_repaired().await;
     (world, lists)
 }
@@ -20,7 +20,7 @@ const GONE: &str = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVer
 
 #[tokio::test]
 async fn a_version_that_is_too_old_is_listed_again() {
-    let in_stream = Answer::Bytes([&watching(GONE), WATCHED].concat());
+    let in_stream = Answer::Bytes([&start_of_watch(GONE), END_OF_WATCH].concat());
     let as_status = refusal(410, &Value::Null);
     let troubles = [
         ("410 in the stream", in_stream),
@@ -29,7 +29,7 @@ async fn a_version_that_is_too_old_is_listed_again() {
     each(troubles.map(|(name, answer)| async move {
         let (world, lists) = next_watch(|_| answer).await;
         // One after the cut, one after the 410.
-        assert_eq!(world.pod.asked(Verb::List).len(), lists + 2, "{name}");
+        assert_eq!(world.pod.received(Verb::List).len(), lists + 2, "{name}");
         let log = world.end(name).await;
         assert_eq!(
             messages(&log, "The registry: ").len(),
@@ -42,9 +42,9 @@ async fn a_version_that_is_too_old_is_listed_again() {
 
 #[tokio::test]
 async fn half_a_line_is_nothing() {
-    let half = |pod: &OnePod| {
-        let line = pod.changed("");
-        Answer::Cut(watching(&line[..line.len() / 2]))
+    let half = |pod: &PodServer| {
+        let line = pod.drift_event("");
+        Answer::Cut(start_of_watch(&line[..line.len() / 2]))
     };
     let (world, _) = next_watch(half).await;
     world.end("a line cut in half").await;
@@ -52,12 +52,13 @@ async fn half_a_line_is_nothing() {
 
 #[tokio::test]
 async fn a_line_of_megabytes_is_a_line() {
-    let large = |pod: &OnePod| Answer::Bytes(watching(&pod.changed(&"x".repeat(3 << 20))));
+    let large =
+        |pod: &PodServer| Answer::Bytes(start_of_watch(&pod.drift_event(&"x".repeat(3 << 20))));
     let world = World::start().await;
     let answer = large(&world.pod);
     world
         .api
-        .becomes(world.pod.troubled_first(1, Verb::Watch, &answer));
+        .replace_script(world.pod.faulty_at_first(1, Verb::Watch, &answer));
     // By the line alone: the list before it had nothing to repair.
     world.is_repaired().await;
     world.end("a line of 3 MiB").await;
@@ -65,7 +66,7 @@ async fn a_line_of_megabytes_is_a_line() {
 
 #[tokio::test]
 async fn a_line_without_an_end_is_given_up() {
-    let endless = |_: &OnePod| Answer::Bytes(watching(&"x".repeat(5 << 20)));
+    let endless = |_: &PodServer| Answer::Bytes(start_of_watch(&"x".repeat(5 << 20)));
     let (world, _) = next_watch(endless).await;
     let log = world.end("a line without an end").await;
     assert_eq!(
@@ -80,8 +81,8 @@ async fn a_line_without_an_end_is_given_up() {
 
 #[tokio::test]
 async fn a_line_that_is_no_event_is_not_logged() {
-    let garbage = |_: &OnePod| {
-        Answer::Bytes(watching(&format!(
+    let garbage = |_: &PodServer| {
+        Answer::Bytes(start_of_watch(&format!(
             "{{\"type\":\"MODIFIED\",\"object\":\"{SECRET}\"}}\n"
         )))
     };
@@ -96,20 +97,20 @@ async fn a_line_that_is_no_event_is_not_logged() {
 #[tokio::test]
 async fn watches_that_end_at_once_are_not_followed_at_once() {
     let world = World::start().await;
-    let at_once = Answer::Bytes([&watching(""), WATCHED].concat());
-    let before = world.pod.asked(Verb::Watch).len();
-    world.api.becomes(
+    let at_once = Answer::Bytes([&start_of_watch(""), END_OF_WATCH].concat());
+    let before = world.pod.received(Verb::Watch).len();
+    world.api.replace_script(
         world
             .pod
-            .troubled(move |asked| (asked.verb == Verb::Watch).then(|| at_once.clone())),
+            .faulty(move |asked| (asked.verb == Verb::Watch).then(|| at_once.clone())),
     );
-    world.pod.is_asked(before + 3, Verb::Watch).await;
-    let asked = world.pod.asked(Verb::Watch);
+    world.pod.receives(before + 3, Verb::Watch).await;
+    let asked = world.pod.received(Verb::Watch);
     assert!(
         asked[before + 2] - asked[before] > Duration::from_millis(700),
         "{asked:?}"
     );
-    world.pod.drifts();
+    world.pod.remove_record();
     world.recover().await;
     world.end("watches that end at once").await;
 }

@@ -2,12 +2,12 @@
 
 use futures_util::future;
 use rustls::version::{TLS12, TLS13};
+use testkit::NAME;
+use testkit::pki::{Authority, Validity, self_signed};
 
-use super::pki::{Authority, When, self_signed};
 use super::service::{Serve, Service, Wire};
 use super::{Folder, LOCAL, sidecar};
 use crate::operated::Operated;
-use crate::support::NAME;
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_and_its_refusal_is_told() {
@@ -102,11 +102,11 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
     let ca = folder.with("tls_ca_cert", &authority.pem());
     for (pair, text) in [
         (
-            authority.issue_for(LOCAL, When::Past),
+            authority.issue_for(LOCAL, Validity::Expired),
             "the service's certificate has expired at 2020-01-02T00:00:00Z",
         ),
         (
-            authority.issue_for(LOCAL, When::Future),
+            authority.issue_for(LOCAL, Validity::Future),
             "the service's certificate is not valid before 3020-01-02T00:00:00Z",
         ),
         (
@@ -114,7 +114,7 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
             "the service's certificate is signed by an unknown authority; see --tls_ca_cert",
         ),
         (
-            self_signed(LOCAL, When::Now),
+            self_signed(LOCAL, Validity::Current),
             "the service's certificate is an authority's own, and not one in --tls_ca_cert",
         ),
     ] {
@@ -138,11 +138,11 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
 async fn a_self_signed_certificate_may_be_its_own_authority() {
     let folder = Folder::new();
     for (names, when, text) in [
-        (LOCAL, When::Now, None),
-        (LOCAL, When::Past, Some("has expired at 2020-01-02")),
+        (LOCAL, Validity::Current, None),
+        (LOCAL, Validity::Expired, Some("has expired at 2020-01-02")),
         (
             &["greeter"],
-            When::Now,
+            Validity::Current,
             Some("is for greeter, not for 127.0.0.1"),
         ),
     ] {
@@ -162,7 +162,7 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let ca = folder.with("tls_ca_cert", &authority.pem());
     let (expired, renewed) = (
-        authority.issue_for(LOCAL, When::Past),
+        authority.issue_for(LOCAL, Validity::Expired),
         authority.issue(LOCAL),
     );
     let series =

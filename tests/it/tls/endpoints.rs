@@ -5,16 +5,16 @@ use std::time::Duration;
 use micro_health::net::tls::options::Options;
 use micro_health::resolver::Resolver;
 use micro_health::resolver::channel::{Builder, Channel, NoChannel};
+use testkit::pki::{Authority, Pair};
+use testkit::within;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::pki::{Authority, Pair};
 use super::service::{Serve, Service, Wire};
 use super::tonic::{Rust, Serves, tls};
 use super::{Folder, LOCAL};
 use crate::endpoints::{ApiServer, TARGET};
 use crate::operated::Operated;
-use crate::support::within;
 
 /// What a certificate of the Service is for.
 const NAME: &[&str] = &["greeter.shop"];

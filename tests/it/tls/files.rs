@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::pki::{Authority, Pair};
+use testkit::pki::{Authority, Pair};
+
 use super::service::{Serve, Service, Wire};
 use super::{Folder, LOCAL, flags, sidecar};
 use crate::operated::{self, Operated};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use micro_health::debug;
+use testkit::pki::{Authority, Pair};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
@@ -11,7 +12,6 @@ use tonic_health::ServingStatus::Serving;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-use super::pki::{Authority, Pair};
 use super::{Folder, LOCAL};
 use crate::operated::Operated;
 

@@ -7,10 +7,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use testkit::scripts::{self, cut, read_request};
+use testkit::service::Script;
 use tokio::io::AsyncWriteExt as _;
-
-use crate::support::scripts::{self, cut, read_request};
-use crate::support::service::Script;
 
 /// What it sends, and when.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +54,7 @@ pub fn grpc(name: &str) -> Script {
             }
         });
     }
-    scripts::h2(recording.on_accept, recording.on_request)
+    scripts::http2(recording.on_accept, recording.on_request)
 }
 
 /// A recorded answer to HTTP/1.1.

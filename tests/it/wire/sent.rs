@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use testkit::frames::{self as h2, DATA, END_HEADERS, END_STREAM, HEADERS};
+use testkit::scripts::{read_request, until_closed};
+use testkit::service::{Script, Service};
+use testkit::{NAME, within};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-use crate::support::frames::{self as h2, DATA, END_HEADERS, END_STREAM, HEADERS};
-use crate::support::scripts::{read_request, until_closed};
-use crate::support::service::{Script, Service};
-use crate::support::sidecar::Sidecar;
-use crate::support::{NAME, within};
+use crate::sidecar::Sidecar;
 
 /// Records the first request that a sidecar sends; its task ends with the peer's.
 async fn sent(protocol: &str) -> Vec<u8> {

@@ -9,9 +9,11 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use testkit::cluster::{IP, Identity, Namespace};
+use testkit::within;
 use tokio::time::sleep;
 
-use crate::rig::{IP, Identity, Namespace, health, within};
+use crate::rig::health;
 
 /// The Role that is shipped.
 const ROLE: &str = include_str!("../../../k8s/catalog/role.yaml");
@@ -35,7 +37,7 @@ impl Cluster {
     }
 
     pub async fn new(namespace: Namespace) -> Self {
-        namespace.account_of(VIEWER, ROLE).await;
+        namespace.account_with_role(VIEWER, ROLE).await;
         namespace.running_pod("viewer-0", VIEWER, IP).await;
         let viewer = namespace.identity("viewer-0").await;
         Self { namespace, viewer }

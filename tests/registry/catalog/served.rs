@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde_json::Value;
+use testkit::within;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::cluster::Cluster;
 use super::{PORT, TABLE, helloworld};
-use crate::rig::{Health, health, within};
+use crate::rig::{Health, health};
 
 /// What Python's requests sends along, and `a8ctl` with a token.
 const A8CTL: &str = "Accept: application/json\r\nAccept-Encoding: gzip, deflate\r\nAuthorization: Bearer token\r\nConnection: keep-alive\r\nUser-Agent: python-requests/2.9.1\r\n";

@@ -1,10 +1,10 @@
 //! Each of them shown to the server, in a namespace that refuses what is not secure enough.
 
 use serde_json::{Value, json};
+use testkit::cluster::{KubectlOutput, Namespace};
 
 use super::overlay::Overlay;
 use super::pod_monitor;
-use crate::rig::{Answer, Namespace};
 
 /// The levels of pod security, the strictest first.
 const LEVELS: [&str; 3] = ["restricted", "baseline", "privileged"];
@@ -28,7 +28,7 @@ pub async fn at_level(level: &str) -> Namespace {
 }
 
 /// Shows the server all of an overlay, and then its pod, which a controller would make.
-async fn show(overlay: &Overlay, namespace: &Namespace) -> Answer {
+async fn show(overlay: &Overlay, namespace: &Namespace) -> KubectlOutput {
     let folder = overlay.in_namespace(&namespace.name);
     let folder = folder.path().to_str().expect("a path must be text");
     let apply = [
@@ -44,7 +44,7 @@ async fn show(overlay: &Overlay, namespace: &Namespace) -> Answer {
 }
 
 /// Shows the server a pod alone.
-pub async fn show_pod(pod: &Value, namespace: &Namespace) -> Answer {
+pub async fn show_pod(pod: &Value, namespace: &Namespace) -> KubectlOutput {
     let create = ["create", "--dry-run=server", "--filename=-"];
     namespace.kubectl(&create, &pod.to_string()).await
 }

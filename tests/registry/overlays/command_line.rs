@@ -5,7 +5,8 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use micro_health::app::args::{self, Args};
-use micro_health::cli::dialect::{self, Asked};
+use micro_health::cli::invocation::{self, Invocation};
+use micro_health::cli::probe::parse;
 use micro_health::cli::probe::plan::Plan;
 
 use super::overlay::containers;
@@ -97,8 +98,8 @@ impl CommandLine {
             let found = self.variables.iter().find(|(it, _)| it == name);
             found.map(|(_, value)| value.clone())
         };
-        match dialect::asked(self.argv.clone()) {
-            Asked::Sidecar(argv) => {
+        match invocation::parse(self.argv.clone()) {
+            Invocation::Sidecar(argv) => {
                 let understood = args::read(argv, variable).map_err(|why| why.to_string())?;
                 match &understood.notices[..] {
                     [] => Ok(Understood::Sidecar(Box::new(understood.args))),
@@ -106,11 +107,11 @@ impl CommandLine {
                     [notice, ..] => Err(notice.to_string()),
                 }
             }
-            Asked::Probe(tool, argv) => {
-                let plan = Plan::read(tool, argv, variable).map_err(|why| why.to_string())?;
+            Invocation::Probe(tool, argv) => {
+                let plan = parse::read(tool, argv, variable).map_err(|why| why.to_string())?;
                 Ok(Understood::Probe(Box::new(plan)))
             }
-            Asked::Subcommand(subcommand, _) => Err(format!("{subcommand:?} is not for a pod")),
+            Invocation::Command(subcommand, _) => Err(format!("{subcommand:?} is not for a pod")),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use micro_health::check::selector::Selector;
+use micro_health::check::server_address::ServerAddress;
 use micro_health::net::endpoint::Endpoint;
 
 use super::command_line::{CommandLine, Understood};
@@ -20,7 +21,7 @@ async fn our_binary_understands_what_each_of_them_tells_it() {
                 Ok(Understood::Probe(plan)) => plan.target,
                 Err(why) => panic!("{place}: {why}"),
             };
-            let Endpoint::Tcp(address) = &target.server_address else {
+            let ServerAddress::Endpoint(Endpoint::Tcp(address)) = &target.server_address else {
                 panic!("{place}: {:?}", target.server_address)
             };
             // Not the pod's address, which a mesh captures, nor the Service, which is other pods too.

@@ -1,12 +1,13 @@
 //! What overlays/registry grants, in a namespace of an operator's.
 
 use serde_json::Value;
-
-use crate::manifests::{OWN_POD_ONLY, holds};
-use crate::rig::{Greeter, IP, Namespace, Sidecar};
+use testkit::cluster::{IP, Namespace};
+use testkit::greeter::Greeter;
 
 use super::command_line::{CommandLine, Understood, sidecar};
 use super::overlay::Overlay;
+use crate::manifests::{OWN_POD_ONLY, holds};
+use crate::rig::Sidecar;
 
 #[tokio::test]
 async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
@@ -23,7 +24,9 @@ async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
         folder,
     ];
     namespace.kubectl(&apply, "").await.unwrap();
-    namespace.counts("micro-services", &["get", "patch"]).await;
+    namespace
+        .permissions_take_effect("micro-services", &["get", "patch"])
+        .await;
 
     let mut pod = overlay.pod();
     // The kubelet's and the scheduler's part.
@@ -35,7 +38,7 @@ async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
     let token = namespace.token("greeter-0").await;
     holds(&namespace, &token).await;
 
-    let mut greeter = Greeter::reserve().await.unwrap();
+    let mut greeter = Greeter::reserve();
     greeter.start();
     let spec = overlay.spec();
     let told = &CommandLine::all(&spec)[0].argv;

@@ -6,9 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::cluster::kustomize;
 use tokio::sync::OnceCell;
-
-use crate::rig::kustomize;
 
 /// The base or one of the overlays.
 #[derive(Debug)]

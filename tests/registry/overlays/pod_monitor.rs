@@ -1,8 +1,7 @@
 //! What a cluster with Prometheus Operator knows.
 
+use testkit::cluster::ControlPlane;
 use tokio::sync::OnceCell;
-
-use crate::rig::ControlPlane;
 
 /// Makes the shared server know the kind, as far as ours goes.
 pub async fn are_known() {

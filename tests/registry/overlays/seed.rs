@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use testkit::cluster::ControlPlane;
 
 use super::overlay::{Overlay, documents, k8s};
-use crate::rig::ControlPlane;
 
 const DEPLOYMENT: &str = include_str!("seed/greeter.yaml");
 const SERVICE: &str = include_str!("seed/service.yaml");

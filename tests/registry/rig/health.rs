@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use testkit::cluster::Identity;
+use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
-
-use super::{Identity, within};
 
 /// A running `health`. It is killed with this value.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::Request;
 use kube::Client;
-
-use super::within;
+use testkit::within;
 
 /// Its `/metrics`, at a moment.
 #[derive(Debug)]

@@ -3,10 +3,11 @@
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
+use testkit::cluster::Identity;
+use testkit::rig::program;
+use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
-
-use super::{Identity, program, within};
 
 /// A running resolver, and every list of addresses it has told so far, none twice in a row. It is
 /// killed with this value.

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use micro_health::server::pages::FRESH;
 use serde_json::Value;
+use testkit::cluster::Identity;
+use testkit::{LOOK_AGAIN, PATIENCE, within};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-
-use super::{Identity, LOOK_AGAIN, PATIENCE, within};
 
 /// A running `health`. It is killed with this value.
 #[derive(Debug)]

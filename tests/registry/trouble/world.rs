@@ -1,10 +1,14 @@
 //! A pod whose service is healthy and probed all the time.
 
 use serde_json::json;
+use testkit::cluster::{ApiServer, IP, Identity, Namespace};
+use testkit::greeter::Greeter;
+use testkit::kubelet::Prober;
+use testkit::{print_line, within};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Duration;
 
-use crate::rig::{ApiServer, Greeter, IP, Identity, Namespace, Probes, Sidecar, show, within};
+use crate::rig::Sidecar;
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -25,7 +29,7 @@ pub struct World {
     name: &'static str,
     pub namespace: Namespace,
     pub sidecar: Sidecar,
-    probes: Probes,
+    probes: Prober,
     _identity: Identity,
     _greeter: Greeter,
     _turn: MutexGuard<'static, ()>,
@@ -49,14 +53,14 @@ impl World {
         flags: &[&str],
     ) -> Self {
         let turn = TURN.lock().await;
-        let mut greeter = Greeter::reserve().await.unwrap();
+        let mut greeter = Greeter::reserve();
         greeter.start();
         let sidecar = Sidecar::start(&identity, greeter.address(), flags).await;
         within("the first healthy probe", async {
             while sidecar.probe("/health/greeter").await != 200 {}
         })
         .await;
-        let probes = Probes::start(sidecar.address, "/health/greeter", PAUSE);
+        let probes = Prober::start(sidecar.address, "/health/greeter", PAUSE);
         Self {
             name,
             namespace,
@@ -90,7 +94,7 @@ impl World {
     /// The line of the table.
     pub async fn end(self) {
         let took = self.probes.end(ENOUGH).await;
-        show(&format!("trouble: {:<28} {took}", self.name));
+        print_line(&format!("trouble: {:<28} {took}", self.name));
         assert!(took.p99 < P99, "{}: {took}", self.name);
     }
 }

@@ -1,0 +1,90 @@
+//! Certificate authorities and certificates, made for each test.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+
+/// A certificate authority.
+#[derive(Debug)]
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pair {
+    /// The certificate.
+    pub cert: String,
+    /// The private key.
+    pub key: String,
+}
+
+/// The time in which a certificate is valid.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Validity {
+    /// It is valid now.
+    Current,
+    /// It has expired.
+    Expired,
+    /// It is not valid yet.
+    Future,
+}
+
+/// Makes a certificate that is its own authority, as openssl and go-micro do.
+pub fn self_signed(names: &[&str], validity: Validity) -> Pair {
+    let key = key();
+    let mut params = params(names, validity);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let cert = params.self_signed(&key).expect("a key must sign");
+    Pair {
+        cert: cert.pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("ring must make a key")
+}
+
+fn params(names: &[&str], validity: Validity) -> CertificateParams {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("the names must be valid");
+    match validity {
+        Validity::Current => {}
+        Validity::Expired => params.not_after = date_time_ymd(2020, 1, 2),
+        Validity::Future => params.not_before = date_time_ymd(3020, 1, 2),
+    }
+    params
+}
+
+// === impl Authority ===
+
+impl Authority {
+    /// Makes an authority of this common name.
+    pub fn new(name: &str) -> Self {
+        let mut params = params(&[], Validity::Current);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, key()).expect("a key must sign"))
+    }
+
+    /// Returns the authority's own certificate, in PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Issues a certificate for these names and IP addresses.
+    pub fn issue(&self, names: &[&str]) -> Pair {
+        self.issue_for(names, Validity::Current)
+    }
+
+    /// Issues a certificate that is valid at another time.
+    pub fn issue_for(&self, names: &[&str], validity: Validity) -> Pair {
+        let key = key();
+        let cert = params(names, validity)
+            .signed_by(&key, &self.0)
+            .expect("an authority must sign");
+        Pair {
+            cert: cert.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The `ConfigMap` and the catalog as they are watched, whatever the API server does. It
+//! answers by script under a real `kube::Client`; time is paused, so nothing here waits.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use micro_health::catalog::Catalog;
+use micro_health::config::{Config, Environment};
+use serde_json::{Value, json};
+use testkit::api_server::{NAMESPACE, Reply, client, client_in_order, event, gone, list, refused};
+use testkit::within;
+
+fn config_map(version: &str, host: &str) -> Value {
+    json!({
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "micro", "namespace": NAMESPACE, "resourceVersion": version},
+        "data": {"mongodb": format!("host={host}")},
+    })
+}
+
+fn slice() -> Value {
+    json!({
+        "kind": "EndpointSlice",
+        "apiVersion": "discovery.k8s.io/v1",
+        "metadata": {
+            "name": "web-1",
+            "resourceVersion": "2",
+            "labels": {"kubernetes.io/service-name": "web"},
+        },
+        "addressType": "IPv4",
+        "ports": [{"port": 80}],
+        "endpoints": [{"addresses": ["10.0.0.1"]}],
+    })
+}
+
+fn config(client: kube::Client) -> Config {
+    Config::new(client, NAMESPACE, "micro", Environment::default())
+}
+
+/// Nothing comes, however long one waits.
+async fn nothing_comes<T: std::fmt::Debug>(watched: &mut (impl Stream<Item = T> + Unpin)) {
+    let next = tokio::time::timeout(Duration::from_mins(1), watched.next()).await;
+    assert!(next.is_err(), "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_is_one_event_and_what_was_not_is_none() {
+    for too_late in [
+        Reply::OpenWatch(vec![gone()]),
+        refused(410, "too old resource version: 1 (9)"),
+    ] {
+        let (client, wire) = client_in_order([
+            list("10", [config_map("1", "a")]),
+            list("10", [config_map("1", "a")]),
+            too_late.clone(),
+            list("20", [config_map("1", "a")]),
+            too_late.clone(),
+            list("30", [config_map("25", "b")]),
+            Reply::OpenWatch(vec![]),
+        ]);
+        let mut config = config(client);
+        within("the ConfigMap", config.load()).await.unwrap();
+        assert_eq!(config.get(&["mongodb", "host"]), Some(&json!("a")));
+        let mut watched = config.watch().boxed();
+        let change = within("a change", watched.next()).await.unwrap().unwrap();
+        assert_eq!(change.event.as_str(), "edited");
+        assert_eq!(change.values, json!({"mongodb": {"host": "b"}}));
+        nothing_comes(&mut watched).await;
+        assert_eq!(wire.requests().len(), 7, "{too_late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_and_the_watch_goes_on() {
+    let (client, _) = client_in_order([
+        list("10", [config_map("1", "a")]),
+        refused(500, "etcdserver: request timed out"),
+        list("20", [config_map("1", "a")]),
+        Reply::OpenWatch(vec![
+            event("MODIFIED", &config_map("21", "b")),
+            event("DELETED", &config_map("22", "b")),
+        ]),
+    ]);
+    let mut watched = config(client).watch().boxed();
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let next = within("a change", watched.next()).await.unwrap();
+        told.push(next.map_or_else(|error| error.to_string(), |it| it.event.as_str().to_owned()));
+    }
+    assert!(told[1].contains("etcdserver"), "{told:?}");
+    told.remove(1);
+    assert_eq!(told, ["created", "edited", "deleted"]);
+    nothing_comes(&mut watched).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catalog_that_is_refused_is_told_once_a_try_and_does_not_change() {
+    let mut watches = 0;
+    let (client, _) =
+        client(
+            move |asked| match (asked.path.ends_with("/pods"), asked.is_watch()) {
+                (true, false) => list("10", []),
+                (true, true) => Reply::OpenWatch(Vec::new()),
+                (false, false) => list("10", [slice()]),
+                (false, true) => {
+                    watches += 1;
+                    if watches == 1 {
+                        refused(403, "User \"x\" cannot watch resource \"endpointslices\"")
+                    } else {
+                        Reply::OpenWatch(Vec::new())
+                    }
+                }
+            },
+        );
+    let mut watched = Catalog::new(client, NAMESPACE).watch().boxed();
+    let services = within("the services", watched.next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(services.up("web").map(|up| up.len()), Some(1));
+    let refusal = within("a refusal", watched.next())
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(refusal.is_denied(), "{refusal}");
+    nothing_comes(&mut watched).await;
+    nothing_comes(&mut watched).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_are_asked_for_once_a_second() {
+    let answer = || {
+        client(|asked| {
+            if asked.is_watch() {
+                Reply::EndedWatch(Vec::new())
+            } else {
+                list("10", [])
+            }
+        })
+    };
+    let (client, wire) = answer();
+    nothing_comes(&mut config(client).watch().boxed()).await;
+    let count = wire.requests().len();
+    assert!((55..=62).contains(&count), "{count} in a minute");
+
+    let (client, wire) = answer();
+    let mut watched = Catalog::new(client, NAMESPACE).watch().boxed();
+    within("the services", watched.next())
+        .await
+        .unwrap()
+        .unwrap();
+    nothing_comes(&mut watched).await;
+    let count = wire.requests().len();
+    assert!((110..=124).contains(&count), "{count} of two in a minute");
+}
