@@ -59,6 +59,7 @@ fn pages() -> Vec<String> {
     let mut pages: Vec<_> = [
         "README.md",
         "benches/README.md",
+        "CONTRIBUTING.md",
         "crates/micro-debug/README.md",
         "tests/rig/README.md",
     ]

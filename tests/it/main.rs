@@ -54,6 +54,7 @@ mod flood;
 mod grpc_door;
 mod hostile_client;
 mod hostile_target;
+mod language;
 mod lifecycle;
 mod limits;
 mod operated;
