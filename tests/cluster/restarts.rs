@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::rig::{CELLS, RunningPod, Scene, Seen, base, classic, greeter, probed_as, readme, row};
+use crate::rig::{
+    CELLS, RunningPod, Scene, Seen, as_classic, base, classic, greeter, probed_as, readme, row,
+};
 
 /// Longer than three periods of the published manifest and its whole grace period.
 const PUBLISHED: Duration = Duration::from_mins(4);
@@ -66,7 +68,7 @@ async fn a_hung_greeter_is_restarted_and_its_sidecar_is_not() {
 #[tokio::test]
 async fn with_the_readmes_own_manifest_it_takes_the_longer() {
     let scene = Scene::beside_others("readme").await;
-    let manifest = probed_as(&readme(), classic(greeter("v5.30.0-mucp")));
+    let manifest = probed_as(&readme(), greeter("v5.30.0-mucp"));
     let pod = scene.ready_pod("greeter", manifest).await;
     let (took, seen) = hang(&pod, PUBLISHED).await;
     row(
@@ -183,10 +185,10 @@ fn readiness(states: &[(Instant, Seen)]) -> String {
 async fn a_hung_sidecar_is_restarted_before_the_greeter_is_blamed() {
     let scene = Scene::beside_others("hung-sidecar").await;
     let native = probed_as(&base(), greeter("v1.8.0-grpc"));
-    let second = probed_as(&readme(), classic(greeter("v2.9.1-mucp")));
+    let second = probed_as(&as_classic(readme()), classic(greeter("v2.9.1-mucp")));
     let each = [
         ("native", native, "the probes of k8s/base"),
-        ("classic", second, "the README's manifest"),
+        ("classic", second, "the README's probes"),
     ];
     let each = each.map(|(pod, manifest, name)| {
         let scene = &scene;

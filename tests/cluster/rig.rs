@@ -18,7 +18,7 @@ pub use ask::{answer, get, try_get};
 pub use manifest::{ACCOUNT, CELLS, NAME, classic, greeter, push, registered};
 pub use pod::RunningPod;
 pub use process::Process;
-pub use published::{base, probed_as, readme};
+pub use published::{as_classic, base, probed_as, readme};
 pub use report::row;
 pub use scene::Scene;
 pub use seen::{Seen, this_second};

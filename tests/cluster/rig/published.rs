@@ -22,6 +22,19 @@ pub fn readme() -> Value {
     parse(block.expect("the README must have a block of YAML"))
 }
 
+/// Returns a published spec with its native sidecar as a second container. That one has no
+/// startupProbe, because the service does not wait for it.
+pub fn as_classic(mut published: Value) -> Value {
+    let sidecars = published["initContainers"].take();
+    let containers = published["containers"].as_array_mut();
+    let containers = containers.expect("a spec must have containers");
+    for mut sidecar in sidecars.as_array().cloned().unwrap_or_default() {
+        sidecar["startupProbe"].take();
+        containers.push(sidecar);
+    }
+    published
+}
+
 /// Gives a pod the probes of a published spec, container by container, and the grace period of that spec.
 pub fn probed_as(published: &Value, mut pod: Value) -> Value {
     let spec = &mut pod["spec"];
