@@ -21,6 +21,10 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
+# The public API is what docs/api.txt lists (needs cargo-public-api)
+api:
+    tests/api.sh
+
 # Unit and integration tests: no Go, no network
 test:
     cargo test
@@ -132,4 +136,4 @@ soak-ci:
     benches/bench.py soak 100000 60s
 
 # Every gate, in the order of .ci/run
-ci: test fmt clippy doc slim msrv demo docs deny interop registry browser image release-ci soak-ci budgets hostile cluster
+ci: test fmt clippy doc api slim msrv demo docs deny interop registry browser image release-ci soak-ci budgets hostile cluster
