@@ -29,9 +29,10 @@ api:
 test:
     cargo test
 
-# The build without default features: the sidecar and `health probe` alone
+# The build without default features, with its unit tests: the sidecar and `health probe` alone
 slim:
     cargo clippy --locked --package micro-health --all-targets --no-default-features -- -D warnings
+    cargo test --locked --package micro-health --no-default-features --lib
     cargo build --locked --package micro-health --no-default-features
 
 # micro-debug compiles with the Rust that it declares (.ci/run installs it), in a folder of its own

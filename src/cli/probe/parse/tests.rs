@@ -56,7 +56,7 @@ fn ours_takes_the_sidecars_flags_and_variables() {
     let argv = [
         "-server-name",
         "greeter",
-        "--registry=kubernetes",
+        "--broker=nats",
         "-o",
         "json",
         "-v",
@@ -79,7 +79,20 @@ fn ours_takes_the_sidecars_flags_and_variables() {
         (output, verbose, quiet, exit01),
         (Output::Json, true, true, true)
     );
-    assert_eq!(plan.notices, [Notice::IgnoredFlag("registry".into())]);
+    assert_eq!(plan.notices, [Notice::IgnoredFlag("broker".into())]);
+}
+
+#[test]
+fn the_flag_of_the_registry_is_accepted_where_it_means_something() {
+    let argv = [NAMED[0], NAMED[1], "--registry=kubernetes"];
+    let read = read_in(Health, &argv, &[]);
+    if cfg!(feature = "kubernetes") {
+        let notices = read.unwrap().notices;
+        assert_eq!(notices, [Notice::IgnoredFlag("registry".into())]);
+    } else {
+        let refusal = read.unwrap_err().to_string();
+        assert!(refusal.contains("this build has no registry"), "{refusal}");
+    }
 }
 
 #[test]
