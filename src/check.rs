@@ -1,4 +1,4 @@
-//! One check of a service, and everything that it can find.
+//! The check of a service, and all its possible results.
 //!
 //! ```text
 //! Target ──▶ Backend: one address ──▶ detect: which wire ──▶ debug_mucp, debug_grpc, grpc_health

@@ -114,7 +114,7 @@ impl CommandLine {
         Ok(Parsed { args, notices })
     }
 
-    /// Adds to an error of clap what clap cannot know.
+    /// Puts the variables' names into the help, and adds tips to every other error.
     fn explain<A: clap::Parser>(
         self,
         error: clap::Error,
@@ -142,7 +142,7 @@ fn explain(
 ) -> clap::Error {
     let tips: Vec<_> = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, _) => {
-            // There is no log yet that could tell why a variable did not help.
+            // No log exists yet, so the error itself says why a variable was not used.
             let unused = notices.iter().filter_map(|notice| match notice {
                 Notice::BadVariable { name, why } => Some(format!("{name} is not used: {why}")),
                 _ => None,
@@ -175,7 +175,7 @@ fn flag(argument: &str) -> Option<&str> {
 fn presentable(mut error: clap::Error, has_secret: bool) -> clap::Error {
     let argument = text(&error, ContextKind::InvalidArg);
     let named = argument.as_deref().and_then(flag);
-    // The rest of a secret with a space that was not quoted.
+    // A bare argument may be the rest of a secret with a space that was not quoted.
     let is_rest = has_secret && error.kind() == ErrorKind::UnknownArgument && named.is_none();
     // clap has another error for an empty value.
     let is_secret = named.is_some_and(secret::is_in)

@@ -1,4 +1,4 @@
-//! One address, asked on the wire that the service speaks.
+//! A service at one address, checked on the wire that it speaks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -22,7 +22,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::stage::Stage;
 use crate::net::tls::{InvalidTls, Tls};
 
-/// A service at one address. Its checks are made one at a time by the caller.
+/// A service at one address. The caller makes one check at a time.
 #[derive(Debug)]
 pub struct Backend {
     options: Arc<Options>,
@@ -42,7 +42,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// TLS that cannot be spoken as the options say.
+    /// Returns an error if TLS cannot be used as the options ask.
     pub fn new(
         options: Arc<Options>,
         endpoint: Endpoint,
@@ -63,7 +63,7 @@ impl Backend {
         })
     }
 
-    /// Returns the protocol that the service was found to speak; the flag's, if that names one.
+    /// Returns the protocol that the service was found to speak, or the flag's if that names one.
     pub fn protocol(&self) -> &'static str {
         match self.options.protocol {
             Protocol::Auto => self.memory().answered().map_or("auto", Wire::name),
@@ -96,7 +96,7 @@ impl Backend {
         let deadline = started + timeout;
         let verdict = time::timeout_at(deadline, self.ask(deadline)).await;
         let verdict = verdict.unwrap_or_else(|_| {
-            // The attempt that took too long was dropped, and has taught nothing.
+            // The attempt that took too long was dropped, so it has no outcome.
             self.memory().doubt();
             Err(Unhealthy::Deadline(timeout, self.dialer.stage()))
         });
@@ -139,7 +139,7 @@ impl Backend {
         }
     }
 
-    /// Asks on one wire.
+    /// Checks the service on one wire.
     async fn ask_on(&self, wire: Wire, deadline: Instant) -> (Verdict, Lesson) {
         match wire {
             Wire::Mucp => {
@@ -164,8 +164,8 @@ impl Backend {
         }
     }
 
-    /// Asks grpc.health.v1 for the configured name; without one for the service's,
-    /// and if that is unknown for the server as a whole.
+    /// Asks grpc.health.v1 for the configured name. Without one, asks for the service's own name,
+    /// and if that is unknown, for the server as a whole.
     async fn check_named(&self, deadline: Instant) -> Result<Verdict, Broken> {
         let ask = async |service: &str| {
             let answer = self
@@ -195,12 +195,12 @@ impl Backend {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while holding the lock; if it did, the value is whole.
+        // No code panics while holding the lock, and the value would be whole anyway.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the verdict of a gRPC attempt, and the lesson for detection.
+/// Returns the verdict of a gRPC attempt, and its outcome for the detection.
 fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
     match answer {
         Ok(verdict) => {

@@ -1,4 +1,4 @@
-//! `--protocol=auto`: which wire to try next, and what to remember.
+//! Decides for `--protocol=auto` which wire to try next, and which wire to remember.
 //!
 //! ```text
 //!        SETTINGS, TLS that refuses HTTP/1.1,
@@ -8,16 +8,16 @@
 //!      └──────────── not gRPC at all ───────────┘ └──── not served either ────┘
 //! ```
 //!
-//! mucp comes first because a gRPC server rejects HTTP/1.1 at once and unharmed,
-//! while gRPC to a mucp server is a coin toss: answered 37–80 % of the time by
-//! v1.18–v4.10. For the same reason one mucp answer outweighs everything but SETTINGS.
+//! mucp comes first because a gRPC server rejects HTTP/1.1 at once and unharmed. gRPC to a mucp
+//! server is unreliable: v1.18–v4.10 answer 37–80 % of such calls. For the same reason one mucp
+//! answer outweighs every outcome but SETTINGS.
 //!
-//! A wire that was hinted at or has answered before comes first instead, until a check ends
-//! without an answer. Then mucp comes first and that wire last, until something answers.
+//! A wire that was hinted at or has answered before comes first instead, until a check ends without
+//! an answer. Then mucp comes first and that wire last, until a wire answers.
 
 use crate::check::options::Protocol;
 
-/// A wire to ask on.
+/// A wire to check the service on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wire {
     /// `Debug.Health` over HTTP/1.1.
@@ -28,43 +28,43 @@ pub enum Wire {
     GrpcHealth,
 }
 
-/// What one attempt taught, whatever the verdict was.
+/// The outcome of one attempt, whatever the verdict was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lesson {
-    /// This wire is served here.
+    /// The service answered on this wire.
     Answered,
-    /// gRPC answered that it does not have this method.
+    /// The server answered over gRPC that it does not have this method.
     NotServed,
     /// HTTP/2 SETTINGS came back on HTTP/1.1, or TLS refused HTTP/1.1
     /// (`no_application_protocol`).
     Settings,
     /// The connection was closed before any byte.
     Closed,
-    /// Something answered that is not gRPC, or TLS refused HTTP/2.
+    /// The server answered with another protocol than gRPC, or its TLS refused HTTP/2.
     NotGrpc,
-    /// Nothing: refused, cut short, neither wire, or no TLS at all.
+    /// The attempt gave no clue: refused, cut short, neither wire, or no TLS at all.
     Nothing,
 }
 
-/// What is known of a target's protocol.
+/// The knowledge about a target's protocol.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
     /// The wire that the service was probably started with.
     hint: Option<Wire>,
     /// The wire that answered last.
     answered: Option<Wire>,
-    /// Whether the latest check ended without an answer.
+    /// The latest check ended without an answer.
     doubted: bool,
 }
 
-/// The wires that one check has tried, so that it tries none twice.
+/// The wires that one check has tried, so that it tries no wire twice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tried([bool; 3]);
 
 // === impl Wire ===
 
 impl Wire {
-    /// The flag's value for this wire.
+    /// Returns the flag's value for this wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mucp => "mucp",
@@ -77,9 +77,9 @@ impl Wire {
 // === impl Lesson ===
 
 impl Lesson {
-    /// Whether a verdict with this lesson is reported instead of an earlier one of the same
-    /// check: if its wire got further. SETTINGS on mucp only say which wire to try, and a
-    /// wire tried on a suspicion that did not come true says less than what led to it.
+    /// Decides whether a verdict with this outcome is reported instead of an earlier one of the
+    /// same check. It is if its wire got further. SETTINGS on mucp only say which wire to try. A
+    /// wire that was tried on a wrong suspicion says less than the attempt that raised it.
     pub fn outweighs(self, earlier: Self) -> bool {
         let weight = |lesson| match lesson {
             Self::Settings => 0,
@@ -87,7 +87,7 @@ impl Lesson {
             Self::NotServed => 2,
             Self::Answered => 3,
         };
-        // Of two services that are not served, the standard one is asked last.
+        // Of two services that are not served, the one that was tried last is reported.
         weight(self) > weight(earlier) || self == Self::NotServed
     }
 }
@@ -95,7 +95,8 @@ impl Lesson {
 // === impl Memory ===
 
 impl Memory {
-    /// Nothing but a hint (`MICRO_SERVER`), which orders and never decides.
+    /// Creates a memory with only a hint (`MICRO_SERVER`), which orders the attempts and never
+    /// decides.
     pub fn new(hint: Option<Protocol>) -> Self {
         let hint = hint.and_then(|hint| match hint {
             Protocol::Grpc => Some(Wire::Grpc),
@@ -109,7 +110,7 @@ impl Memory {
         }
     }
 
-    /// The wire to begin a check with.
+    /// Returns the wire to begin a check with.
     pub fn first(self) -> Wire {
         let expected = if self.doubted { None } else { self.expected() };
         expected.unwrap_or(Wire::Mucp)
@@ -119,17 +120,17 @@ impl Memory {
         self.answered.or(self.hint)
     }
 
-    /// Learns that a check ended without an answer, at its deadline for instance.
+    /// Records that a check ended without an answer, for example at its deadline.
     pub fn doubt(&mut self) {
         self.doubted = true;
     }
 
-    /// What answered last; `None` until something has.
+    /// Returns the wire that answered last; `None` until one has.
     pub fn answered(self) -> Option<Wire> {
         self.answered
     }
 
-    /// Learns from an attempt: the new memory and the wire to try next, if any.
+    /// Learns from an attempt. Returns the new memory and the wire to try next, if any.
     pub fn learn(self, tried: &mut Tried, wire: Wire, lesson: Lesson) -> (Self, Option<Wire>) {
         tried.0[wire as usize] = true;
         let remember = |wire| Self {
@@ -146,7 +147,7 @@ impl Memory {
                 };
                 (forgot, Some(Wire::Grpc))
             }
-            // One port may serve both, with an answer of its own to HTTP/1.1.
+            // One port may serve both protocols, and answer HTTP/1.1 in its own way.
             (Wire::Mucp, Lesson::Nothing) if self.doubted => (self, self.expected()),
             (Wire::Mucp, Lesson::Closed) if self.answered == Some(Wire::Mucp) => (self, None),
             (Wire::Mucp, Lesson::Closed) => (self, Some(Wire::Grpc)),
@@ -190,8 +191,8 @@ mod tests {
         }
     }
 
-    /// Plays one check: what each attempted wire teaches, in the order of attempts. Returns
-    /// the memory after it and the wire whose verdict is reported.
+    /// Plays one check, given the outcomes on its wires in the order of the attempts. Returns the
+    /// memory after it and the wire whose verdict is reported.
     fn check(memory: Memory, lessons: &[(Wire, Lesson)]) -> (Memory, Wire) {
         let (mut memory, mut tried) = (memory, Tried::default());
         let mut next = Some(memory.first());
@@ -253,7 +254,7 @@ mod tests {
             (knows(G), &[(G, NotGrpc), (M, Answered)], knows(M), M),
             (knows(H), &[(H, NotGrpc), (M, Answered)], knows(M), M),
             (knows(M), &[(M, Settings), (G, Answered)], knows(G), G),
-            // The same one, which breaks gRPC: SETTINGS on mucp are no reason.
+            // The same program with a broken gRPC: SETTINGS on mucp are not the reason.
             (knows(G), &[(G, NotGrpc), (M, Settings)], nothing, G),
             (
                 knows(H),
@@ -265,7 +266,7 @@ mod tests {
             (knows(G), &[(G, NotGrpc), (M, Nothing)], doubts(knows(G)), G),
             (nothing, &[(M, Settings), (G, NotGrpc)], nothing, G),
             (nothing, &[(M, Settings), (G, Nothing)], doubts(nothing), G),
-            // One lost coin toss is no verdict, and no loop.
+            // One unreliable gRPC attempt is no verdict, and no loop.
             (nothing, &[(M, Closed), (G, NotGrpc)], nothing, M),
             (nothing, &[(M, Closed), (G, Nothing)], doubts(nothing), M),
             (knows(M), &[(M, Nothing)], doubts(knows(M)), M),

@@ -1,4 +1,4 @@
-//! A target that is a Service: every endpoint is asked, and a policy decides.
+//! A target that is a Service: every endpoint is checked, and a policy decides.
 //!
 //! ```text
 //! Endpoints ──▶ one Target each, kept while it lives ──▶ at most 16 checks at once
@@ -30,13 +30,13 @@ use crate::resolver::Endpoints;
 use crate::resolver::absence::{self, Known};
 use crate::resolver::slices::Endpoint;
 
-/// Most endpoints that are asked at once.
+/// The most endpoints that are checked at once.
 const AT_ONCE: usize = 16;
 
-/// The end of a check, which is for its verdict: less, of short checks.
+/// The end of a check's time, reserved for its verdict. It is shorter for short checks.
 const MARGIN: Duration = Duration::from_millis(20);
 
-/// The endpoints of one Service, and the backends that ask them.
+/// The endpoints of one Service, and the backends that check them.
 #[derive(Debug)]
 pub struct Group {
     endpoints: Endpoints,
@@ -46,8 +46,8 @@ pub struct Group {
     rows: Mutex<Vec<Row>>,
 }
 
-/// One endpoint. Its check goes on when the check of the group is over, because otherwise a
-/// slow endpoint would be dialled anew each time.
+/// The backend of one endpoint. Its check goes on when the check of the group is over, because
+/// otherwise a slow endpoint would be dialled anew each time.
 #[derive(Debug)]
 struct Member {
     address: SocketAddr,
@@ -60,7 +60,7 @@ struct Member {
 // === impl Group ===
 
 impl Group {
-    /// Asks every endpoint as the options say: by its address, under the Service's name.
+    /// Creates a group that checks every endpoint by its address, under the Service's name.
     pub fn new(options: &Options, endpoints: Endpoints) -> Self {
         let mut options = options.clone();
         let name = endpoints.target().server_name();
@@ -74,7 +74,7 @@ impl Group {
         }
     }
 
-    /// What the latest check found, by address.
+    /// Returns the result of the latest check of each endpoint, by address.
     pub fn rows(&self) -> Vec<Row> {
         lock(&self.rows).clone()
     }
@@ -88,7 +88,7 @@ impl Group {
             .unwrap_or("auto")
     }
 
-    /// Until when the first of their certificates is valid.
+    /// Returns the end of validity of the endpoints' certificate that expires first.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         let kept = lock(&self.kept);
         let expiries = kept
@@ -166,7 +166,7 @@ impl Group {
     /// Returns one member for each endpoint, and drops those of endpoints that are gone.
     fn members(&self, considered: &[&Endpoint]) -> Result<Vec<Arc<Member>>, InvalidTls> {
         let mut kept = lock(&self.kept);
-        // They are in order.
+        // The endpoints are in the order of their addresses.
         let place =
             |address: &SocketAddr| considered.binary_search_by_key(address, |it| it.address);
         kept.retain(|address, _| place(address).is_ok());
@@ -241,6 +241,6 @@ fn found(row: &Row, check: &Check) -> EndpointCheck {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Nothing panics while holding one of these locks; if it did, the value is whole.
+    // No code panics while holding one of these locks, and the value would be whole anyway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! One run of some work for every caller that wants its result at the same time.
+//! Runs some work once for all callers that want its result at the same time.
 
 use std::fmt;
 use std::future::pending;
@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::task::JoinError;
 
-/// Work that is done once at a time. Callers join the run in flight.
+/// A piece of work that runs at most once at a time. Callers join the run in flight.
 pub(super) struct Joined<T>(Mutex<Option<InFlight<T>>>);
 
 /// A run that has begun, and may be over.
@@ -18,14 +18,14 @@ pub(super) type InFlight<T> = Shared<BoxFuture<'static, T>>;
 // === impl Joined ===
 
 impl<T: Clone + Send + Sync + 'static> Joined<T> {
-    /// Joins the run in flight, or starts one. It is a task of its own and goes on without its
-    /// callers: otherwise a client that leaves at once could end it time and again. Wants a
-    /// runtime.
+    /// Joins the run in flight, or starts one. A run is a task of its own and goes on without its
+    /// callers, because otherwise a client that leaves at once could end it again and again. Needs
+    /// a runtime.
     pub(super) fn join<F>(&self, start: impl FnOnce() -> F) -> InFlight<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        // Nothing panics while holding the lock; if it did, the value is whole.
+        // No code panics while holding the lock, and the value would be whole anyway.
         let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let joined = in_flight.as_ref().filter(|run| run.peek().is_none());
         joined.cloned().unwrap_or_else(|| {

@@ -1,8 +1,8 @@
 //! The background monitor: tick, check, observe, publish.
 //!
-//! Runs only while something needs it (a `Watch`, `--exit_after_failures`): probes
-//! have their own clock, the prober's. Its checks are real ones, whatever `--cache` says: a
-//! verdict told again must not count again.
+//! Runs only while a caller needs it (a `Watch`, `--exit_after_failures`), because the prober sets
+//! the time of probes. Its checks are real ones, whatever `--cache` says: a cached verdict must not
+//! count twice.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use crate::check::Target;
 use crate::check::health::{Health, Thresholds};
 use crate::flags::duration::{self, GoDuration};
 
-/// How to monitor.
+/// The options of the monitor.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(
     next_help_heading = "The background monitor, for grpc.health.v1 Watch and --exit_after_failures"
 )]
 pub struct Options {
-    /// Time between two checks
+    /// The time between two checks
     #[arg(long = "period", value_name = "DURATION", default_value = "5s", value_parser = duration::above_zero)]
     pub period: GoDuration,
 
-    /// Healthy checks in a row that make a service healthy, the first ones too
+    /// Healthy checks in a row that make a service healthy, also after the start
     #[arg(long = "rise", value_name = "COUNT", default_value = "1")]
     pub rise: NonZeroU32,
 
-    /// Unhealthy checks in a row that make a healthy service unhealthy; one that was not
-    /// healthy yet is so at the first
+    /// Unhealthy checks in a row that make a healthy service unhealthy. A service that was never
+    /// healthy is unhealthy after the first one
     #[arg(long = "fall", value_name = "COUNT", default_value = "3")]
     pub fall: NonZeroU32,
 }
 
-/// Watches one target for those who subscribe.
+/// Watches one target for its subscribers.
 #[derive(Debug)]
 pub struct Monitor {
     target: Arc<Target>,
@@ -44,25 +44,25 @@ pub struct Monitor {
     subscribed: Notify,
 }
 
-/// What the monitor has seen since it began to watch; published at each check.
+/// The state of the target since the monitor began to watch, published at each check.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seen {
     /// The verdict that the thresholds make; `None` before the first check, and until
     /// `--rise` checks were healthy.
     pub verdict: Option<bool>,
-    /// Whether a check has ended.
+    /// Records whether a check has ended.
     pub checked: bool,
-    /// Unhealthy checks in a row of a service that was healthy before: one that never
-    /// was is still starting, and stays at 0.
+    /// The number of unhealthy checks in a row of a service that was healthy before. A service that
+    /// never was healthy is still starting, and stays at 0.
     pub failures: u32,
-    /// Unhealthy checks in a row, of any service.
+    /// The number of unhealthy checks in a row, of any service.
     unhealthy: u32,
 }
 
 // === impl Monitor ===
 
 impl Monitor {
-    /// Does nothing until [`run`](Self::run) and a subscriber.
+    /// Creates a monitor that does nothing until [`run`](Self::run) and a subscriber.
     pub fn new(target: Arc<Target>, options: Options) -> Self {
         let (seen, subscribed) = (watch::Sender::default(), Notify::new());
         Self {
@@ -73,19 +73,19 @@ impl Monitor {
         }
     }
 
-    /// What is seen from now on.
+    /// Subscribes to the state from now on.
     pub fn subscribe(&self) -> watch::Receiver<Seen> {
         let receiver = self.seen.subscribe();
         self.subscribed.notify_one();
         receiver
     }
 
-    /// `--fall`.
+    /// Returns the value of `--fall`.
     pub fn fall(&self) -> NonZeroU32 {
         self.options.fall
     }
 
-    /// The target.
+    /// Returns the target.
     pub fn target(&self) -> &Arc<Target> {
         &self.target
     }
@@ -96,14 +96,14 @@ impl Monitor {
         let mut health = Health::new(Thresholds { rise, fall });
         loop {
             while self.seen.receiver_count() == 0 {
-                // What was seen long ago is no start for who comes next.
+                // Discards the old verdict: it predates this subscriber.
                 health = Health::new(Thresholds { rise, fall });
                 self.seen.send_replace(Seen::default());
                 self.subscribed.notified().await;
             }
             let passed = self.target.check_anew().await.verdict.is_ok();
             let verdict = health.observe(passed);
-            // A prober may have found it well between two looks of ours.
+            // A prober may have found the service healthy between two checks of the monitor.
             let was_healthy = self.target.record().last_success.is_some();
             self.seen
                 .send_modify(|seen| seen.update(passed, was_healthy, verdict));
@@ -115,8 +115,8 @@ impl Monitor {
 // === impl Seen ===
 
 impl Seen {
-    /// The verdict, but unhealthy only after `fall` checks that say so: the first check
-    /// after a start of our own is not to undo what stood before.
+    /// Returns the verdict, but unhealthy only after `fall` unhealthy checks. The first check after
+    /// a restart of the sidecar must not undo the earlier state.
     pub fn settled(&self, fall: NonZeroU32) -> Option<bool> {
         self.verdict
             .filter(|healthy| *healthy || self.unhealthy >= fall.get())
@@ -177,7 +177,7 @@ mod tests {
         };
         assert_eq!(seen, Some(false));
 
-        // The subscriber is gone: the next turn of the loop waits for another.
+        // The subscriber is gone, so the next turn of the loop waits for another.
         let checks = monitor.target().record().results;
         let idle = timeout(Duration::from_millis(50), monitor.run()).await;
         assert!(idle.is_err() && monitor.target().record().results == checks);
@@ -189,7 +189,7 @@ mod tests {
             let (mut seen, mut was_healthy) = (Seen::default(), false);
             let each = checks.chars().map(|check| {
                 was_healthy |= check != '-';
-                // `p` is a prober's, between two looks of the monitor.
+                // `p` is a prober's check, between two checks of the monitor.
                 if check != 'p' {
                     seen.update(check == '+', was_healthy, None);
                 }

@@ -1,13 +1,13 @@
-//! How many endpoints of a target must be healthy for the target to be.
+//! The number of endpoints of a target that must be healthy for the target to be healthy.
 //!
 //! | `--require` | healthy when                                        | for                     |
 //! |-------------|-----------------------------------------------------|-------------------------|
-//! | `any`       | one is: what a client that balances could use now   | what depends on it      |
+//! | `any`       | one is: a client that balances could use it now     | dependency gates        |
 //! | `all`       | every one is                                        | roll-outs, smoke tests  |
 //! | `N`, `P%`   | so many are, percent rounded up                     | quorums, canaries       |
 //!
-//! Of no endpoint nothing is healthy. When several failed in several ways, the one that
-//! answered says more than the one that was reached, and that more than the others.
+//! A target without endpoints is never healthy. If several endpoints failed in several ways, one
+//! that answered says more than one that was reached, and that more than the others.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use super::verdict::Verdict;
 use crate::check::unhealthy::{Failed, Unhealthy};
 use crate::net::stage::Stage;
 
-/// Which endpoints are asked, and how many must be healthy.
+/// The endpoints to check, and the number of them that must be healthy.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(skip)]
 pub struct Options {
@@ -25,47 +25,47 @@ pub struct Options {
     #[arg(long = "require", value_name = "HOW_MANY", default_value = "any")]
     pub require: Require,
 
-    /// With `--server_address=kubernetes://…`, ask endpoints that are not ready too,
-    /// unless they are terminating
+    /// With `--server_address=kubernetes://…`, check endpoints that are not ready too, unless they
+    /// are terminating
     #[arg(long = "include_not_ready")]
     pub include_not_ready: bool,
 }
 
-/// `--require`.
+/// The value of `--require`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Require {
-    /// One.
+    /// A single endpoint must be healthy.
     #[default]
     Any,
-    /// Every one.
+    /// Every endpoint must be healthy.
     All,
-    /// So many, 1 or more.
+    /// A number of endpoints, 1 or more.
     Count(usize),
-    /// A share of all, 1 to 100.
+    /// A share of all endpoints in percent, 1 to 100.
     Percent(usize),
 }
 
-/// Why a text is not a [`Require`].
+/// The reason why a text is not a [`Require`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected any, all, a number from 1 on, or a share from 1% to 100%")]
 pub struct InvalidRequire;
 
-/// What one endpoint was found to be.
+/// The check of one endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointCheck {
-    /// Where it is.
+    /// The address of the endpoint.
     pub address: String,
-    /// Whether it is healthy.
+    /// The verdict on the endpoint.
     pub verdict: Verdict,
-    /// How far its check came.
+    /// The stage that the check reached.
     pub reached: Stage,
 }
 
-/// The verdict on all of them, once each was asked or enough are healthy.
+/// Returns the verdict on all endpoints, once each was checked or enough are healthy.
 ///
 /// # Errors
 ///
-/// [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] for none.
+/// Returns [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] if there are none.
 pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> Verdict {
     let healthy = asked.iter().filter(|asked| asked.verdict.is_ok()).count();
     let needed = require.needed(considered);
@@ -76,7 +76,7 @@ pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> 
         let unhealthy = asked.verdict.as_ref().err()?;
         Some((rank(unhealthy.failed(asked.reached)), asked, unhealthy))
     });
-    // The first of several that rank the same: addresses are in order.
+    // Of several with the same rank the first is taken; the addresses are in order.
     let worst = failed.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
     Err(match worst {
         Some((_, asked, unhealthy)) => Unhealthy::TooFew {
@@ -105,7 +105,7 @@ fn rank(failed: Failed) -> u8 {
 // === impl Require ===
 
 impl Require {
-    /// How many of so many; never none.
+    /// Returns the number of endpoints that must be healthy, at least 1.
     pub fn needed(self, considered: usize) -> usize {
         match self {
             Self::Any => 1,
@@ -184,7 +184,7 @@ mod tests {
     /// The exit code of `health probe`; 0 is healthy.
     fn code(text: &str, verdicts: &[Verdict]) -> u8 {
         let verdict = verdict(require(text), verdicts.len(), &asked(verdicts));
-        // How far the group itself came says nothing.
+        // The stage that the group itself reached has no influence.
         verdict.map_or_else(
             |unhealthy| match unhealthy.failed(Stage::Resolving) {
                 Failed::Connect => 2,

@@ -1,4 +1,4 @@
-//! `--server_address`: one address, or every endpoint of a Service.
+//! The value of `--server_address`: one address, or every endpoint of a Service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::resolver;
 /// The address of a service to check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ServerAddress {
-    /// One address: `host:port`, or a socket such as `unix:/run/greeter.sock`.
+    /// A single address: `host:port`, or a socket such as `unix:/run/greeter.sock`.
     Endpoint(Endpoint),
     /// The endpoints of a Service: `kubernetes:///greeter.shop:grpc`.
     #[cfg(feature = "kubernetes")]
@@ -21,10 +21,10 @@ pub enum ServerAddress {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidServerAddress {
-    /// Neither a socket nor an address.
+    /// The text is neither a socket nor an address.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
-    /// Not the name of a Service.
+    /// The text is not the name of a Service.
     #[cfg(feature = "kubernetes")]
     #[error(transparent)]
     Service(#[from] resolver::target::InvalidTarget),

@@ -1,4 +1,4 @@
-//! Text to host and port: the addresses that flags take.
+//! The addresses that flags take: a host and a port.
 //!
 //! | text                              | to dial               | to listen on            |
 //! |-----------------------------------|-----------------------|-------------------------|
@@ -23,9 +23,9 @@ pub struct Address {
 /// The host part of an [`Address`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Host {
-    /// Empty, `0.0.0.0` or `::`: every address when listening, loopback when
-    /// dialling. Published manifests give the service's own bind address to the
-    /// sidecar, and Go dials loopback for it.
+    /// The host is empty, `0.0.0.0` or `::`: every address to listen on, loopback to dial.
+    /// Published manifests give the service's own bind address to the sidecar, and Go dials
+    /// loopback for it.
     Any,
     /// `localhost`, which needs no resolver: an image without /etc/hosts has it too.
     Localhost,
@@ -35,10 +35,10 @@ pub enum Host {
     Name(String),
 }
 
-/// Why a text is not an [`Address`].
+/// The reason why a text is not an [`Address`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// Nothing separates a host from a port.
+    /// The text has no colon between a host and a port.
     #[error("no port; expected host:port such as localhost:9091 or :9091")]
     NoPort,
     /// The port is not a number from 0 to 65535.
@@ -46,7 +46,7 @@ pub enum InvalidAddress {
         "port {0:?} is not a number from 0 to 65535; expected host:port such as localhost:9091"
     )]
     Port(String),
-    /// An IPv6 address outside brackets has no one reading.
+    /// An IPv6 address stands outside brackets, where its port is ambiguous.
     #[error("an IPv6 address stands in brackets, such as [::1]:9091")]
     Brackets,
     /// The host has bytes that no host name has.
@@ -63,7 +63,7 @@ pub enum InvalidAddress {
 // === impl Address ===
 
 impl Address {
-    /// The addresses to dial, in order; `None` where a name must be resolved first.
+    /// Returns the addresses to dial, in order; `None` if a name must be resolved first.
     pub fn dialled(&self) -> Option<Vec<SocketAddr>> {
         let loopback = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -77,7 +77,7 @@ impl Address {
         }
     }
 
-    /// Whether only this machine can reach a listener here.
+    /// Returns true if only this machine can reach a listener at this address.
     pub fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Localhost => true,
@@ -86,8 +86,8 @@ impl Address {
         }
     }
 
-    /// The HTTP authority of a request to this address: a host that is never
-    /// empty, a wildcard or bare IPv6 (servers refuse `:5000` as a host).
+    /// Returns the HTTP authority of a request to this address. The host is never empty, a wildcard
+    /// or bare IPv6, because servers refuse a host such as `:5000`.
     pub fn authority(&self) -> String {
         match &self.host {
             Host::Any | Host::Localhost => format!("localhost:{}", self.port),
@@ -149,7 +149,7 @@ fn parse_host(host: &str) -> Result<Host, InvalidAddress> {
     }
 }
 
-/// Letters, digits, hyphens, dots, and the underscores that resolvers accept.
+/// Returns true for letters, digits, hyphens, dots, and the underscores that resolvers accept.
 pub(super) fn is_host_name(host: &str) -> bool {
     host.len() <= 253
         && host

@@ -1,9 +1,9 @@
-//! The open connections: never more than the limit, and when there are that many one of them makes
-//! room, so that no flood of connections costs the kubelet its answer.
+//! The open connections, limited in number. At the limit one connection makes room for the next, so
+//! that a flood of connections never delays the answer to the kubelet.
 //!
-//! 1. One that waits for its client goes before one whose request is being answered.
-//! 2. Of these, one of the client (by its IP address) that holds the most connections goes first.
-//! 3. Of these, the one that has waited, or has been answered, the longest.
+//! 1. A connection that waits for its client goes before one whose request is being answered.
+//! 2. Of these, a connection of the client (by IP address) with the most connections goes first.
+//! 3. Of these, the connection goes first that has waited, or has been answered, the longest.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,43 +17,43 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{self, Instant};
 use tracing::{debug, error, warn};
 
-/// Most connections at a time. A pod has a handful of probers; 256 connections with
-/// hyper's buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
+/// The most connections at a time. A pod has a handful of probers. 256 connections with hyper's
+/// buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
 pub const LIMIT: usize = 256;
 
-/// Fewest connections at a time, however few descriptors there are.
+/// The fewest connections at a time, however few descriptors there are.
 const LEAST: usize = 8;
 
-/// Descriptors that connections never take: standard streams, epoll, signals, the listener, and
+/// The descriptors that connections never take: standard streams, epoll, signals, the listener, and
 /// the connections to the API server.
 const RESERVED: usize = 32;
 
-/// Descriptors reserved for each target: the connection of a check, and the socket of a lookup.
+/// The descriptors reserved for each target: the connection of a check, and the socket of a lookup.
 const RESERVED_PER_TARGET: usize = 2;
 
-/// Time to send a request that a new connection has in any flood. [`LIMIT`] of them in that time
-/// still empties the kernel's queue of 4096 within the kubelet's second.
+/// The time that a new connection has to send a request, even in a flood. At [`LIMIT`] connections
+/// in that time, the kernel's queue of 4096 is still emptied within the kubelet's second.
 const TO_ASK: Duration = Duration::from_millis(50);
 
-/// Time to be answered that a new connection has in any flood. A thousand connections that ask for
-/// a service that hangs are then through within the kubelet's second.
+/// The time that a new connection has to be answered, even in a flood. A thousand connections that
+/// wait for a hanging service are then through within the kubelet's second.
 const TO_ANSWER: Duration = Duration::from_millis(250);
 
-/// Wait after a failed accept where no connection can make room. Retrying at once would spin.
+/// The wait after a failed accept when no connection can make room. Retrying at once would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Time without a failed accept after which the next one is logged again.
+/// The time without a failed accept after which the next one is logged again.
 const ACCEPT_RECOVERED: Duration = Duration::from_mins(1);
 
-/// Requests that every connection may have open at a time, however many others there are: a Watch
-/// for the service and one for the whole, and a few Checks.
+/// The requests that every connection may have open at a time, however many others there are: a
+/// Watch for the service, a Watch for the whole, and a few Checks.
 pub const REQUESTS: usize = 8;
 
-/// Requests of all connections beyond which none has more than [`REQUESTS`]: each takes about
-/// 4 kB, and all of them together stay below the memory limit of the manifests.
+/// The requests of all connections beyond which no connection has more than [`REQUESTS`]. Each
+/// takes about 4 kB, so all of them together stay below the memory limit of the manifests.
 const ALL_REQUESTS: usize = LIMIT * REQUESTS;
 
-/// The most connections at a time for a process that may open so many descriptors.
+/// Returns the most connections at a time for a process that may open so many descriptors.
 pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
     let reserved = RESERVED + RESERVED_PER_TARGET * targets;
     descriptors.map_or(LIMIT, |most| {
@@ -68,7 +68,7 @@ pub struct Connections {
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
     shared: Arc<Shared>,
-    /// When an accept last failed.
+    /// The time of the latest failed accept.
     failed: Option<Instant>,
 }
 
@@ -83,13 +83,15 @@ struct Open {
 /// The requests of one connection.
 #[derive(Debug)]
 pub struct Activity {
-    /// When it last began or ceased to be answered, counted in such events.
+    /// The event at which the connection last began or ceased to be answered, by its number.
     changed: AtomicU64,
-    /// Requests that are being answered. The connection waits for its client while there are none.
+    /// The requests that are being answered. While there are none, the connection waits for its
+    /// client.
     answering: AtomicUsize,
-    /// Requests that are not over: those too whose body has not arrived, or whose answer is a stream.
+    /// The requests that are not over, with those whose body has not arrived or whose answer is a
+    /// stream.
     requests: AtomicUsize,
-    /// Whether it ever sent a whole request head.
+    /// Records whether the connection ever sent a whole request head.
     has_asked: AtomicBool,
     shared: Arc<Shared>,
 }
@@ -98,7 +100,7 @@ pub struct Activity {
 #[derive(Debug)]
 pub struct OpenRequest(Arc<Activity>);
 
-/// A request while it is being answered. Otherwise the connection waits for its client.
+/// A guard held while a request is being answered. Without it the connection waits for its client.
 #[derive(Debug)]
 pub struct Answering(Arc<Activity>);
 
@@ -113,7 +115,7 @@ struct Shared {
 // === impl Connections ===
 
 impl Connections {
-    /// Holds at most so many connections.
+    /// Creates an empty set for at most `limit` connections.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -124,7 +126,7 @@ impl Connections {
         }
     }
 
-    /// Runs a connection made by `serve` from its activity.
+    /// Spawns the task of a connection, which `serve` makes from the connection's activity.
     pub fn spawn<F>(&mut self, client: IpAddr, serve: impl FnOnce(Arc<Activity>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -139,7 +141,7 @@ impl Connections {
         let task = self.tasks.spawn(serve(Arc::clone(&activity)));
         let open = Open {
             task,
-            // One client, whether it came to an IPv4 or a dual-stack socket.
+            // A client is the same whether it came to an IPv4 or a dual-stack socket.
             client: client.to_canonical(),
             activity,
             at: Instant::now(),
@@ -147,7 +149,7 @@ impl Connections {
         self.open.insert(open.task.id(), open);
     }
 
-    /// Waits until one more connection may be opened, closing one if need be.
+    /// Waits until one more connection may be opened, and closes another if need be.
     pub async fn room(&mut self) {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.forget(done);
@@ -155,15 +157,15 @@ impl Connections {
         while self.open.len() >= self.limit {
             self.make_room().await;
         }
-        // Those that were closed end in the next turn of the runtime. A turn takes long where many
-        // connections have much to do, and so it is taken once for many that are accepted.
+        // Closed connections end in the next turn of the runtime. A turn takes long when many
+        // connections are busy, so one turn is taken for many accepted connections.
         if self.tasks.len() >= self.limit + self.limit / 8 {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Makes room after a failed accept, above all where descriptors have run out. Logs the first
-    /// failure of many.
+    /// Makes room after a failed accept, usually because descriptors have run out. Logs only the
+    /// first failure of many.
     pub async fn accept_failed(&mut self, error: &io::Error) {
         let now = Instant::now();
         let before = self.failed.replace(now);
@@ -175,9 +177,9 @@ impl Connections {
         }
     }
 
-    /// Closes the connection that has to make room, or waits until it has had its time, or until
-    /// an answer or a connection ends, because another may have to make room then. False if there
-    /// is none.
+    /// Closes the connection that has to make room, once its time is over. Otherwise waits until
+    /// then, or until an answer or a connection ends, because another may have to make room then.
+    /// Returns false if there is no connection.
     async fn make_room(&mut self) -> bool {
         let Some((id, may_close)) = self.first_to_go() else {
             return false;
@@ -195,7 +197,7 @@ impl Connections {
         true
     }
 
-    /// Waits until a connection has ended; never, while there is none.
+    /// Waits until a connection has ended, and forever while there is none.
     pub async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(done) => self.forget(done),
@@ -213,7 +215,7 @@ impl Connections {
         }
     }
 
-    /// The connection that makes room, and the earliest time for it.
+    /// Returns the connection that makes room, and the earliest time for it.
     fn first_to_go(&self) -> Option<(Id, Instant)> {
         let mut held = HashMap::<IpAddr, usize>::new();
         for open in self.open.values() {
@@ -254,7 +256,7 @@ impl Connections {
 // === impl Open ===
 
 impl Open {
-    /// The earliest time at which it may have to make room.
+    /// Returns the earliest time at which the connection may have to make room.
     fn may_close(&self) -> Instant {
         let time = if self.activity.is_answering() {
             TO_ANSWER
@@ -268,8 +270,8 @@ impl Open {
 // === impl Activity ===
 
 impl Activity {
-    /// Counts a request whose head has arrived. `None` if this connection has its share and all
-    /// connections together have as many as the memory allows: the request is to be refused.
+    /// Counts a request whose head has arrived. Returns `None` if the request is to be refused: the
+    /// connection has its share, and all connections together have as many as the memory allows.
     pub fn open(self: &Arc<Self>) -> Option<OpenRequest> {
         self.has_asked.store(true, Ordering::Relaxed);
         let others = self.shared.requests.load(Ordering::Relaxed);
@@ -281,7 +283,7 @@ impl Activity {
         Some(OpenRequest(Arc::clone(self)))
     }
 
-    /// Whether the connection ever sent a whole request head.
+    /// Returns true if the connection ever sent a whole request head.
     pub fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Relaxed)
     }
@@ -294,7 +296,7 @@ impl Activity {
 // === impl OpenRequest ===
 
 impl OpenRequest {
-    /// Marks the request as being answered: all of it that is needed has arrived.
+    /// Marks the request as being answered, because every needed part of it has arrived.
     pub fn answering(&self) -> Answering {
         let Self(activity) = self;
         if activity.answering.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -372,7 +374,7 @@ mod tests {
         (connections, activities)
     }
 
-    /// A request that is being answered.
+    /// Opens a request and begins to answer it.
     fn answer(activity: &Arc<Activity>) -> (OpenRequest, Answering) {
         let request = activity.open().unwrap();
         let answering = request.answering();
@@ -384,7 +386,7 @@ mod tests {
         open.any(|open| Arc::ptr_eq(&open.activity, activity))
     }
 
-    /// The first that is no longer open.
+    /// Returns the index of the first connection that is no longer open.
     fn closed(connections: &Connections, activities: &[Arc<Activity>]) -> Option<usize> {
         activities
             .iter()
@@ -446,7 +448,7 @@ mod tests {
         let flood = fill(&mut connections);
         let mut answers: Vec<_> = flood.iter().map(answer).collect();
 
-        // Nobody makes room before it had its time.
+        // No connection makes room before its time is over.
         assert!(timeout(TO_ANSWER / 2, connections.room()).await.is_err());
         timeout(PATIENCE, connections.room()).await.unwrap();
         assert_eq!(closed(&connections, &flood), Some(0));

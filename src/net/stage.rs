@@ -9,9 +9,9 @@ pub enum Stage {
     Resolving,
     /// No connection had been accepted.
     Connecting,
-    /// A connection was accepted, and HTTP/2 not yet spoken on it.
+    /// A connection was accepted, and its server has not sent SETTINGS.
     Greeting,
-    /// Connected, and TLS was not agreed on.
+    /// A connection was accepted, and its TLS handshake has not ended.
     ShakingHands,
     /// The request was sent or on its way.
     Waiting,

@@ -1,8 +1,8 @@
-//! A connection to the service, whatever it runs over: TCP, a unix socket, TLS on either.
+//! A connection to the service over TCP or a unix socket, with or without TLS.
 //!
-//! It also remembers what h2 would lose: a client certificate is refused after the
-//! handshake of TLS 1.3, as an error of the first read, and a service that speaks
-//! TLS answers plain bytes with an alert.
+//! It also keeps errors that h2 would lose. A service refuses a client certificate after the
+//! handshake of TLS 1.3, as an error of the first read. A service that speaks TLS answers plain
+//! bytes with an alert.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -23,30 +23,31 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// An open connection.
 pub struct Stream {
     io: Box<dyn Io>,
-    /// What an error means; `None` on a connection without TLS.
+    /// Explains an error of TLS; `None` on a connection without TLS.
     explain: Option<Explain>,
     fault: Fault,
-    /// Nothing was heard so far: no byte, no handshake.
+    /// No byte and no handshake has arrived so far.
     fresh: bool,
-    /// The error of a write, while the peer's last words are waited for.
+    /// The error of a write, kept while the bytes that the peer sent before are read.
     hung_up: Option<io::Error>,
 }
 
-/// Tells a fault of TLS from other errors.
+/// Explains an error of TLS, and returns `None` for any other error.
 pub type Explain = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
 
-/// What was found wrong with TLS on one stream; shared with whoever gives it away.
+/// The fault of TLS that was found on one stream, if any. A clone reports it after the stream has
+/// been handed to h2.
 #[derive(Clone, Debug, Default)]
 pub struct Fault(Arc<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
     fault: OnceLock<Excerpt>,
-    /// The peer has said something, or has shaken hands.
+    /// The peer has sent bytes or has completed a handshake.
     heard: AtomicBool,
 }
 
-/// What an alert in answer to plain bytes means.
+/// The meaning of an alert in answer to plain bytes.
 pub const SPEAKS_TLS: &str = "the service speaks TLS and --tls is not set";
 
 /// The record type of an alert, and the major version that follows: RFC 8446, 5.1.
@@ -55,7 +56,7 @@ const ALERT: [u8; 2] = [0x15, 0x03];
 // === impl Stream ===
 
 impl Stream {
-    /// Without TLS.
+    /// Wraps a connection without TLS.
     pub fn plain(io: Box<dyn Io>) -> Self {
         Self {
             io,
@@ -66,7 +67,7 @@ impl Stream {
         }
     }
 
-    /// After a TLS handshake.
+    /// Wraps a connection after its TLS handshake.
     pub fn secured(io: Box<dyn Io>, explain: Explain) -> Self {
         let stream = Self::plain(io);
         stream.fault.0.heard.store(true, Ordering::Relaxed);
@@ -77,13 +78,13 @@ impl Stream {
         }
     }
 
-    /// What is wrong with its TLS, now or later.
+    /// Returns the fault of its TLS, which may also be found later.
     pub fn fault(&self) -> Fault {
         self.fault.clone()
     }
 
-    /// Says goodbye as TLS does, as far as that takes no waiting: a server would log
-    /// its absence. Without TLS the end of the connection is all there is to say.
+    /// Closes TLS, as far as that takes no waiting, because a server would log a missing close.
+    /// Without TLS it only drops the connection.
     pub async fn close(mut self) {
         if self.explain.is_some() {
             std::future::poll_fn(|cx| {
@@ -94,7 +95,7 @@ impl Stream {
         }
     }
 
-    /// Looks at the first bytes of a plain connection.
+    /// Inspects the first bytes of a plain connection.
     fn saw(&mut self, bytes: &[u8]) {
         if bytes.is_empty() || !std::mem::replace(&mut self.fresh, false) {
             return;
@@ -111,8 +112,8 @@ impl Stream {
         }
     }
 
-    /// Does a write, and if the peer has hung up looks for what it said before: an
-    /// alert waits to be read while writes already fail.
+    /// Writes. If the peer has hung up, first reads the bytes that it sent before, because an alert
+    /// can still be read while writes already fail.
     fn write<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +139,7 @@ impl Stream {
         Poll::Ready(Err(error))
     }
 
-    /// Reads to the end.
+    /// Reads to the end and inspects the bytes.
     fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 256];
         loop {
@@ -214,13 +215,13 @@ impl fmt::Debug for Stream {
 // === impl Fault ===
 
 impl Fault {
-    /// What is known to be wrong.
+    /// Returns the fault, if one was found.
     pub fn get(&self) -> Option<Excerpt> {
         self.0.fault.get().cloned()
     }
 
-    /// Adds what may be behind the end of a connection on which nothing was heard: a
-    /// gRPC service of go-micro that wants TLS hangs up, and says nothing of it.
+    /// Adds a hint to the error of a connection on which the peer sent nothing. A gRPC service of
+    /// go-micro that requires TLS hangs up without an answer.
     pub fn hint(&self, text: Excerpt) -> Excerpt {
         if self.0.heard.load(Ordering::Relaxed) {
             text
@@ -229,7 +230,7 @@ impl Fault {
         }
     }
 
-    /// The first finding counts: those after it follow from it.
+    /// Records a fault. The first one counts, because later ones follow from it.
     fn note(&self, text: Excerpt) {
         let _ = self.0.fault.set(text);
     }

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to the target, and the task that drives it.
+//! The HTTP/2 connection to the target, and the task that drives it.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::net::fair::Fair;
 use crate::net::no_connection::Http;
 use crate::net::stream::{Fault, Stream};
 
-/// Time for a connection that is given up to say GOAWAY and FIN instead of RST.
+/// The time for a connection that is given up to send GOAWAY and FIN instead of RST.
 const CLOSE: Duration = Duration::from_millis(100);
 
-/// Largest header list that is read: go-micro's trailers stay below 1 KiB.
+/// The largest header list that is read, in bytes: go-micro's trailers stay below 1 KiB.
 const HEADER_LIST: u32 = 16 << 10;
 
-/// Largest message that is read; a health answer has a few bytes.
+/// The largest message that is read, in bytes; a health answer has a few.
 const MESSAGE: usize = 64 << 10;
 
 /// A connection to one target.
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     requests: SendRequest<Bytes>,
     fault: Fault,
     opened: Instant,
-    /// Dropped with the connection: tells its task to close.
+    /// The sender that ends the task when it is dropped with the connection.
     _open: oneshot::Sender<()>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Failed {
 // === impl Connection ===
 
 impl Connection {
-    /// Dials and sends the preface; does not wait for the peer's.
+    /// Dials and sends the preface, without waiting for the peer's.
     pub(super) async fn open(dialer: &Dialer, deadline: Instant) -> Result<Self, Broken> {
         let stream = dialer.dial(Http::Two, deadline).await?;
         let fault = stream.fault();
@@ -66,7 +66,7 @@ impl Connection {
         })
     }
 
-    /// The time since it was opened.
+    /// Returns the time since it was opened.
     pub(super) fn age(&self) -> Duration {
         self.opened.elapsed()
     }
@@ -74,7 +74,7 @@ impl Connection {
     /// Makes one call.
     pub(super) async fn call(&mut self, call: &Call<'_>) -> Result<Answer, Failed> {
         let answer = self.try_call(call).await;
-        // What the stream has seen says more than what h2 makes of it.
+        // A fault of the stream says more than the error that h2 makes of it.
         answer.map_err(|failed| Failed {
             broken: failed.broken.behind(&self.fault),
             ..failed
@@ -103,13 +103,13 @@ impl Connection {
     }
 }
 
-/// The connection, and what its stream notices on the way.
+/// The connection over a stream that notices SETTINGS.
 type Http2 = h2::client::Connection<Greeting<Fair<Stream>>, Bytes>;
 
 /// Runs the connection until it ends or its owner has dropped it.
 async fn drive(mut connection: Http2, closed: oneshot::Receiver<()>) {
     tokio::select! {
-        // How it ended is seen by the call that uses it.
+        // The call that uses the connection reports how it ended.
         _ = &mut connection => {}
         _ = closed => {
             let _ = time::timeout(CLOSE, connection).await;

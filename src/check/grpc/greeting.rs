@@ -1,5 +1,6 @@
-//! Notices the peer's first frame, which HTTP/2 demands to be SETTINGS: until it has
-//! come, something accepted the connection and nobody is known to be at home.
+//! Notices the peer's first frame, which must be SETTINGS in HTTP/2.
+//!
+//! Until SETTINGS arrive, the port is open but no HTTP/2 server has answered.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +15,12 @@ use crate::net::stage::Stage;
 #[derive(Debug)]
 pub(super) struct Greeting<S> {
     stream: S,
-    /// How many bytes of the first frame have come.
+    /// The number of bytes of the first frame that have arrived.
     come: usize,
     stage: watch::Sender<Stage>,
 }
 
-/// Where a frame's head has its type, and the type of SETTINGS.
+/// The position of the type in a frame's head, and the type of SETTINGS.
 const SETTINGS: (usize, u8) = (3, 4);
 
 // === impl Greeting ===

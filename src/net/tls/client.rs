@@ -1,4 +1,4 @@
-//! Handshakes with one service, by files that are re-read when they change.
+//! The TLS client of one service, which reads its files again when they change.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::net::tls::options::Options;
 use crate::net::tls::refusal::Facts;
 use crate::text::Excerpt;
 
-/// TLS to one service.
+/// The TLS client of one service.
 #[derive(Debug)]
 pub struct Tls {
     name: ServerName<'static>,
@@ -26,13 +26,13 @@ pub struct Tls {
     current: Mutex<Current>,
 }
 
-/// What the files said when they were last good.
+/// The configurations of the latest files that could be used.
 #[derive(Debug)]
 struct Current {
-    /// The versions last looked at, good or not.
+    /// The versions of the files that were read last, good or bad.
     stamps: Stamps,
     configs: Configs,
-    /// Whether a newer version was no good, which is said once.
+    /// Records whether a warning about newer files has been logged.
     outdated: bool,
 }
 
@@ -45,12 +45,13 @@ struct Configs {
 // === impl Tls ===
 
 impl Tls {
-    /// Reads the files, if the options ask for TLS. The name is expected in the service's
+    /// Reads the files, if the options ask for TLS. `certificate_name` is expected in the service's
     /// certificate unless the options name another.
     ///
     /// # Errors
     ///
-    /// [`InvalidTls`]: later on a bad file is only warned about.
+    /// Returns [`InvalidTls`] for a file that cannot be used. Later, a bad file only causes a
+    /// warning.
     pub fn new(options: &Options, certificate_name: &str) -> Result<Option<Self>, InvalidTls> {
         if !options.tls {
             return Ok(None);
@@ -75,11 +76,11 @@ impl Tls {
         }))
     }
 
-    /// Shakes hands. The caller bounds the time.
+    /// Performs the TLS handshake. The caller bounds the time.
     ///
     /// # Errors
     ///
-    /// What is wrong at either end; or a connection that was closed meanwhile.
+    /// Returns the fault at either end, or that the connection was closed meanwhile.
     pub async fn secure(&self, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
         let configs = self.configs();
         let config = match http {
@@ -88,8 +89,8 @@ impl Tls {
         };
         let connect = TlsConnector::from(config).connect(self.name.clone(), io);
         match connect.await {
-            // Whether a protocol was selected does not matter: a server that does not
-            // know ALPN (go-micro's server.TLSConfig) speaks what it speaks.
+            // The selected protocol does not matter, because a server that does not know ALPN
+            // (go-micro's server.TLSConfig) uses its own protocol anyway.
             Ok(stream) => {
                 let facts = Arc::clone(&self.facts);
                 let explain = move |error: &io::Error| tls_error(error).map(|e| facts.explain(e));
@@ -104,21 +105,21 @@ impl Tls {
         }
     }
 
-    /// Whether a file has changed since the last handshake began.
+    /// Returns true if a file has changed since the last handshake began.
     pub fn has_changed(&self) -> bool {
         self.lock().stamps != self.files.stamps()
     }
 
-    /// Until when the service's certificate is valid, by the latest handshake that came
-    /// to one.
+    /// Returns the end of validity of the service's certificate, from the latest handshake that got
+    /// so far.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         self.files.shown().until()
     }
 
-    /// What the files say, or said when they were last good.
+    /// Returns the configurations of the files, or of the latest files that could be used.
     fn configs(&self) -> Configs {
         let mut current = self.lock();
-        // Before reading: a change in between is seen at the next handshake.
+        // The versions are taken before reading: the next handshake notices a change in between.
         let stamps = self.files.stamps();
         if stamps != current.stamps {
             current.stamps = stamps;
@@ -144,7 +145,7 @@ impl Tls {
     }
 }
 
-/// The TLS error inside; `None` if the connection failed below it.
+/// Returns the TLS error inside; `None` if the connection failed below it.
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

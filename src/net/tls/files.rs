@@ -1,4 +1,4 @@
-//! The files of TLS: PEM to a configuration, and whether they have changed.
+//! The files of TLS: reads PEM into a configuration, and notices changes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,11 +15,11 @@ use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
 use crate::net::tls::verifier::{Shown, Verifier};
 
-/// What a configuration is read from.
+/// The files and settings that a configuration is made from.
 #[derive(Debug)]
 pub(super) struct Files {
     trust: Trust,
-    /// Certificate and key.
+    /// The paths of the certificate and of the key.
     client: Option<(PathBuf, PathBuf)>,
     provider: Arc<CryptoProvider>,
     shown: Shown,
@@ -28,13 +28,13 @@ pub(super) struct Files {
 #[derive(Debug)]
 enum Trust {
     Anyone,
-    /// Read once: the image does not change under a running process.
+    /// The system's authorities, read once: the image does not change under a running process.
     System(Arc<RootCertStore>),
     File(PathBuf),
 }
 
-/// What tells one version of a file from the next. Kubernetes swaps a symlink above
-/// it, which gives another inode; a write in place moves the time of change.
+/// The version of a file. Kubernetes swaps a symlink above the file, which gives another inode. A
+/// write in place changes the time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Stamp {
     device: u64,
@@ -43,7 +43,7 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-/// Those of all files, `None` for one that is not there.
+/// The versions of all files, `None` for a file that does not exist.
 pub(super) type Stamps = [Option<Stamp>; 3];
 
 const CA: &str = "tls_ca_cert";
@@ -70,7 +70,7 @@ impl Files {
         })
     }
 
-    /// What the service has shown to all that was read.
+    /// Returns the expiry of the certificate that the service presented last.
     pub(super) fn shown(&self) -> &Shown {
         &self.shown
     }
@@ -79,7 +79,7 @@ impl Files {
         self.client.is_some()
     }
 
-    /// The versions that [`Self::read`] would read.
+    /// Returns the versions of the files that [`Self::read`] would read.
     pub(super) fn stamps(&self) -> Stamps {
         let ca = match &self.trust {
             Trust::File(path) => stamp(path),
@@ -93,7 +93,7 @@ impl Files {
         ]
     }
 
-    /// Reads all files.
+    /// Reads all files into a configuration.
     pub(super) fn read(&self) -> Result<ClientConfig, InvalidTls> {
         let setup = |error: rustls::Error| InvalidTls::Setup(error.to_string());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -112,8 +112,8 @@ impl Files {
                     .map_err(|error| refuse(KEY, key, key_error(&error, cert)))?
             }
         };
-        // A resumed session is not verified again: an expired certificate would stay
-        // unseen for as long as the service takes its tickets.
+        // A resumed session is not verified again, so an expired certificate would stay unnoticed
+        // for as long as the service takes its tickets.
         config.resumption = Resumption::disabled();
         Ok(config)
     }

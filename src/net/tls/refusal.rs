@@ -1,4 +1,4 @@
-//! What went wrong with TLS, in an operator's words.
+//! Explains errors of TLS to an operator.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,19 +9,19 @@ use crate::net::no_connection::{Http, NoConnection};
 use crate::net::tls::verifier;
 use crate::text::Excerpt;
 
-/// What the words depend on.
+/// The parts of the configuration that the texts of errors depend on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Facts {
     /// The name expected in the certificate.
     pub(super) name: String,
-    /// Whether a client certificate was there to be shown.
+    /// Records whether a client certificate is configured.
     pub(super) client_certificate: bool,
 }
 
 // === impl Facts ===
 
 impl Facts {
-    /// What an error of a handshake means.
+    /// Converts an error of a handshake.
     pub(super) fn no_connection(&self, error: &Error, http: Http) -> NoConnection {
         match error {
             Error::AlertReceived(Alert::NoApplicationProtocol) | Error::NoApplicationProtocol => {
@@ -31,7 +31,7 @@ impl Facts {
         }
     }
 
-    /// The same in words, during the handshake or after it.
+    /// Explains an error, during the handshake or after it.
     pub(super) fn explain(&self, error: &Error) -> Excerpt {
         match error {
             Error::InvalidCertificate(why) => self.certificate(why, error),
@@ -107,7 +107,7 @@ fn utc(time: UnixTime) -> humantime::Rfc3339Timestamp {
     humantime::format_rfc3339_seconds(time)
 }
 
-/// webpki gives names as `DnsName("greeter")` and `IpAddress(10.0.0.7)`.
+/// Returns the bare name. webpki gives names as `DnsName("greeter")` and `IpAddress(10.0.0.7)`.
 fn named(presented: &str) -> &str {
     let inner = presented
         .strip_suffix(')')
