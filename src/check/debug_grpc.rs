@@ -13,7 +13,7 @@ use crate::check::verdict::Verdict;
 use crate::debug::pb::HealthResponse;
 
 /// The name of the checked method in messages.
-pub const ASKED: &str = "Debug.Health";
+pub const NAME: &str = "Debug.Health";
 
 /// The request: empty, because no generation reads its one field.
 pub const REQUEST: Bytes = Bytes::new();
@@ -54,7 +54,7 @@ pub fn verdict(answer: &Answer) -> Verdict {
                 "a message that is not a HealthResponse".into(),
             )),
         },
-        Code::Unimplemented => Err(Unhealthy::NoDebug(ASKED)),
+        Code::Unimplemented => Err(Unhealthy::NoDebug(NAME)),
         code => Err(refusal(code, &micro_error::describe(&answer.text))),
     }
 }
@@ -127,7 +127,7 @@ mod tests {
             ),
             (
                 answer(Code::Unimplemented, "unknown service Debug", b""),
-                Err(Unhealthy::NoDebug(ASKED)),
+                Err(Unhealthy::NoDebug(NAME)),
             ),
             (
                 answer(Code::Unavailable, db_down, b""),

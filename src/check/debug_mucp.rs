@@ -27,7 +27,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Calls `Debug.Health` once. The caller bounds the time; dropping the future closes the
 /// connection.
-pub async fn ask(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Answer {
+pub async fn call(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Answer {
     let mut stream = match dialer.dial(Http::One, deadline).await {
         Ok(stream) => stream,
         Err(NoConnection::Unreachable(text)) => {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::check::options::{Options, ServerName};
 
-    fn asked(metadata: &[&str], server_name: &str) -> String {
+    fn request_text(metadata: &[&str], server_name: &str) -> String {
         let address = "localhost:9091".parse().unwrap();
         let mut options = Options::new(ServerName(server_name.to_owned()), address);
         options.metadata = metadata.iter().map(|pair| pair.parse().unwrap()).collect();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn metadata_becomes_headers() {
-        let request = asked(&["Authorization=Bearer x", "team=a", "team=b"], "greeter");
+        let request = request_text(&["Authorization=Bearer x", "team=a", "team=b"], "greeter");
         assert!(
             request.contains("\r\nauthorization: Bearer x\r\nteam: a\r\nteam: b\r\n\r\n{"),
             "{request}"
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn asks_in_both_header_families() {
-        let request = asked(&[], "greeter");
+        let request = request_text(&[], "greeter");
         assert_eq!(
             request,
             "POST / HTTP/1.1\r\nHost: localhost:9091\r\nUser-Agent: micro-health/0.1.0\r\nContent-Length: 48\r\n\
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_smuggle_a_header() {
-        let request = asked(&[], "a\r\nMicro-Topic: x");
+        let request = request_text(&[], "a\r\nMicro-Topic: x");
         assert!(
             !request.contains("Topic") && !request.contains("Micro-Service"),
             "{request}"

@@ -16,10 +16,10 @@ use tokio::time::{self, Instant};
 use tracing::debug;
 
 use super::backend::Backend;
-use super::joined::{InFlight, Joined};
 use super::options::Options;
 use super::policy::{self, EndpointCheck};
 use super::row::Row;
+use super::single_flight::{Run, SingleFlight};
 use super::unhealthy::Unhealthy;
 use super::verdict::{Check, Verdict};
 use crate::net::address::{Address, Host};
@@ -52,7 +52,7 @@ pub struct Group {
 struct Member {
     address: SocketAddr,
     backend: Backend,
-    in_flight: Joined<Arc<Check>>,
+    in_flight: SingleFlight<Arc<Check>>,
     /// The code that was logged last, because only a change is logged.
     logged: Mutex<Option<&'static str>>,
 }
@@ -93,7 +93,7 @@ impl Group {
         let kept = lock(&self.kept);
         let expiries = kept
             .values()
-            .filter_map(|it| it.backend.certificate_expiry());
+            .filter_map(|member| member.backend.certificate_expiry());
         expiries.min()
     }
 
@@ -126,9 +126,9 @@ impl Group {
             Err(invalid) => return Err(Unhealthy::Tls(invalid.to_string().into())),
         };
         let mut rows: Vec<_> = considered.iter().map(|endpoint| row(endpoint)).collect();
-        let mut asked: Vec<EndpointCheck> = Vec::new();
+        let mut results: Vec<EndpointCheck> = Vec::new();
         let checks = members.iter().enumerate();
-        let checks: Vec<_> = checks.map(checked).collect();
+        let checks: Vec<_> = checks.map(check_member).collect();
         let mut checks = stream::iter(checks).buffer_unordered(AT_ONCE);
         let needed = policy.require.needed(considered.len());
         let mut healthy = 0;
@@ -137,7 +137,7 @@ impl Group {
                 Ok(Some((place, check))) => {
                     healthy += usize::from(check.verdict.is_ok());
                     rows[place].observe(&check.verdict, check.took);
-                    asked.push(found(&rows[place], &check));
+                    results.push(endpoint_check(&rows[place], &check));
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -147,7 +147,7 @@ impl Group {
                             let verdict = Err(Unhealthy::Deadline(timeout, reached));
                             row.observe(&verdict, timeout);
                             let address = row.address.clone();
-                            asked.push(EndpointCheck {
+                            results.push(EndpointCheck {
                                 address,
                                 verdict,
                                 reached,
@@ -159,16 +159,17 @@ impl Group {
             }
         }
         *lock(&self.rows) = rows;
-        asked.sort_by_key(|asked| asked.address.parse::<SocketAddr>().ok());
-        policy::verdict(policy.require, considered.len(), &asked)
+        results.sort_by_key(|check| check.address.parse::<SocketAddr>().ok());
+        policy::verdict(policy.require, considered.len(), &results)
     }
 
     /// Returns one member for each endpoint, and drops those of endpoints that are gone.
     fn members(&self, considered: &[&Endpoint]) -> Result<Vec<Arc<Member>>, InvalidTls> {
         let mut kept = lock(&self.kept);
         // The endpoints are in the order of their addresses.
-        let place =
-            |address: &SocketAddr| considered.binary_search_by_key(address, |it| it.address);
+        let place = |address: &SocketAddr| {
+            considered.binary_search_by_key(address, |endpoint| endpoint.address)
+        };
         kept.retain(|address, _| place(address).is_ok());
         let mut members = Vec::with_capacity(considered.len());
         for endpoint in considered {
@@ -192,12 +193,12 @@ impl Member {
         Ok(Self {
             address,
             backend: Backend::new(options, endpoint, None)?,
-            in_flight: Joined::default(),
+            in_flight: SingleFlight::default(),
             logged: Mutex::default(),
         })
     }
 
-    fn check(self: &Arc<Self>) -> InFlight<Arc<Check>> {
+    fn check(self: &Arc<Self>) -> Run<Arc<Check>> {
         self.in_flight.join(|| {
             let member = Arc::clone(self);
             async move {
@@ -217,7 +218,7 @@ impl Member {
     }
 }
 
-async fn checked((place, member): (usize, &Arc<Member>)) -> (usize, Arc<Check>) {
+async fn check_member((place, member): (usize, &Arc<Member>)) -> (usize, Arc<Check>) {
     (place, member.check().await)
 }
 
@@ -232,7 +233,7 @@ fn row(endpoint: &Endpoint) -> Row {
     }
 }
 
-fn found(row: &Row, check: &Check) -> EndpointCheck {
+fn endpoint_check(row: &Row, check: &Check) -> EndpointCheck {
     EndpointCheck {
         address: row.address.clone(),
         verdict: check.verdict.clone(),

@@ -8,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use self::answer::Answer;
-use self::call::{Broken, Call};
-use self::connection::{Connection, Failed};
+use self::call::{Call, CallError};
+use self::connection::{CallFailure, Connection};
 
 pub mod answer;
 pub mod call;
 mod connection;
-mod greeting;
+mod settings_detector;
 
 /// The gRPC client of one target, which reuses its connection.
 #[derive(Debug)]
@@ -53,25 +53,29 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns a [`Broken`]. After it, or when this future is dropped, the next call dials anew.
-    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, Broken> {
+    /// Returns a [`CallError`]. After it, or when this future is dropped, the next call dials anew.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, CallError> {
         let kept = self.lock().take();
         // A connection that is too old is closed by being dropped.
         if let Some(connection) = kept.filter(|kept| kept.age() < self.max_age) {
             match self.call_on(connection, call).await {
-                Err(Failed {
+                Err(CallFailure {
                     unprocessed: true, ..
                 }) => {}
-                result => return result.map_err(|failed| failed.broken),
+                result => return result.map_err(|failure| failure.error),
             }
         }
         let connection = Connection::open(call.dialer, call.deadline).await?;
         self.call_on(connection, call)
             .await
-            .map_err(|failed| failed.broken)
+            .map_err(|failure| failure.error)
     }
 
-    async fn call_on(&self, mut connection: Connection, call: &Call<'_>) -> Result<Answer, Failed> {
+    async fn call_on(
+        &self,
+        mut connection: Connection,
+        call: &Call<'_>,
+    ) -> Result<Answer, CallFailure> {
         let answer = connection.call(call).await?;
         *self.lock() = Some(connection);
         Ok(answer)

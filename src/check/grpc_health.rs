@@ -15,7 +15,7 @@ use crate::check::unhealthy::Unhealthy;
 use crate::check::verdict::Verdict;
 
 /// The name of the checked service in messages.
-pub const ASKED: &str = "grpc.health.v1.Health";
+pub const NAME: &str = "grpc.health.v1.Health";
 
 /// Returns the path of the method.
 pub fn path() -> PathAndQuery {
@@ -49,7 +49,7 @@ pub fn verdict(answer: &Answer, service: &str) -> Verdict {
             )),
         },
         Code::NotFound => Err(Unhealthy::UnknownService(service.to_owned())),
-        Code::Unimplemented => Err(Unhealthy::NoDebug(ASKED)),
+        Code::Unimplemented => Err(Unhealthy::NoDebug(NAME)),
         code => Err(refusal(code, &answer.text)),
     }
 }
@@ -87,7 +87,7 @@ mod tests {
             ),
             (
                 answer(Code::Unimplemented, b""),
-                Err(Unhealthy::NoDebug(ASKED)),
+                Err(Unhealthy::NoDebug(NAME)),
             ),
             (
                 answer(Code::PermissionDenied, b""),

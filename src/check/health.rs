@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_never_seen_before_rises_as_well() {
+    fn an_unknown_service_needs_rise_checks_too() {
         //                        checks       verdicts
         assert_eq!(verdicts(3, 1, "+++-"), "..hu");
         assert_eq!(verdicts(3, 3, "++-+++"), "..u..h");

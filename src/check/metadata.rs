@@ -138,12 +138,12 @@ impl Metadata {
             }
             _ => {}
         }
-        if let Some(reserved) = RESERVED.into_iter().find(|it| name == *it) {
+        if let Some(reserved) = RESERVED.into_iter().find(|reserved| name == *reserved) {
             return Err(InvalidMetadata::Reserved(reserved));
         }
         if let Some(family) = RESERVED_FAMILIES
             .into_iter()
-            .find(|it| name.starts_with(it))
+            .find(|family| name.starts_with(family))
         {
             return Err(InvalidMetadata::Family(family));
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_that_would_not_is_refused_with_the_reason() {
+    fn other_metadata_is_refused_with_the_reason() {
         for (text, expected) in [
             ("token", "expected name=value, such as authorization=token"),
             ("=x", "the name is empty"),

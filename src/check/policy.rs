@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::verdict::Verdict;
-use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::check::unhealthy::{FailureStep, Unhealthy};
 use crate::net::stage::Stage;
 
 /// The endpoints to check, and the number of them that must be healthy.
@@ -47,7 +47,7 @@ pub enum Require {
 
 /// The reason why a text is not a [`Require`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected any, all, a number from 1 on, or a share from 1% to 100%")]
+#[error("expected any, all, a number of 1 or more, or a share from 1% to 100%")]
 pub struct InvalidRequire;
 
 /// The check of one endpoint.
@@ -66,26 +66,30 @@ pub struct EndpointCheck {
 /// # Errors
 ///
 /// Returns [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] if there are none.
-pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> Verdict {
-    let healthy = asked.iter().filter(|asked| asked.verdict.is_ok()).count();
+pub fn verdict(require: Require, considered: usize, checks: &[EndpointCheck]) -> Verdict {
+    let healthy = checks.iter().filter(|check| check.verdict.is_ok()).count();
     let needed = require.needed(considered);
     if healthy >= needed {
         return Ok(());
     }
-    let failed = asked.iter().filter_map(|asked| {
-        let unhealthy = asked.verdict.as_ref().err()?;
-        Some((rank(unhealthy.failed(asked.reached)), asked, unhealthy))
+    let failed = checks.iter().filter_map(|check| {
+        let unhealthy = check.verdict.as_ref().err()?;
+        Some((
+            rank(unhealthy.failure_step(check.reached)),
+            check,
+            unhealthy,
+        ))
     });
     // Of several with the same rank the first is taken; the addresses are in order.
     let worst = failed.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
     Err(match worst {
-        Some((_, asked, unhealthy)) => Unhealthy::TooFew {
+        Some((_, check, unhealthy)) => Unhealthy::TooFew {
             healthy,
             considered,
             needed,
-            address: asked.address.clone(),
+            address: check.address.clone(),
             worst: Box::new(unhealthy.clone()),
-            reached: asked.reached,
+            reached: check.reached,
         },
         None => Unhealthy::NoEndpoints(
             format!("{considered} endpoints, and --require={require} needs {needed}").into(),
@@ -93,12 +97,12 @@ pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> 
     })
 }
 
-fn rank(failed: Failed) -> u8 {
-    match failed {
-        Failed::Connect => 0,
-        Failed::Settings => 1,
-        Failed::Call => 2,
-        Failed::Unhealthy => 3,
+fn rank(step: FailureStep) -> u8 {
+    match step {
+        FailureStep::Connect => 0,
+        FailureStep::Settings => 1,
+        FailureStep::Call => 2,
+        FailureStep::Unhealthy => 3,
     }
 }
 
@@ -158,8 +162,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn asked(verdicts: &[Verdict]) -> Vec<EndpointCheck> {
-        let asked = verdicts
+    fn checks(verdicts: &[Verdict]) -> Vec<EndpointCheck> {
+        let checks = verdicts
             .iter()
             .zip(1..)
             .map(|(verdict, number)| EndpointCheck {
@@ -170,7 +174,7 @@ mod tests {
                     _ => Stage::Waiting,
                 },
             });
-        asked.collect()
+        checks.collect()
     }
 
     fn refusing() -> Verdict {
@@ -183,20 +187,20 @@ mod tests {
 
     /// The exit code of `health probe`; 0 is healthy.
     fn code(text: &str, verdicts: &[Verdict]) -> u8 {
-        let verdict = verdict(require(text), verdicts.len(), &asked(verdicts));
+        let verdict = verdict(require(text), verdicts.len(), &checks(verdicts));
         // The stage that the group itself reached has no influence.
         verdict.map_or_else(
-            |unhealthy| match unhealthy.failed(Stage::Resolving) {
-                Failed::Connect => 2,
-                Failed::Settings | Failed::Call => 3,
-                Failed::Unhealthy => 4,
+            |unhealthy| match unhealthy.failure_step(Stage::Resolving) {
+                FailureStep::Connect => 2,
+                FailureStep::Settings | FailureStep::Call => 3,
+                FailureStep::Unhealthy => 4,
             },
             |()| 0,
         )
     }
 
     #[test]
-    fn the_acceptance_example_exits() {
+    fn each_requirement_has_its_exit_code() {
         let three = [Ok(()), not_serving(), refusing()];
         for (text, expected) in [
             ("any", 0),
@@ -220,7 +224,7 @@ mod tests {
     #[test]
     fn too_few_says_how_many_and_the_worst_of_them() {
         let three = [refusing(), Ok(()), not_serving()];
-        let unhealthy = verdict(Require::All, 3, &asked(&three)).unwrap_err();
+        let unhealthy = verdict(Require::All, 3, &checks(&three)).unwrap_err();
         assert_eq!(
             unhealthy.to_string(),
             "1 of 3 endpoints are healthy, 3 needed; 10.0.0.3:80: service reports NOT_SERVING"

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::check::verdict::{Check, HEALTHY};
 
 /// The number of checks that are kept for the plot: ten minutes of a probe every five seconds.
-pub const KEPT: usize = 120;
+pub const HISTORY_LENGTH: usize = 120;
 
 /// The upper bounds of the duration histogram, in seconds: from a kept connection on loopback to
 /// twice the kubelet's default timeout.
@@ -74,7 +74,7 @@ impl Record {
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound);
         self.durations[bucket.unwrap_or(BUCKETS.len())] += 1;
         self.total += check.took;
-        if self.history.len() == KEPT {
+        if self.history.len() == HISTORY_LENGTH {
             self.history.pop_front();
         }
         self.history.push_back(Sample {
@@ -134,7 +134,7 @@ mod tests {
         for second in 0..1000 {
             record.observe(&check(second, Ok(())));
         }
-        assert_eq!(record.history.len(), KEPT);
+        assert_eq!(record.history.len(), HISTORY_LENGTH);
         assert_eq!(record.results, [("ok", 1000)]);
     }
 }

@@ -31,7 +31,7 @@ pub enum InvalidServerAddress {
     /// The image with the tag `slim` knows no API server.
     #[cfg(not(feature = "kubernetes"))]
     #[error(
-        "this build finds no Services: take one with the feature kubernetes, or the image's tag full"
+        "this build cannot find Services; use one with the feature kubernetes, or the image's tag full"
     )]
     Service,
 }

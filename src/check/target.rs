@@ -11,11 +11,11 @@ use tracing::{info, warn};
 use super::backend::Backend;
 #[cfg(feature = "kubernetes")]
 use super::group::Group;
-use super::joined::{InFlight, Joined};
 use super::options::{Options, Protocol};
 use super::record::Record;
 use super::row::Row;
 use super::server_address::ServerAddress;
+use super::single_flight::{Run, SingleFlight};
 use super::verdict::{Check, Verdict};
 use crate::net::stage::Stage;
 use crate::net::tls::InvalidTls;
@@ -28,7 +28,7 @@ pub struct Target {
     options: Arc<Options>,
     cache: Duration,
     backends: Backends,
-    in_flight: Joined<Arc<Check>>,
+    in_flight: SingleFlight<Arc<Check>>,
     record: Mutex<Record>,
 }
 
@@ -93,7 +93,7 @@ impl Target {
             options,
             cache: settings.cache,
             backends,
-            in_flight: Joined::default(),
+            in_flight: SingleFlight::default(),
             record: Mutex::default(),
         }))
     }
@@ -189,7 +189,7 @@ impl Target {
         (latest.finished.elapsed() <= self.cache).then_some(latest)
     }
 
-    fn join(self: &Arc<Self>) -> InFlight<Arc<Check>> {
+    fn join(self: &Arc<Self>) -> Run<Arc<Check>> {
         self.in_flight.join(|| {
             let target = Arc::clone(self);
             async move { target.run().await }

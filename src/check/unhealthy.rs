@@ -12,7 +12,7 @@
 //! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
 //! | `no_endpoints`    | 503            | 2              | a Service without an endpoint to check              |
 //!
-//! 2 or 3 depends on whether there was a connection. [`Unhealthy::failed`] decides, and the codes
+//! 2 or 3 depends on whether there was a connection. [`Unhealthy::failure_step`] decides, and the codes
 //! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service have the reason
 //! of the worst endpoint.
 
@@ -58,11 +58,11 @@ pub enum Unhealthy {
     Denied(Excerpt),
 
     /// An answer that is neither go-micro's nor gRPC's.
-    #[error("not an answer of the expected protocol: {0}")]
+    #[error("the answer is not of the expected protocol: {0}")]
     Protocol(Excerpt),
 
     /// A Service without an endpoint to check, or whose endpoints are not known.
-    #[error("no endpoint to ask: {0}")]
+    #[error("no endpoint to check: {0}")]
     NoEndpoints(Excerpt),
 
     /// A Service with too few healthy endpoints.
@@ -85,7 +85,7 @@ pub enum Unhealthy {
 
 /// The step at which a check failed, which decides the exit codes of the tools.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Failed {
+pub enum FailureStep {
     /// No connection was accepted, or TLS failed on it.
     Connect,
     /// A connection was accepted, and its server sent no SETTINGS: it does not speak HTTP/2.
@@ -187,19 +187,19 @@ impl Unhealthy {
 
 impl Unhealthy {
     /// Returns the step at which the check failed, given the stage that it reached.
-    pub fn failed(&self, reached: Stage) -> Failed {
+    pub fn failure_step(&self, reached: Stage) -> FailureStep {
         match self {
-            Self::NotServing(_) => Failed::Unhealthy,
+            Self::NotServing(_) => FailureStep::Unhealthy,
             Self::Failing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
-                Failed::Call
+                FailureStep::Call
             }
             // gRPC's own connection includes the handshake.
-            Self::Tls(_) | Self::NoEndpoints(_) => Failed::Connect,
-            Self::TooFew { worst, reached, .. } => worst.failed(*reached),
+            Self::Tls(_) | Self::NoEndpoints(_) => FailureStep::Connect,
+            Self::TooFew { worst, reached, .. } => worst.failure_step(*reached),
             Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
-                Stage::Resolving | Stage::Connecting | Stage::ShakingHands => Failed::Connect,
-                Stage::Greeting => Failed::Settings,
-                Stage::Waiting => Failed::Call,
+                Stage::Resolving | Stage::Connecting | Stage::TlsHandshake => FailureStep::Connect,
+                Stage::AwaitingSettings => FailureStep::Settings,
+                Stage::Waiting => FailureStep::Call,
             },
         }
     }
@@ -245,33 +245,49 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_without_an_answer_is_where_it_stopped() {
-        use Stage::{Connecting, Greeting, Resolving, Waiting};
+    fn a_failure_without_an_answer_depends_on_the_stage() {
+        use Stage::{AwaitingSettings, Connecting, Resolving, Waiting};
         let deadline = Unhealthy::Deadline(Duration::from_secs(1), Waiting);
         for (unhealthy, reached, expected) in [
             (
                 Unhealthy::NotServing("x".into()),
                 Waiting,
-                Failed::Unhealthy,
+                FailureStep::Unhealthy,
             ),
-            (Unhealthy::Failing("x".into()), Waiting, Failed::Call),
-            (Unhealthy::NoDebug("x"), Waiting, Failed::Call),
-            (Unhealthy::UnknownService("x".into()), Waiting, Failed::Call),
-            (Unhealthy::Denied("x".into()), Waiting, Failed::Call),
-            (deadline.clone(), Resolving, Failed::Connect),
-            (deadline.clone(), Connecting, Failed::Connect),
-            (deadline.clone(), Greeting, Failed::Settings),
-            (deadline, Waiting, Failed::Call),
+            (Unhealthy::Failing("x".into()), Waiting, FailureStep::Call),
+            (Unhealthy::NoDebug("x"), Waiting, FailureStep::Call),
+            (
+                Unhealthy::UnknownService("x".into()),
+                Waiting,
+                FailureStep::Call,
+            ),
+            (Unhealthy::Denied("x".into()), Waiting, FailureStep::Call),
+            (deadline.clone(), Resolving, FailureStep::Connect),
+            (deadline.clone(), Connecting, FailureStep::Connect),
+            (deadline.clone(), AwaitingSettings, FailureStep::Settings),
+            (deadline, Waiting, FailureStep::Call),
             (
                 Unhealthy::Unreachable("x".into()),
                 Connecting,
-                Failed::Connect,
+                FailureStep::Connect,
             ),
-            (Unhealthy::Unreachable("x".into()), Waiting, Failed::Call),
-            (Unhealthy::Protocol("x".into()), Greeting, Failed::Settings),
-            (Unhealthy::Protocol("x".into()), Waiting, Failed::Call),
+            (
+                Unhealthy::Unreachable("x".into()),
+                Waiting,
+                FailureStep::Call,
+            ),
+            (
+                Unhealthy::Protocol("x".into()),
+                AwaitingSettings,
+                FailureStep::Settings,
+            ),
+            (Unhealthy::Protocol("x".into()), Waiting, FailureStep::Call),
         ] {
-            assert_eq!(unhealthy.failed(reached), expected, "{unhealthy} {reached}");
+            assert_eq!(
+                unhealthy.failure_step(reached),
+                expected,
+                "{unhealthy} {reached}"
+            );
         }
     }
 }

@@ -27,7 +27,7 @@ const SHARED: [(&str, &str); 9] = [
 
 /// The flags that the environment adds to argv.
 #[derive(Debug, Default)]
-pub struct FromEnv {
+pub struct EnvFlags {
     /// `--flag=value` for each variable in use.
     pub argv: Vec<OsString>,
     /// The flags in `argv` and the variables they came from.
@@ -74,7 +74,7 @@ pub fn read(
     argv: &[OsString],
     check: fn(flag: &str, value: &str) -> Result<(), String>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> FromEnv {
+) -> EnvFlags {
     let given = |flag: &str| {
         argv.iter().any(|text| {
             let text = text.to_string_lossy();
@@ -86,7 +86,7 @@ pub fn read(
                 == Some(flag)
         })
     };
-    let mut from_env = FromEnv::default();
+    let mut from_env = EnvFlags::default();
     for arg in command.get_arguments() {
         let Some(flag) = arg.get_long() else {
             continue;

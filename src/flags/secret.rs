@@ -16,13 +16,13 @@ pub(crate) const FLAGS: [&str; 6] = [
 pub(super) const HIDDEN: &str = "(not shown)";
 
 /// Returns true if the value of this flag can hold a secret.
-pub(super) fn is_in(flag: &str) -> bool {
+pub(super) fn is_secret_flag(flag: &str) -> bool {
     FLAGS.contains(&flag)
 }
 
 /// Returns true if an argument is such a flag, in clap's spelling.
-pub(super) fn is_given(argument: &OsStr) -> bool {
+pub(super) fn is_secret_argument(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     let flag = text.strip_prefix("--").unwrap_or_default();
-    is_in(flag.split('=').next().unwrap_or_default())
+    is_secret_flag(flag.split('=').next().unwrap_or_default())
 }

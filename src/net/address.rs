@@ -47,7 +47,7 @@ pub enum InvalidAddress {
     )]
     Port(String),
     /// An IPv6 address stands outside brackets, where its port is ambiguous.
-    #[error("an IPv6 address stands in brackets, such as [::1]:9091")]
+    #[error("an IPv6 address needs brackets, such as [::1]:9091")]
     Brackets,
     /// The host has bytes that no host name has.
     #[error("{0:?} is not a host name; expected host:port such as localhost:9091")]
@@ -64,7 +64,7 @@ pub enum InvalidAddress {
 
 impl Address {
     /// Returns the addresses to dial, in order; `None` if a name must be resolved first.
-    pub fn dialled(&self) -> Option<Vec<SocketAddr>> {
+    pub fn dial_addresses(&self) -> Option<Vec<SocketAddr>> {
         let loopback = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -168,7 +168,7 @@ mod tests {
 
     fn dialled(text: &str) -> Vec<String> {
         let address = parse(text).unwrap();
-        address.dialled().map_or_else(
+        address.dial_addresses().map_or_else(
             || vec![format!("resolve {}", address.authority())],
             |addresses| addresses.iter().map(ToString::to_string).collect(),
         )
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_dials_what_it_says() {
+    fn other_hosts_are_dialled_as_given() {
         assert_eq!(dialled("10.0.0.7:80"), ["10.0.0.7:80"]);
         assert_eq!(dialled("[fd00::7]:80"), ["[fd00::7]:80"]);
         assert_eq!(
@@ -242,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn what_it_prints_it_reads(host in "[a-z][a-z0-9.-]{0,20}|[0-9]{1,3}\\.0\\.0\\.1|\\[::[0-9]\\]|", port in 1u16..) {
+        fn a_printed_address_parses_back(host in "[a-z][a-z0-9.-]{0,20}|[0-9]{1,3}\\.0\\.0\\.1|\\[::[0-9]\\]|", port in 1u16..) {
             if let Ok(address) = parse(&format!("{host}:{port}")) {
                 prop_assert_eq!(parse(&address.to_string()), Ok(address));
             }

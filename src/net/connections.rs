@@ -22,7 +22,7 @@ use tracing::{debug, error, warn};
 pub const LIMIT: usize = 256;
 
 /// The fewest connections at a time, however few descriptors there are.
-const LEAST: usize = 8;
+const MIN_LIMIT: usize = 8;
 
 /// The descriptors that connections never take: standard streams, epoll, signals, the listener, and
 /// the connections to the API server.
@@ -33,11 +33,11 @@ const RESERVED_PER_TARGET: usize = 2;
 
 /// The time that a new connection has to send a request, even in a flood. At [`LIMIT`] connections
 /// in that time, the kernel's queue of 4096 is still emptied within the kubelet's second.
-const TO_ASK: Duration = Duration::from_millis(50);
+const REQUEST_TIME: Duration = Duration::from_millis(50);
 
 /// The time that a new connection has to be answered, even in a flood. A thousand connections that
 /// wait for a hanging service are then through within the kubelet's second.
-const TO_ANSWER: Duration = Duration::from_millis(250);
+const ANSWER_TIME: Duration = Duration::from_millis(250);
 
 /// The wait after a failed accept when no connection can make room. Retrying at once would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ const ALL_REQUESTS: usize = LIMIT * REQUESTS;
 pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
     let reserved = RESERVED + RESERVED_PER_TARGET * targets;
     descriptors.map_or(LIMIT, |most| {
-        most.saturating_sub(reserved).clamp(LEAST, LIMIT)
+        most.saturating_sub(reserved).clamp(MIN_LIMIT, LIMIT)
     })
 }
 
@@ -66,18 +66,18 @@ pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
 pub struct Connections {
     limit: usize,
     tasks: JoinSet<()>,
-    open: HashMap<Id, Open>,
-    shared: Arc<Shared>,
+    open: HashMap<Id, OpenConnection>,
+    totals: Arc<Totals>,
     /// The time of the latest failed accept.
     failed: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenConnection {
     task: AbortHandle,
     client: IpAddr,
     activity: Arc<Activity>,
-    at: Instant,
+    opened: Instant,
 }
 
 /// The requests of one connection.
@@ -92,8 +92,8 @@ pub struct Activity {
     /// stream.
     requests: AtomicUsize,
     /// Records whether the connection ever sent a whole request head.
-    has_asked: AtomicBool,
-    shared: Arc<Shared>,
+    has_sent_request: AtomicBool,
+    totals: Arc<Totals>,
 }
 
 /// A request from its head to the end of its answer.
@@ -102,10 +102,10 @@ pub struct OpenRequest(Arc<Activity>);
 
 /// A guard held while a request is being answered. Without it the connection waits for its client.
 #[derive(Debug)]
-pub struct Answering(Arc<Activity>);
+pub struct PendingAnswer(Arc<Activity>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Totals {
     clock: AtomicU64,
     answering: AtomicUsize,
     requests: AtomicUsize,
@@ -121,7 +121,7 @@ impl Connections {
             limit,
             tasks: JoinSet::new(),
             open: HashMap::new(),
-            shared: Arc::default(),
+            totals: Arc::default(),
             failed: None,
         }
     }
@@ -132,25 +132,25 @@ impl Connections {
         F: Future<Output = ()> + Send + 'static,
     {
         let activity = Arc::new(Activity {
-            changed: AtomicU64::new(self.shared.tick()),
+            changed: AtomicU64::new(self.totals.tick()),
             answering: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
-            has_asked: AtomicBool::new(false),
-            shared: Arc::clone(&self.shared),
+            has_sent_request: AtomicBool::new(false),
+            totals: Arc::clone(&self.totals),
         });
         let task = self.tasks.spawn(serve(Arc::clone(&activity)));
-        let open = Open {
+        let open = OpenConnection {
             task,
             // A client is the same whether it came to an IPv4 or a dual-stack socket.
             client: client.to_canonical(),
             activity,
-            at: Instant::now(),
+            opened: Instant::now(),
         };
         self.open.insert(open.task.id(), open);
     }
 
     /// Waits until one more connection may be opened, and closes another if need be.
-    pub async fn room(&mut self) {
+    pub async fn wait_for_room(&mut self) {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.forget(done);
         }
@@ -170,7 +170,7 @@ impl Connections {
         let now = Instant::now();
         let before = self.failed.replace(now);
         if before.is_none_or(|before| now - before > ACCEPT_RECOVERED) {
-            warn!(%error, "Cannot accept a connection; closing those that have waited for their client the longest");
+            warn!(%error, "Cannot accept a connection; closing the connections that have waited longest for their client");
         }
         if !self.make_room().await {
             time::sleep(ACCEPT_BACKOFF).await;
@@ -181,24 +181,24 @@ impl Connections {
     /// then, or until an answer or a connection ends, because another may have to make room then.
     /// Returns false if there is no connection.
     async fn make_room(&mut self) -> bool {
-        let Some((id, may_close)) = self.first_to_go() else {
+        let Some((id, may_close)) = self.next_to_close() else {
             return false;
         };
         if may_close <= Instant::now() {
             self.close(id);
             return true;
         }
-        let shared = Arc::clone(&self.shared);
+        let totals = Arc::clone(&self.totals);
         tokio::select! {
             () = time::sleep_until(may_close) => {}
-            () = shared.answered.notified() => {}
+            () = totals.answered.notified() => {}
             Some(done) = self.tasks.join_next_with_id() => self.forget(done),
         }
         true
     }
 
     /// Waits until a connection has ended, and forever while there is none.
-    pub async fn ended(&mut self) {
+    pub async fn join_next(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(done) => self.forget(done),
             None => std::future::pending().await,
@@ -206,22 +206,22 @@ impl Connections {
     }
 
     /// Waits until no request is being answered.
-    pub fn quiet(&self) -> impl Future<Output = ()> + use<> {
-        let shared = Arc::clone(&self.shared);
+    pub fn wait_until_idle(&self) -> impl Future<Output = ()> + use<> {
+        let totals = Arc::clone(&self.totals);
         async move {
-            while shared.answering.load(Ordering::Relaxed) > 0 {
-                shared.answered.notified().await;
+            while totals.answering.load(Ordering::Relaxed) > 0 {
+                totals.answered.notified().await;
             }
         }
     }
 
     /// Returns the connection that makes room, and the earliest time for it.
-    fn first_to_go(&self) -> Option<(Id, Instant)> {
+    fn next_to_close(&self) -> Option<(Id, Instant)> {
         let mut held = HashMap::<IpAddr, usize>::new();
         for open in self.open.values() {
             *held.entry(open.client).or_default() += 1;
         }
-        let order = |open: &Open| {
+        let order = |open: &OpenConnection| {
             let fewest = usize::MAX - held.get(&open.client).copied().unwrap_or_default();
             let changed = open.activity.changed.load(Ordering::Relaxed);
             (open.activity.is_answering(), fewest, changed)
@@ -244,7 +244,7 @@ impl Connections {
             Ok((id, ())) => id,
             Err(error) => {
                 if error.is_panic() {
-                    error!("A connection ended in a panic: {error}");
+                    error!("A connection's task panicked; please report this line: {error}");
                 }
                 error.id()
             }
@@ -253,17 +253,17 @@ impl Connections {
     }
 }
 
-// === impl Open ===
+// === impl OpenConnection ===
 
-impl Open {
+impl OpenConnection {
     /// Returns the earliest time at which the connection may have to make room.
     fn may_close(&self) -> Instant {
         let time = if self.activity.is_answering() {
-            TO_ANSWER
+            ANSWER_TIME
         } else {
-            TO_ASK
+            REQUEST_TIME
         };
-        self.at + time
+        self.opened + time
     }
 }
 
@@ -273,19 +273,19 @@ impl Activity {
     /// Counts a request whose head has arrived. Returns `None` if the request is to be refused: the
     /// connection has its share, and all connections together have as many as the memory allows.
     pub fn open(self: &Arc<Self>) -> Option<OpenRequest> {
-        self.has_asked.store(true, Ordering::Relaxed);
-        let others = self.shared.requests.load(Ordering::Relaxed);
+        self.has_sent_request.store(true, Ordering::Relaxed);
+        let others = self.totals.requests.load(Ordering::Relaxed);
         if self.requests.load(Ordering::Relaxed) >= REQUESTS && others >= ALL_REQUESTS {
             return None;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        self.totals.requests.fetch_add(1, Ordering::Relaxed);
         Some(OpenRequest(Arc::clone(self)))
     }
 
     /// Returns true if the connection ever sent a whole request head.
-    pub fn has_asked(&self) -> bool {
-        self.has_asked.load(Ordering::Relaxed)
+    pub fn has_sent_request(&self) -> bool {
+        self.has_sent_request.load(Ordering::Relaxed)
     }
 
     fn is_answering(&self) -> bool {
@@ -297,15 +297,15 @@ impl Activity {
 
 impl OpenRequest {
     /// Marks the request as being answered, because every needed part of it has arrived.
-    pub fn answering(&self) -> Answering {
+    pub fn begin_answer(&self) -> PendingAnswer {
         let Self(activity) = self;
         if activity.answering.fetch_add(1, Ordering::Relaxed) == 0 {
             activity
                 .changed
-                .store(activity.shared.tick(), Ordering::Relaxed);
+                .store(activity.totals.tick(), Ordering::Relaxed);
         }
-        activity.shared.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(activity))
+        activity.totals.answering.fetch_add(1, Ordering::Relaxed);
+        PendingAnswer(Arc::clone(activity))
     }
 }
 
@@ -313,29 +313,29 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         let Self(activity) = self;
         activity.requests.fetch_sub(1, Ordering::Relaxed);
-        activity.shared.requests.fetch_sub(1, Ordering::Relaxed);
+        activity.totals.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-// === impl Answering ===
+// === impl PendingAnswer ===
 
-impl Drop for Answering {
+impl Drop for PendingAnswer {
     fn drop(&mut self) {
         let Self(activity) = self;
         // Over HTTP/2 the connection may have other requests that are still being answered.
         if activity.answering.fetch_sub(1, Ordering::Relaxed) == 1 {
             activity
                 .changed
-                .store(activity.shared.tick(), Ordering::Relaxed);
+                .store(activity.totals.tick(), Ordering::Relaxed);
         }
-        activity.shared.answering.fetch_sub(1, Ordering::Relaxed);
-        activity.shared.answered.notify_waiters();
+        activity.totals.answering.fetch_sub(1, Ordering::Relaxed);
+        activity.totals.answered.notify_waiters();
     }
 }
 
-// === impl Shared ===
+// === impl Totals ===
 
-impl Shared {
+impl Totals {
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
@@ -375,9 +375,9 @@ mod tests {
     }
 
     /// Opens a request and begins to answer it.
-    fn answer(activity: &Arc<Activity>) -> (OpenRequest, Answering) {
+    fn answer(activity: &Arc<Activity>) -> (OpenRequest, PendingAnswer) {
         let request = activity.open().unwrap();
-        let answering = request.answering();
+        let answering = request.begin_answer();
         (request, answering)
     }
 
@@ -400,7 +400,9 @@ mod tests {
         let _first = answer(&activities[0]);
         drop(answer(&activities[1]));
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(2));
         assert_eq!(connections.open.len(), LIMIT - 1);
@@ -412,7 +414,9 @@ mod tests {
         let _running = answer(&activities[0]);
         drop(answer(&activities[0]));
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(1));
     }
@@ -422,26 +426,34 @@ mod tests {
         let (mut connections, activities) = full();
         let _without_body = activities[0].open().unwrap();
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_connection_has_time_to_ask_and_is_kept_if_it_does() {
+    async fn a_new_connection_has_time_to_send_a_request_and_is_then_kept() {
         let (mut connections, activities) = full();
         let started = Instant::now();
 
-        assert!(timeout(TO_ASK / 2, connections.room()).await.is_err());
+        assert!(
+            timeout(REQUEST_TIME / 2, connections.wait_for_room())
+                .await
+                .is_err()
+        );
         let _answering = answer(&activities[0]);
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
-        assert!(started.elapsed() >= TO_ASK);
+        assert!(started.elapsed() >= REQUEST_TIME);
         assert_eq!(closed(&connections, &activities), Some(1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_are_answered_the_client_with_the_most_makes_room() {
+    async fn when_all_are_being_answered_the_client_with_the_most_connections_makes_room() {
         let mut connections = Connections::new(LIMIT);
         let kubelet = open(&mut connections, KUBELET);
         let _longest = answer(&kubelet);
@@ -449,8 +461,14 @@ mod tests {
         let mut answers: Vec<_> = flood.iter().map(answer).collect();
 
         // No connection makes room before its time is over.
-        assert!(timeout(TO_ANSWER / 2, connections.room()).await.is_err());
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        assert!(
+            timeout(ANSWER_TIME / 2, connections.wait_for_room())
+                .await
+                .is_err()
+        );
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
         assert_eq!(closed(&connections, &flood), Some(0));
         assert!(is_open(&connections, &kubelet));
 
@@ -459,7 +477,9 @@ mod tests {
         let last = flood.len() - 1;
         let _newest = answer(&flood[last]);
         drop(answers.pop());
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
         assert_eq!(closed(&connections, &flood), Some(last - 1));
     }
 
@@ -469,7 +489,9 @@ mod tests {
         let prometheus = open(&mut connections, KUBELET);
         let flood = fill(&mut connections);
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &flood), Some(0));
         assert!(is_open(&connections, &prometheus));
@@ -477,14 +499,14 @@ mod tests {
 
     #[test]
     fn a_connection_always_has_its_share_of_requests_and_more_while_there_is_memory() {
-        let shared = Arc::<Shared>::default();
+        let totals = Arc::<Totals>::default();
         let activity = || {
             Arc::new(Activity {
                 changed: AtomicU64::default(),
                 answering: AtomicUsize::default(),
                 requests: AtomicUsize::default(),
-                has_asked: AtomicBool::default(),
-                shared: Arc::clone(&shared),
+                has_sent_request: AtomicBool::default(),
+                totals: Arc::clone(&totals),
             })
         };
         let (greedy, modest) = (activity(), activity());
@@ -498,21 +520,21 @@ mod tests {
 
         drop(requests);
         assert!(greedy.open().is_some());
-        assert_eq!(shared.requests.load(Ordering::Relaxed), 0);
+        assert_eq!(totals.requests.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
-    async fn quiet_is_when_no_request_is_being_answered() {
+    async fn idle_means_that_no_request_is_being_answered() {
         let (connections, activities) = full();
         let _without_body = activities[1].open().unwrap();
         let answering = answer(&activities[0]);
 
-        let quiet = connections.quiet();
-        tokio::pin!(quiet);
-        assert!(quiet.as_mut().now_or_never().is_none());
+        let idle = connections.wait_until_idle();
+        tokio::pin!(idle);
+        assert!(idle.as_mut().now_or_never().is_none());
         drop(answering);
 
-        timeout(PATIENCE, quiet).await.unwrap();
+        timeout(PATIENCE, idle).await.unwrap();
     }
 
     #[test]
@@ -524,8 +546,8 @@ mod tests {
             (Some(290), 1, LIMIT),
             (Some(289), 1, LIMIT - 1),
             (Some(64), 1, 30),
-            (Some(10), 1, LEAST),
-            (Some(0), 64, LEAST),
+            (Some(10), 1, MIN_LIMIT),
+            (Some(0), 64, MIN_LIMIT),
         ] {
             assert_eq!(limit(descriptors, targets), expected, "{descriptors:?}");
         }

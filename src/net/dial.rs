@@ -97,7 +97,7 @@ impl Dialer {
     }
 
     async fn secure(&self, tls: &Tls, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
-        self.enter(Stage::ShakingHands);
+        self.enter(Stage::TlsHandshake);
         tls.secure(io, http).await
     }
 
@@ -126,7 +126,7 @@ impl Dialer {
                 self.enter(Stage::Resolving);
                 self.lookups.resolve(name, address.port).await?
             }
-            _ => address.dialled().unwrap_or_default(),
+            _ => address.dial_addresses().unwrap_or_default(),
         };
         self.enter(Stage::Connecting);
         connect_first(&addresses, deadline).await
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_host_is_an_error_and_is_asked_again() {
+    async fn an_unknown_host_is_an_error_and_is_looked_up_again() {
         // A label longer than DNS allows: refused by the resolver without a query.
         let name = format!("{}.invalid", "a".repeat(64));
         let dialer = dialer(&format!("{name}:80"));

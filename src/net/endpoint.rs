@@ -36,10 +36,10 @@ pub enum InvalidEndpoint {
     #[error("no path; expected a socket such as unix:/run/greeter.sock")]
     NoPath,
     /// A path alone.
-    #[error("a path alone is no address; expected a socket such as unix:/run/greeter.sock")]
+    #[error("a path alone is not an address; expected a socket such as unix:/run/greeter.sock")]
     BarePath,
     /// `unix://run/x.sock`, where `run` would be a host.
-    #[error("{0:?} would be a host; expected a socket such as unix:///run/greeter.sock")]
+    #[error("{0:?} would be read as a host; expected a socket such as unix:///run/greeter.sock")]
     SocketHost(String),
     /// A path that the kernel has no room for.
     #[error("the path has {0} bytes; the system takes at most {LONGEST_PATH} for a socket")]
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn names_who_is_asked() {
+    fn authority_and_certificate_name_follow_the_address() {
         for (text, authority, certificate_name) in [
             (":80", "localhost:80", "localhost"),
             ("localhost:80", "localhost:80", "localhost"),
@@ -196,7 +196,7 @@ mod tests {
         }
 
         #[test]
-        fn what_it_prints_it_reads(text in "unix:/?/?/?[a-z/:]{0,12}|[a-z.]{0,8}:[0-9]{1,5}") {
+        fn a_printed_endpoint_parses_back(text in "unix:/?/?/?[a-z/:]{0,12}|[a-z.]{0,8}:[0-9]{1,5}") {
             if let Ok(endpoint) = text.parse::<Endpoint>() {
                 prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
             }

@@ -58,7 +58,10 @@ impl Lookups {
             let lookup = self.join(name, port);
             let answer = lookup.clone().await;
             let mut in_flight = self.lock();
-            if in_flight.as_ref().is_some_and(|it| it.ptr_eq(&lookup)) {
+            if in_flight
+                .as_ref()
+                .is_some_and(|current| current.ptr_eq(&lookup))
+            {
                 *in_flight = None;
             }
             drop(in_flight);
@@ -118,7 +121,7 @@ mod tests {
     /// A resolver with numbered answers, each released by the test.
     struct Gated {
         lookups: Lookups,
-        asked: Arc<AtomicUsize>,
+        queries: Arc<AtomicUsize>,
         go: mpsc::Sender<()>,
         answered: tokio::sync::mpsc::UnboundedReceiver<()>,
     }
@@ -126,20 +129,20 @@ mod tests {
     impl Gated {
         fn new() -> Self {
             let (go, gate) = mpsc::channel();
-            let (tell, answered) = tokio::sync::mpsc::unbounded_channel();
-            let (gate, asked) = (Mutex::new(gate), Arc::<AtomicUsize>::default());
-            let count = Arc::clone(&asked);
+            let (done, answered) = tokio::sync::mpsc::unbounded_channel();
+            let (gate, queries) = (Mutex::new(gate), Arc::<AtomicUsize>::default());
+            let count = Arc::clone(&queries);
             let lookups = Lookups::by(move |_, port| {
                 let nth = count.fetch_add(1, Ordering::SeqCst) + 1;
-                let told = gate.lock().unwrap().recv_timeout(PATIENCE);
-                told.map_err(io::Error::other)?;
-                let _ = tell.send(());
+                let opened = gate.lock().unwrap().recv_timeout(PATIENCE);
+                opened.map_err(io::Error::other)?;
+                let _ = done.send(());
                 let last = u8::try_from(nth).unwrap();
                 Ok(vec![SocketAddr::from(([10, 0, 0, last], port))])
             });
             Self {
                 lookups,
-                asked,
+                queries,
                 go,
                 answered,
             }
@@ -156,8 +159,8 @@ mod tests {
             resolved.unwrap().unwrap()[0].to_string()
         }
 
-        fn asked(&self) -> usize {
-            self.asked.load(Ordering::SeqCst)
+        fn queries(&self) -> usize {
+            self.queries.load(Ordering::SeqCst)
         }
     }
 
@@ -178,7 +181,7 @@ mod tests {
 
         gated.go.send(()).unwrap();
         assert_eq!(gated.resolve().await, "10.0.0.2:80");
-        assert_eq!(gated.asked(), 2);
+        assert_eq!(gated.queries(), 2);
     }
 
     #[tokio::test]
@@ -191,7 +194,7 @@ mod tests {
         let (resolved, ()) = tokio::join!(gated.resolve(), async {
             gated.go.send(()).unwrap();
         });
-        assert_eq!((resolved.as_str(), gated.asked()), ("10.0.0.1:80", 1));
+        assert_eq!((resolved.as_str(), gated.queries()), ("10.0.0.1:80", 1));
         // The next dial starts a new lookup.
         gated.go.send(()).unwrap();
         assert_eq!(gated.resolve().await, "10.0.0.2:80");

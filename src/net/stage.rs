@@ -10,9 +10,9 @@ pub enum Stage {
     /// No connection had been accepted.
     Connecting,
     /// A connection was accepted, and its server has not sent SETTINGS.
-    Greeting,
+    AwaitingSettings,
     /// A connection was accepted, and its TLS handshake has not ended.
-    ShakingHands,
+    TlsHandshake,
     /// The request was sent or on its way.
     Waiting,
 }
@@ -24,8 +24,8 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "resolving the host name",
             Self::Connecting => "connecting",
-            Self::ShakingHands => "in the TLS handshake",
-            Self::Greeting | Self::Waiting => "waiting for the answer",
+            Self::TlsHandshake => "in the TLS handshake",
+            Self::AwaitingSettings | Self::Waiting => "waiting for the answer",
         })
     }
 }

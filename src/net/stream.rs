@@ -24,31 +24,31 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub struct Stream {
     io: Box<dyn Io>,
     /// Explains an error of TLS; `None` on a connection without TLS.
-    explain: Option<Explain>,
-    fault: Fault,
+    explain: Option<ExplainError>,
+    fault: TlsFault,
     /// No byte and no handshake has arrived so far.
-    fresh: bool,
+    is_silent: bool,
     /// The error of a write, kept while the bytes that the peer sent before are read.
-    hung_up: Option<io::Error>,
+    write_error: Option<io::Error>,
 }
 
 /// Explains an error of TLS, and returns `None` for any other error.
-pub type Explain = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
+pub type ExplainError = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
 
 /// The fault of TLS that was found on one stream, if any. A clone reports it after the stream has
 /// been handed to h2.
 #[derive(Clone, Debug, Default)]
-pub struct Fault(Arc<Seen>);
+pub struct TlsFault(Arc<FaultState>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct FaultState {
     fault: OnceLock<Excerpt>,
     /// The peer has sent bytes or has completed a handshake.
-    heard: AtomicBool,
+    peer_spoke: AtomicBool,
 }
 
 /// The meaning of an alert in answer to plain bytes.
-pub const SPEAKS_TLS: &str = "the service speaks TLS and --tls is not set";
+pub const SPEAKS_TLS: &str = "the service speaks TLS, but --tls is not set";
 
 /// The record type of an alert, and the major version that follows: RFC 8446, 5.1.
 const ALERT: [u8; 2] = [0x15, 0x03];
@@ -61,25 +61,25 @@ impl Stream {
         Self {
             io,
             explain: None,
-            fault: Fault::default(),
-            fresh: true,
-            hung_up: None,
+            fault: TlsFault::default(),
+            is_silent: true,
+            write_error: None,
         }
     }
 
     /// Wraps a connection after its TLS handshake.
-    pub fn secured(io: Box<dyn Io>, explain: Explain) -> Self {
+    pub fn secured(io: Box<dyn Io>, explain: ExplainError) -> Self {
         let stream = Self::plain(io);
-        stream.fault.0.heard.store(true, Ordering::Relaxed);
+        stream.fault.0.peer_spoke.store(true, Ordering::Relaxed);
         Self {
             explain: Some(explain),
-            fresh: false,
+            is_silent: false,
             ..stream
         }
     }
 
     /// Returns the fault of its TLS, which may also be found later.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> TlsFault {
         self.fault.clone()
     }
 
@@ -96,17 +96,17 @@ impl Stream {
     }
 
     /// Inspects the first bytes of a plain connection.
-    fn saw(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || !std::mem::replace(&mut self.fresh, false) {
+    fn inspect(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || !std::mem::replace(&mut self.is_silent, false) {
             return;
         }
-        self.fault.0.heard.store(true, Ordering::Relaxed);
+        self.fault.0.peer_spoke.store(true, Ordering::Relaxed);
         if bytes.starts_with(&ALERT) {
             self.fault.note(SPEAKS_TLS.into());
         }
     }
 
-    fn failed(&self, error: &io::Error) {
+    fn note_error(&self, error: &io::Error) {
         if let Some(text) = self.explain.as_ref().and_then(|explain| explain(error)) {
             self.fault.note(text);
         }
@@ -119,36 +119,36 @@ impl Stream {
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut Box<dyn Io>>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let error = match self.hung_up.take() {
+        let error = match self.write_error.take() {
             Some(error) => error,
             None => match write(Pin::new(&mut self.io), cx) {
                 Poll::Ready(Err(error)) => error,
                 written => return written,
             },
         };
-        self.failed(&error);
+        self.note_error(&error);
         let hung_up = matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         );
-        let may_say = self.explain.is_some() || self.fresh;
-        if hung_up && may_say && self.last_words(cx).is_pending() {
-            self.hung_up = Some(error);
+        let may_explain = self.explain.is_some() || self.is_silent;
+        if hung_up && may_explain && self.drain(cx).is_pending() {
+            self.write_error = Some(error);
             return Poll::Pending;
         }
         Poll::Ready(Err(error))
     }
 
     /// Reads to the end and inspects the bytes.
-    fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 256];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);
             match std::task::ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf)) {
                 Ok(()) if buf.filled().is_empty() => return Poll::Ready(()),
-                Ok(()) => self.saw(buf.filled()),
+                Ok(()) => self.inspect(buf.filled()),
                 Err(error) => {
-                    self.failed(&error);
+                    self.note_error(&error);
                     return Poll::Ready(());
                 }
             }
@@ -165,8 +165,8 @@ impl AsyncRead for Stream {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         match &read {
-            Poll::Ready(Ok(())) if self.fresh => self.saw(&buf.filled()[before..]),
-            Poll::Ready(Err(error)) => self.failed(error),
+            Poll::Ready(Ok(())) if self.is_silent => self.inspect(&buf.filled()[before..]),
+            Poll::Ready(Err(error)) => self.note_error(error),
             _ => {}
         }
         read
@@ -212,9 +212,9 @@ impl fmt::Debug for Stream {
     }
 }
 
-// === impl Fault ===
+// === impl TlsFault ===
 
-impl Fault {
+impl TlsFault {
     /// Returns the fault, if one was found.
     pub fn get(&self) -> Option<Excerpt> {
         self.0.fault.get().cloned()
@@ -223,7 +223,7 @@ impl Fault {
     /// Adds a hint to the error of a connection on which the peer sent nothing. A gRPC service of
     /// go-micro that requires TLS hangs up without an answer.
     pub fn hint(&self, text: Excerpt) -> Excerpt {
-        if self.0.heard.load(Ordering::Relaxed) {
+        if self.0.peer_spoke.load(Ordering::Relaxed) {
             text
         } else {
             format!("{text}; does the service want --tls?").into()

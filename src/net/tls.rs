@@ -27,8 +27,8 @@ mod verifier;
 pub use client::Tls;
 
 #[cfg(not(feature = "tls"))]
-mod absent;
+mod disabled;
 #[cfg(not(feature = "tls"))]
-pub use absent::Tls;
+pub use disabled::Tls;
 
 pub use self::invalid::InvalidTls;

@@ -146,7 +146,7 @@ fn read_envelope(body: &[u8]) -> Progress {
 /// Converts an error text of the service.
 fn refusal(text: &str) -> Unhealthy {
     if text.starts_with("rpc: can't find ") {
-        return Unhealthy::NoDebug(debug_grpc::ASKED);
+        return Unhealthy::NoDebug(debug_grpc::NAME);
     }
     let description = micro_error::describe(text).into();
     match micro_error::parse(text).map(|error| error.code) {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_of_tls_is_told_from_a_web_server() {
+    fn a_tls_server_is_distinguished_from_a_web_server() {
         for answer in [
             &b"\x15\x03\x01\x00\x02\x02\x46"[..],
             b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",

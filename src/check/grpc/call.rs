@@ -10,7 +10,7 @@ use crate::check::head::Head;
 use crate::check::unhealthy::Unhealthy;
 use crate::net::dial::Dialer;
 use crate::net::no_connection::NoConnection;
-use crate::net::stream::Fault;
+use crate::net::stream::TlsFault;
 use crate::text::Excerpt;
 
 /// A call to make.
@@ -30,7 +30,7 @@ pub struct Call<'a> {
 
 /// The reason why a call brought no gRPC status.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Broken {
+pub enum CallError {
     /// The connection failed, or ended before the whole answer had arrived.
     Lost(Excerpt),
     /// TLS failed, at either end.
@@ -97,9 +97,9 @@ fn grpc_timeout(left: Duration) -> String {
     }
 }
 
-// === impl Broken ===
+// === impl CallError ===
 
-impl Broken {
+impl CallError {
     pub(super) fn from_h2(error: &h2::Error) -> Self {
         // Errors that this side finds and resets by the peer are faults of the protocol. A lost
         // connection and GOAWAY are not.
@@ -112,18 +112,18 @@ impl Broken {
     }
 }
 
-impl Broken {
+impl CallError {
     /// Returns the fault of TLS that the stream has found, or the error with the stream's hint.
-    pub(super) fn behind(self, fault: &Fault) -> Self {
+    pub(super) fn or_fault(self, fault: &TlsFault) -> Self {
         match (fault.get(), self) {
             (Some(text), _) => Self::Tls(text),
             (None, Self::Lost(text)) => Self::Lost(fault.hint(text)),
-            (None, broken) => broken,
+            (None, error) => error,
         }
     }
 }
 
-impl From<NoConnection> for Broken {
+impl From<NoConnection> for CallError {
     fn from(no_connection: NoConnection) -> Self {
         match no_connection {
             NoConnection::Unreachable(text) => Self::Lost(text),
@@ -133,12 +133,12 @@ impl From<NoConnection> for Broken {
     }
 }
 
-impl From<Broken> for Unhealthy {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Lost(text) => Self::Unreachable(text),
-            Broken::Tls(text) => Self::Tls(text),
-            Broken::NotGrpc(text) => Self::Protocol(text),
+impl From<CallError> for Unhealthy {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Lost(text) => Self::Unreachable(text),
+            CallError::Tls(text) => Self::Tls(text),
+            CallError::NotGrpc(text) => Self::Protocol(text),
         }
     }
 }

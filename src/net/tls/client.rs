@@ -11,10 +11,10 @@ use tracing::{info, warn};
 
 use crate::net::no_connection::{Http, NoConnection};
 use crate::net::stream::{Io, Stream};
-use crate::net::tls::files::{Files, Stamps};
+use crate::net::tls::files::{FileVersions, Files};
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
-use crate::net::tls::refusal::Facts;
+use crate::net::tls::refusal::ErrorContext;
 use crate::text::Excerpt;
 
 /// The TLS client of one service.
@@ -22,18 +22,18 @@ use crate::text::Excerpt;
 pub struct Tls {
     name: ServerName<'static>,
     files: Files,
-    facts: Arc<Facts>,
-    current: Mutex<Current>,
+    context: Arc<ErrorContext>,
+    current: Mutex<ConfigState>,
 }
 
 /// The configurations of the latest files that could be used.
 #[derive(Debug)]
-struct Current {
+struct ConfigState {
     /// The versions of the files that were read last, good or bad.
-    stamps: Stamps,
+    versions: FileVersions,
     configs: Configs,
     /// Records whether a warning about newer files has been logged.
-    outdated: bool,
+    has_warned: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -59,19 +59,19 @@ impl Tls {
         let name = options.tls_server_name.clone();
         let name = name.unwrap_or_else(|| certificate_name.to_owned());
         let files = Files::new(options)?;
-        let stamps = files.stamps();
+        let versions = files.versions();
         let configs = Configs::new(&files.read()?);
         Ok(Some(Self {
-            facts: Arc::new(Facts {
+            context: Arc::new(ErrorContext {
                 name: name.clone(),
                 client_certificate: files.has_client_certificate(),
             }),
             name: ServerName::try_from(name.clone()).map_err(|_| InvalidTls::Name(name))?,
             files,
-            current: Mutex::new(Current {
-                stamps,
+            current: Mutex::new(ConfigState {
+                versions,
                 configs,
-                outdated: false,
+                has_warned: false,
             }),
         }))
     }
@@ -92,12 +92,12 @@ impl Tls {
             // The selected protocol does not matter, because a server that does not know ALPN
             // (go-micro's server.TLSConfig) uses its own protocol anyway.
             Ok(stream) => {
-                let facts = Arc::clone(&self.facts);
-                let explain = move |error: &io::Error| tls_error(error).map(|e| facts.explain(e));
+                let context = Arc::clone(&self.context);
+                let explain = move |error: &io::Error| tls_error(error).map(|e| context.explain(e));
                 Ok(Stream::secured(Box::new(stream), Box::new(explain)))
             }
             Err(error) => Err(match tls_error(&error) {
-                Some(error) => self.facts.no_connection(error, http),
+                Some(error) => self.context.no_connection(error, http),
                 None => NoConnection::Unreachable(Excerpt::from(format!(
                     "closed in the TLS handshake: {error}; does the service speak TLS?"
                 ))),
@@ -107,40 +107,42 @@ impl Tls {
 
     /// Returns true if a file has changed since the last handshake began.
     pub fn has_changed(&self) -> bool {
-        self.lock().stamps != self.files.stamps()
+        self.lock().versions != self.files.versions()
     }
 
     /// Returns the end of validity of the service's certificate, from the latest handshake that got
     /// so far.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
-        self.files.shown().until()
+        self.files.last_expiry().get()
     }
 
     /// Returns the configurations of the files, or of the latest files that could be used.
     fn configs(&self) -> Configs {
         let mut current = self.lock();
         // The versions are taken before reading: the next handshake notices a change in between.
-        let stamps = self.files.stamps();
-        if stamps != current.stamps {
-            current.stamps = stamps;
+        let versions = self.files.versions();
+        if versions != current.versions {
+            current.versions = versions;
             match self.files.read() {
                 Ok(config) => {
-                    info!("TLS files have changed and are in use");
+                    info!("TLS files changed; using the new ones");
                     current.configs = Configs::new(&config);
-                    current.outdated = false;
+                    current.has_warned = false;
                 }
                 Err(error) => {
-                    if !current.outdated {
-                        warn!("TLS files have changed and are of no use, keeping the old: {error}");
+                    if !current.has_warned {
+                        warn!(
+                            "TLS files changed but cannot be used; keeping the old ones: {error}"
+                        );
                     }
-                    current.outdated = true;
+                    current.has_warned = true;
                 }
             }
         }
         current.configs.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ConfigState> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

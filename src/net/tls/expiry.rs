@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_version_1_has_one_too() {
+    fn a_certificate_of_version_1_has_an_end_too() {
         let validity = b"\x30\x1e\x17\x0d200102030405Z\x17\x0d300102030405Z";
         let head = b"\x02\x01\x07\x30\x00\x30\x00";
         let length = u8::try_from(head.len() + validity.len()).unwrap();

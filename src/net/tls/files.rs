@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
-use crate::net::tls::verifier::{Shown, Verifier};
+use crate::net::tls::verifier::{LastExpiry, Verifier};
 
 /// The files and settings that a configuration is made from.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Files {
     /// The paths of the certificate and of the key.
     client: Option<(PathBuf, PathBuf)>,
     provider: Arc<CryptoProvider>,
-    shown: Shown,
+    last_expiry: LastExpiry,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ enum Trust {
 /// The version of a file. Kubernetes swaps a symlink above the file, which gives another inode. A
 /// write in place changes the time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Stamp {
+pub(super) struct FileVersion {
     device: u64,
     inode: u64,
     size: u64,
@@ -44,7 +44,7 @@ pub(super) struct Stamp {
 }
 
 /// The versions of all files, `None` for a file that does not exist.
-pub(super) type Stamps = [Option<Stamp>; 3];
+pub(super) type FileVersions = [Option<FileVersion>; 3];
 
 const CA: &str = "tls_ca_cert";
 const CERT: &str = "tls_client_cert";
@@ -66,13 +66,13 @@ impl Files {
                 .clone()
                 .zip(options.tls_client_key.clone()),
             provider: Arc::new(ring::default_provider()),
-            shown: Shown::default(),
+            last_expiry: LastExpiry::default(),
         })
     }
 
     /// Returns the expiry of the certificate that the service presented last.
-    pub(super) fn shown(&self) -> &Shown {
-        &self.shown
+    pub(super) fn last_expiry(&self) -> &LastExpiry {
+        &self.last_expiry
     }
 
     pub(super) fn has_client_certificate(&self) -> bool {
@@ -80,16 +80,16 @@ impl Files {
     }
 
     /// Returns the versions of the files that [`Self::read`] would read.
-    pub(super) fn stamps(&self) -> Stamps {
+    pub(super) fn versions(&self) -> FileVersions {
         let ca = match &self.trust {
-            Trust::File(path) => stamp(path),
+            Trust::File(path) => version(path),
             Trust::Anyone | Trust::System(_) => None,
         };
         let client = self.client.as_ref();
         [
             ca,
-            client.and_then(|(cert, _)| stamp(cert)),
-            client.and_then(|(_, key)| stamp(key)),
+            client.and_then(|(cert, _)| version(cert)),
+            client.and_then(|(_, key)| version(key)),
         ]
     }
 
@@ -142,7 +142,7 @@ impl Files {
                 .map_err(|error| InvalidTls::Setup(error.to_string()))?,
             trusted,
             algorithms: self.provider.signature_verification_algorithms,
-            shown: self.shown.clone(),
+            last_expiry: self.last_expiry.clone(),
         })
     }
 }
@@ -159,9 +159,9 @@ fn system_authorities() -> Result<Arc<RootCertStore>, InvalidTls> {
     Ok(Arc::new(roots))
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn version(path: &Path) -> Option<FileVersion> {
     let metadata = fs::metadata(path).ok()?;
-    Some(Stamp {
+    Some(FileVersion {
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.size(),

@@ -54,20 +54,20 @@ pub struct Options {
 pub enum Conflict {
     /// The build cannot speak TLS.
     #[error(
-        "--{0}: this build speaks no TLS, because it was made without the feature tls; use the full one"
+        "--{0}: this build has no TLS because it was made without the feature tls; use the full build"
     )]
     NoFeature(&'static str),
     /// A flag of TLS was given without `--tls`.
-    #[error("--{0} is given without --tls: the service is asked over TLS only if --tls says so")]
+    #[error("--{0} is given without --tls: only --tls turns on TLS to the service; add it")]
     WithoutTls(&'static str),
     /// A flag of a pair was given without the other.
-    #[error("--{0} is given without --{1}: a client certificate needs both")]
+    #[error("--{0} is given without --{1}; a client certificate needs both")]
     HalfAPair(&'static str, &'static str),
     /// The flags ask both to verify and not to verify.
     #[error(
-        "--tls_no_verify and --tls_ca_cert exclude each other: nothing would be verified by that file"
+        "--tls_no_verify and --tls_ca_cert exclude each other, because no certificate would be verified; remove one"
     )]
-    VerifyOrNot,
+    NoVerifyWithCa,
 }
 
 // === impl Options ===
@@ -89,14 +89,16 @@ impl Options {
         let given = details
             .iter()
             .find_map(|(flag, given)| given.then_some(*flag));
-        let asked = if self.tls { Some("tls") } else { given };
-        match (asked, given) {
+        let tls = if self.tls { Some("tls") } else { given };
+        match (tls, given) {
             (Some(flag), _) if cfg!(not(feature = "tls")) => Err(Conflict::NoFeature(flag)),
             (_, Some(flag)) if !self.tls => Err(Conflict::WithoutTls(flag)),
             _ => match (&self.tls_client_cert, &self.tls_client_key) {
                 (Some(_), None) => Err(Conflict::HalfAPair("tls_client_cert", "tls_client_key")),
                 (None, Some(_)) => Err(Conflict::HalfAPair("tls_client_key", "tls_client_cert")),
-                _ if self.tls_no_verify && self.tls_ca_cert.is_some() => Err(Conflict::VerifyOrNot),
+                _ if self.tls_no_verify && self.tls_ca_cert.is_some() => {
+                    Err(Conflict::NoVerifyWithCa)
+                }
                 _ => Ok(()),
             },
         }
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     #[cfg(feature = "tls")]
     fn flags_go_together_as_in_grpc_health_probe() {
-        use Conflict::{HalfAPair, VerifyOrNot, WithoutTls};
+        use Conflict::{HalfAPair, NoVerifyWithCa, WithoutTls};
         const PAIR: (&str, &str) = ("tls_client_cert", "tls_client_key");
         for (flags, expected) in [
             (&[][..], Ok(())),
@@ -153,7 +155,10 @@ mod tests {
             (&["tls_no_verify"], Err(WithoutTls("tls_no_verify"))),
             (&["tls", PAIR.0], Err(HalfAPair(PAIR.0, PAIR.1))),
             (&["tls", PAIR.1], Err(HalfAPair(PAIR.1, PAIR.0))),
-            (&["tls", "tls_ca_cert", "tls_no_verify"], Err(VerifyOrNot)),
+            (
+                &["tls", "tls_ca_cert", "tls_no_verify"],
+                Err(NoVerifyWithCa),
+            ),
         ] {
             assert_eq!(options(flags).validate(), expected, "{flags:?}");
         }

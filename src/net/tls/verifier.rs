@@ -21,13 +21,13 @@ pub(super) struct Verifier {
     pub(super) trusted: Vec<CertificateDer<'static>>,
     /// The algorithms for the signature of the handshake, which is checked in every case.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) shown: Shown,
+    pub(super) last_expiry: LastExpiry,
 }
 
 /// The end of validity of the certificate that the service presented last, accepted or not. All
 /// verifiers of one service share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown(Arc<Mutex<Option<SystemTime>>>);
+pub(super) struct LastExpiry(Arc<Mutex<Option<SystemTime>>>);
 
 // === impl Verifier ===
 
@@ -40,7 +40,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.shown.note(end_entity);
+        self.last_expiry.record(end_entity);
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
@@ -78,14 +78,14 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-// === impl Shown ===
+// === impl LastExpiry ===
 
-impl Shown {
-    pub(super) fn until(&self) -> Option<SystemTime> {
+impl LastExpiry {
+    pub(super) fn get(&self) -> Option<SystemTime> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, certificate: &CertificateDer<'_>) {
+    fn record(&self, certificate: &CertificateDer<'_>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = expiry::not_after(certificate);
     }
 }

@@ -13,14 +13,14 @@ use tokio::task::coop;
 /// tokio yields after 128 reads. These hold some 60,000 of the smallest HTTP/2 frames, and h2
 /// handles them all before any timer runs, so a deadline would be missed.
 #[derive(Debug)]
-pub(crate) struct Fair<S>(pub(crate) S);
+pub(crate) struct FairStream<S>(pub(crate) S);
 
 /// The number of bytes that count as much as one read.
 const COST: usize = 64;
 
-// === impl Fair ===
+// === impl FairStream ===
 
-impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FairStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -38,7 +38,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FairStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,7 +84,7 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         stream.readable().await.unwrap();
 
-        let mut fair = Fair(stream);
+        let mut fair = FairStream(stream);
         let mut turn = 0;
         tokio::task::yield_now().await;
         while coop::has_budget_remaining() {
