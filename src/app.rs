@@ -276,7 +276,7 @@ impl App {
             && address.port == self.address.port()
             && (loopback || self.address.ip().is_unspecified())
         {
-            let dialled = address.dialled().unwrap_or_default();
+            let dialled = address.dial_addresses().unwrap_or_default();
             if dialled.iter().any(|dialled| dialled.ip().is_loopback()) {
                 warn!(
                     "--server_address={} is the sidecar itself: it would ask itself",

@@ -1,4 +1,4 @@
-//! One check of a service, and everything that it can find.
+//! The check of a service, and all its possible results.
 //!
 //! ```text
 //! Target ──▶ Backend: one address ──▶ detect: which wire ──▶ debug_mucp, debug_grpc, grpc_health
@@ -16,7 +16,7 @@ pub mod grpc;
 pub mod grpc_health;
 pub mod head;
 pub mod health;
-mod joined;
+
 pub mod metadata;
 pub mod micro_error;
 pub mod monitor;
@@ -27,6 +27,7 @@ pub mod record;
 pub mod row;
 pub mod selector;
 pub mod server_address;
+mod single_flight;
 pub mod target;
 pub mod targets;
 pub mod unhealthy;

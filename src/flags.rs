@@ -1,7 +1,7 @@
 //! A command line as Go's tools read it, completed from the environment.
 //!
 //! ```text
-//! argv ──▶ go_style: one spelling ──▶ env: the variables of flags that argv lacks ──▶ clap ──▶ Parsed
+//! argv ──▶ go_style: one spelling ──▶ env: the variables of flags that argv lacks ──▶ clap ──▶ ParsedArgs
 //! ```
 
 use std::ffi::OsString;
@@ -25,12 +25,12 @@ pub struct CommandLine {
     pub example: &'static str,
     /// The flags and variables that the service's container has too; `None` for a command that
     /// reads neither those nor any other variable.
-    pub shared: Option<Shared>,
+    pub shared: Option<SharedFlags>,
 }
 
 /// The flags and variables of go-micro, which a pod may give to both of its containers.
 #[derive(Clone, Copy, Debug)]
-pub struct Shared {
+pub struct SharedFlags {
     /// The flags that are accepted with any value when the command has no flag of that name.
     pub ignored: &'static [&'static str],
     /// The variables that are read by no flag, and are worth a line in the log.
@@ -38,7 +38,7 @@ pub struct Shared {
     /// Checks the value of a shared variable: a bad one is ignored with a warning.
     pub check: fn(flag: &str, value: &str) -> Result<(), String>,
     /// Derives one more flag from the others.
-    pub derive: fn(argv: &[OsString], variable: Variables<'_>) -> Option<Derived>,
+    pub derive: fn(argv: &[OsString], variable: Variables<'_>) -> Option<DerivedFlag>,
 }
 
 /// The environment: the value of a variable, by its name.
@@ -46,7 +46,7 @@ pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// A flag that is derived from the others.
 #[derive(Debug)]
-pub struct Derived {
+pub struct DerivedFlag {
     /// The name of the flag.
     pub flag: &'static str,
     /// The value of the flag.
@@ -59,7 +59,7 @@ pub struct Derived {
 
 /// The flags of one command, and the messages for the operator about them.
 #[derive(Debug)]
-pub struct Parsed<A> {
+pub struct ParsedArgs<A> {
     /// The flags.
     pub args: A,
     /// The flags and variables that changed nothing.
@@ -83,7 +83,7 @@ impl CommandLine {
         self,
         argv: impl IntoIterator<Item = OsString>,
         variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Parsed<A>, clap::Error> {
+    ) -> Result<ParsedArgs<A>, clap::Error> {
         let mut command = command::<A>();
         let ignored = self.shared.map_or(&[][..], |shared| shared.ignored);
         let (mut argv, ignored) = go_style::rewrite(&command, ignored, argv);
@@ -105,16 +105,18 @@ impl CommandLine {
             }
             notices.extend(env::unread(shared.unread, &variable));
         }
-        let has_secret = argv.iter().any(|argument| secret::is_given(argument));
+        let has_secret = argv
+            .iter()
+            .any(|argument| secret::is_secret_argument(argument));
         let args = command
             .try_get_matches_from_mut(argv)
             .and_then(|matches| A::from_arg_matches(&matches))
             .map_err(|error| self.explain::<A>(error, &names, &notices))
             .map_err(|error| presentable(error, has_secret))?;
-        Ok(Parsed { args, notices })
+        Ok(ParsedArgs { args, notices })
     }
 
-    /// Adds to an error of clap what clap cannot know.
+    /// Puts the variables' names into the help, and adds tips to every other error.
     fn explain<A: clap::Parser>(
         self,
         error: clap::Error,
@@ -142,7 +144,7 @@ fn explain(
 ) -> clap::Error {
     let tips: Vec<_> = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, _) => {
-            // There is no log yet that could tell why a variable did not help.
+            // No log exists yet, so the error itself says why a variable was not used.
             let unused = notices.iter().filter_map(|notice| match notice {
                 Notice::BadVariable { name, why } => Some(format!("{name} is not used: {why}")),
                 _ => None,
@@ -175,10 +177,10 @@ fn flag(argument: &str) -> Option<&str> {
 fn presentable(mut error: clap::Error, has_secret: bool) -> clap::Error {
     let argument = text(&error, ContextKind::InvalidArg);
     let named = argument.as_deref().and_then(flag);
-    // The rest of a secret with a space that was not quoted.
+    // A bare argument may be the rest of a secret with a space that was not quoted.
     let is_rest = has_secret && error.kind() == ErrorKind::UnknownArgument && named.is_none();
     // clap has another error for an empty value.
-    let is_secret = named.is_some_and(secret::is_in)
+    let is_secret = named.is_some_and(secret::is_secret_flag)
         && text(&error, ContextKind::InvalidValue).is_some_and(|value| !value.is_empty());
     for (kind, is_hidden) in [
         (ContextKind::InvalidArg, is_rest),

@@ -5,7 +5,7 @@ pub mod connections;
 pub mod descriptors;
 pub mod dial;
 pub mod endpoint;
-pub mod fair;
+pub mod fair_stream;
 pub mod listener;
 mod lookup;
 pub mod no_connection;

@@ -21,7 +21,7 @@ use self::prober::Prober;
 use crate::check::monitor::Monitor;
 use crate::check::targets::Targets;
 use crate::net::connections::{self, Activity, Connections};
-use crate::net::fair::Fair;
+use crate::net::fair_stream::FairStream;
 use crate::net::{descriptors, listener};
 
 pub mod grpc;
@@ -105,7 +105,7 @@ impl Server {
         self.prober.drain();
         // A request in flight takes at most one check; those that come later are
         // finished below.
-        let quiet = time::timeout(self.prober.longest(), connections.quiet());
+        let quiet = time::timeout(self.prober.longest(), connections.wait_until_idle());
         self.accept_until(quiet, &mut connections, &graceful).await;
         self.accept_waiting(&mut connections, &graceful).await;
         drop(self.listener);
@@ -136,10 +136,10 @@ impl Server {
         tokio::pin!(end);
         loop {
             let accept = async {
-                connections.room().await;
+                connections.wait_for_room().await;
                 tokio::select! {
                     accepted = self.listener.accept() => Some(accepted),
-                    () = connections.ended() => None,
+                    () = connections.join_next() => None,
                 }
             };
             let accepted = tokio::select! {
@@ -164,7 +164,7 @@ impl Server {
             let Some(Ok(accepted)) = self.listener.accept().now_or_never() else {
                 break;
             };
-            connections.room().await;
+            connections.wait_for_room().await;
             self.open(accepted, connections, graceful);
         }
         // Each reads what has arrived before it is told to close.
@@ -238,14 +238,14 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     let connection = watcher.watch(
         builder
-            .serve_connection(TokioIo::new(Fair(stream)), service)
+            .serve_connection(TokioIo::new(FairStream(stream)), service)
             .into_owned(),
     );
     // Until the version is known hyper has no timeout of its own: a client may send
     // nothing, or half of HTTP/2's preface.
     let first_request = async {
         time::sleep(HEADERS).await;
-        while activity.has_asked() {
+        while activity.has_sent_request() {
             std::future::pending::<()>().await;
         }
     };

@@ -1,18 +1,18 @@
-//! Text that others wrote, on its way to a terminal or a log.
+//! Bounds and cleans the text of peers before it reaches a terminal or a log.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Text from a peer, bounded and without control characters: it reaches logs.
+/// An excerpt of a peer's text for logs, bounded and without control characters.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Excerpt(String);
 
-/// Longest [`Excerpt`] in characters. go-micro's errors are one short JSON object;
-/// a foreign server may send a page.
+/// The longest [`Excerpt`] in characters. go-micro's errors are one short JSON object, but a
+/// foreign server may send a page.
 const EXCERPT: usize = 200;
 
-/// Replaces every control character, those of C1 too, by a space, so that the text stays on
-/// one line and moves no cursor.
+/// Replaces every control character, including those of C1, by a space. The text then stays on one
+/// line and moves no cursor.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         text.replace(char::is_control, " ").into()

@@ -14,7 +14,7 @@ use crate::check::options::{Options as TargetOptions, Protocol};
 use crate::check::{monitor, targets};
 
 use crate::flags::notice::Notice;
-use crate::flags::{self, CommandLine, Parsed};
+use crate::flags::{self, CommandLine, ParsedArgs};
 use crate::server;
 
 /// Answers Kubernetes probes on behalf of a go-micro service in the same pod.
@@ -90,7 +90,7 @@ pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Understood, clap::Error> {
-    let Parsed { args, notices }: Parsed<Args> = SIDECAR.parse(argv, &variable)?;
+    let ParsedArgs { args, notices }: ParsedArgs<Args> = SIDECAR.parse(argv, &variable)?;
     args.targets
         .validate(&args.target.server_name)
         .map_err(|why| flags::command::<Args>().error(ErrorKind::ValueValidation, why))?;

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use crate::check::options::Protocol;
 use crate::check::selector;
 use crate::flags::notice::Notice;
-use crate::flags::{Derived, Shared, Variables};
+use crate::flags::{DerivedFlag, SharedFlags, Variables};
 use crate::net::endpoint::Endpoint;
 
 /// The flags of go-micro that say something to a sidecar, if only "no".
@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 /// The flags and variables of go-micro, for every command of ours.
-pub const SHARED: Shared = Shared {
+pub const SHARED: SharedFlags = SharedFlags {
     ignored: &IGNORED,
     unread: &MENTIONED,
     check,
@@ -121,12 +121,12 @@ fn check(flag: &str, value: &str) -> Result<(), String> {
 }
 
 /// Derives `--server_address` by the static selector, when that is chosen.
-fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<Derived> {
+fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<DerivedFlag> {
     let selected = selector::select(argv, variable)?;
     let notice = selected
         .has_dots
         .then(|| Notice::DottedName(selected.address.clone()));
-    Some(Derived {
+    Some(DerivedFlag {
         flag: "server_address",
         value: selected.address,
         variables: selected.variables,

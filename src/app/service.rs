@@ -12,7 +12,7 @@ use crate::net::endpoint::Endpoint;
 pub(super) fn asks_replicas(target: &Options) -> bool {
     match &target.server_address {
         ServerAddress::Endpoint(Endpoint::Tcp(address)) => {
-            target.selector == Selector::Static && address.dialled().is_none()
+            target.selector == Selector::Static && address.dial_addresses().is_none()
         }
         ServerAddress::Endpoint(Endpoint::Unix(_)) => false,
         #[cfg(feature = "kubernetes")]

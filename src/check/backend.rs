@@ -1,4 +1,4 @@
-//! One address, asked on the wire that the service speaks.
+//! A service at one address, checked on the wire that it speaks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -9,9 +9,9 @@ use http::uri::Scheme;
 use tokio::time::{self, Instant};
 
 use super::debug_mucp::answer::Answer as MucpAnswer;
-use super::detect::{Lesson, Memory, Tried, Wire};
+use super::detect::{Attempts, Memory, Outcome, Wire};
 use super::grpc::answer::Answer;
-use super::grpc::call::{Broken, Call};
+use super::grpc::call::{Call, CallError};
 use super::head::Head;
 use super::options::{Options, Protocol, WithoutDebug};
 use super::unhealthy::Unhealthy;
@@ -22,7 +22,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::stage::Stage;
 use crate::net::tls::{InvalidTls, Tls};
 
-/// A service at one address. Its checks are made one at a time by the caller.
+/// A service at one address. The caller makes one check at a time.
 #[derive(Debug)]
 pub struct Backend {
     options: Arc<Options>,
@@ -42,7 +42,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// TLS that cannot be spoken as the options say.
+    /// Returns an error if TLS cannot be used as the options ask.
     pub fn new(
         options: Arc<Options>,
         endpoint: Endpoint,
@@ -63,7 +63,7 @@ impl Backend {
         })
     }
 
-    /// Returns the protocol that the service was found to speak; the flag's, if that names one.
+    /// Returns the protocol that the service was found to speak, or the flag's if that names one.
     pub fn protocol(&self) -> &'static str {
         match self.options.protocol {
             Protocol::Auto => self.memory().answered().map_or("auto", Wire::name),
@@ -94,10 +94,10 @@ impl Backend {
         let started = Instant::now();
         let timeout = self.options.check_timeout.0;
         let deadline = started + timeout;
-        let verdict = time::timeout_at(deadline, self.ask(deadline)).await;
+        let verdict = time::timeout_at(deadline, self.verdict(deadline)).await;
         let verdict = verdict.unwrap_or_else(|_| {
-            // The attempt that took too long was dropped, and has taught nothing.
-            self.memory().doubt();
+            // The attempt that took too long was dropped, so it has no outcome.
+            self.memory().note_no_answer();
             Err(Unhealthy::Deadline(timeout, self.dialer.stage()))
         });
         let verdict = match verdict {
@@ -109,28 +109,28 @@ impl Backend {
         Check::finish(started, verdict, self.dialer.stage())
     }
 
-    async fn ask(&self, deadline: Instant) -> Verdict {
+    async fn verdict(&self, deadline: Instant) -> Verdict {
         match self.options.protocol {
-            Protocol::Mucp => self.ask_on(Wire::Mucp, deadline).await.0,
-            Protocol::Grpc => self.ask_on(Wire::Grpc, deadline).await.0,
-            Protocol::GrpcHealth => self.ask_on(Wire::GrpcHealth, deadline).await.0,
+            Protocol::Mucp => self.try_wire(Wire::Mucp, deadline).await.0,
+            Protocol::Grpc => self.try_wire(Wire::Grpc, deadline).await.0,
+            Protocol::GrpcHealth => self.try_wire(Wire::GrpcHealth, deadline).await.0,
             Protocol::Auto => self.detect(deadline).await,
         }
     }
 
     async fn detect(&self, deadline: Instant) -> Verdict {
-        let mut tried = Tried::default();
+        let mut attempts = Attempts::default();
         let mut wire = self.memory().first();
-        let mut furthest: Option<(Verdict, Lesson)> = None;
+        let mut furthest: Option<(Verdict, Outcome)> = None;
         loop {
-            let (verdict, lesson) = self.ask_on(wire, deadline).await;
+            let (verdict, outcome) = self.try_wire(wire, deadline).await;
             let reported = match furthest {
-                Some(earlier) if !lesson.outweighs(earlier.1) => earlier,
-                _ => (verdict, lesson),
+                Some(earlier) if !outcome.outweighs(earlier.1) => earlier,
+                _ => (verdict, outcome),
             };
             let mut memory = self.memory();
             let next;
-            (*memory, next) = memory.learn(&mut tried, wire, lesson);
+            (*memory, next) = memory.learn(&mut attempts, wire, outcome);
             let Some(next) = next else {
                 return reported.0;
             };
@@ -139,34 +139,34 @@ impl Backend {
         }
     }
 
-    /// Asks on one wire.
-    async fn ask_on(&self, wire: Wire, deadline: Instant) -> (Verdict, Lesson) {
+    /// Checks the service on one wire.
+    async fn try_wire(&self, wire: Wire, deadline: Instant) -> (Verdict, Outcome) {
         match wire {
             Wire::Mucp => {
                 let name = &self.options.server_name.0;
-                match debug_mucp::ask(&self.dialer, &self.head, name, deadline).await {
-                    MucpAnswer::Verdict(verdict) => (verdict, Lesson::Answered),
+                match debug_mucp::call(&self.dialer, &self.head, name, deadline).await {
+                    MucpAnswer::Verdict(verdict) => (verdict, Outcome::Answered),
                     MucpAnswer::Settings => (
                         Err(Unhealthy::Protocol("the service speaks HTTP/2".into())),
-                        Lesson::Settings,
+                        Outcome::Settings,
                     ),
-                    MucpAnswer::Closed(how) => (Err(Unhealthy::Unreachable(how)), Lesson::Closed),
-                    MucpAnswer::Failed(unhealthy) => (Err(unhealthy), Lesson::Nothing),
+                    MucpAnswer::Closed(how) => (Err(Unhealthy::Unreachable(how)), Outcome::Closed),
+                    MucpAnswer::Failed(unhealthy) => (Err(unhealthy), Outcome::NoClue),
                 }
             }
             Wire::Grpc => {
                 let answer = self
                     .call(&self.debug_uri, debug_grpc::REQUEST, deadline)
                     .await;
-                learned(answer.map(|answer| debug_grpc::verdict(&answer)))
+                grpc_outcome(answer.map(|answer| debug_grpc::verdict(&answer)))
             }
-            Wire::GrpcHealth => learned(self.check_named(deadline).await),
+            Wire::GrpcHealth => grpc_outcome(self.check_named(deadline).await),
         }
     }
 
-    /// Asks grpc.health.v1 for the configured name; without one for the service's,
-    /// and if that is unknown for the server as a whole.
-    async fn check_named(&self, deadline: Instant) -> Result<Verdict, Broken> {
+    /// Asks grpc.health.v1 for the configured name. Without one, asks for the service's own name,
+    /// and if that is unknown, for the server as a whole.
+    async fn check_named(&self, deadline: Instant) -> Result<Verdict, CallError> {
         let ask = async |service: &str| {
             let answer = self
                 .call(&self.health_uri, grpc_health::request(service), deadline)
@@ -182,7 +182,12 @@ impl Backend {
         }
     }
 
-    async fn call(&self, uri: &Uri, message: Bytes, deadline: Instant) -> Result<Answer, Broken> {
+    async fn call(
+        &self,
+        uri: &Uri,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<Answer, CallError> {
         self.grpc
             .call(&Call {
                 uri: uri.clone(),
@@ -195,22 +200,24 @@ impl Backend {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while holding the lock; if it did, the value is whole.
+        // No code panics while holding the lock, and the value would be whole anyway.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the verdict of a gRPC attempt, and the lesson for detection.
-fn learned(answer: Result<Verdict, Broken>) -> (Verdict, Lesson) {
+/// Returns the verdict of a gRPC attempt, and its outcome for the detection.
+fn grpc_outcome(answer: Result<Verdict, CallError>) -> (Verdict, Outcome) {
     match answer {
         Ok(verdict) => {
-            let lesson = match verdict {
-                Err(Unhealthy::NoDebug(_)) => Lesson::NotServed,
-                _ => Lesson::Answered,
+            let outcome = match verdict {
+                Err(Unhealthy::NoDebug(_)) => Outcome::NotServed,
+                _ => Outcome::Answered,
             };
-            (verdict, lesson)
+            (verdict, outcome)
         }
-        Err(broken @ Broken::NotGrpc(_)) => (Err(broken.into()), Lesson::NotGrpc),
-        Err(broken @ (Broken::Lost(_) | Broken::Tls(_))) => (Err(broken.into()), Lesson::Nothing),
+        Err(error @ CallError::NotGrpc(_)) => (Err(error.into()), Outcome::NotGrpc),
+        Err(error @ (CallError::Lost(_) | CallError::Tls(_))) => {
+            (Err(error.into()), Outcome::NoClue)
+        }
     }
 }

@@ -12,14 +12,14 @@ use crate::check::unhealthy::Unhealthy;
 use crate::check::verdict::Verdict;
 use crate::debug::pb::HealthResponse;
 
-/// What the service is asked for, as messages name it.
-pub const ASKED: &str = "Debug.Health";
+/// The name of the checked method in messages.
+pub const NAME: &str = "Debug.Health";
 
 /// The request: empty, because no generation reads its one field.
 pub const REQUEST: Bytes = Bytes::new();
 
-/// `/{server_name}.Debug/Health`, or `/Debug/Health` for a name that does not fit
-/// into a path: servers read only what follows the last dot.
+/// Returns `/{server_name}.Debug/Health`, or `/Debug/Health` for a name that does not fit into a
+/// path. Servers read only the part behind the last dot.
 pub fn path(server_name: &str) -> PathAndQuery {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
     Some(server_name)
@@ -28,7 +28,7 @@ pub fn path(server_name: &str) -> PathAndQuery {
         .unwrap_or_else(|| PathAndQuery::from_static("/Debug/Health"))
 }
 
-/// The URI of a call to `authority`.
+/// Returns the URI of a call to `authority`.
 pub fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(scheme);
@@ -40,12 +40,12 @@ pub fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| Uri::from_static("http://localhost/Debug/Health"))
 }
 
-/// What an answer to `Debug.Health` means.
+/// Returns the verdict that an answer to `Debug.Health` gives.
 ///
 /// # Errors
 ///
-/// Every code but `Ok`, and every status but "ok". Codes decide, never messages:
-/// go-micro 1.8 prints heap addresses into them.
+/// Returns an error for every code but `Ok`, and for every status but "ok". Only the code decides
+/// and never the message, because go-micro 1.8 prints heap addresses into messages.
 pub fn verdict(answer: &Answer) -> Verdict {
     match answer.code {
         Code::Ok => match HealthResponse::decode(&answer.message[..]) {
@@ -54,12 +54,12 @@ pub fn verdict(answer: &Answer) -> Verdict {
                 "a message that is not a HealthResponse".into(),
             )),
         },
-        Code::Unimplemented => Err(Unhealthy::NoDebug(ASKED)),
+        Code::Unimplemented => Err(Unhealthy::NoDebug(NAME)),
         code => Err(refusal(code, &micro_error::describe(&answer.text))),
     }
 }
 
-/// What the status string of a `HealthResponse` means: exactly "ok" is healthy.
+/// Returns the verdict that the status of a `HealthResponse` gives: only "ok" is healthy.
 pub fn status(status: &str) -> Verdict {
     match status {
         "ok" => Ok(()),
@@ -68,7 +68,7 @@ pub fn status(status: &str) -> Verdict {
     }
 }
 
-/// What an error that the service itself sent means, on either gRPC service.
+/// Converts an error that the service itself sent, on either gRPC service.
 pub fn refusal(code: Code, text: &str) -> Unhealthy {
     match code {
         Code::Unauthenticated | Code::PermissionDenied => Unhealthy::Denied(text.into()),
@@ -127,7 +127,7 @@ mod tests {
             ),
             (
                 answer(Code::Unimplemented, "unknown service Debug", b""),
-                Err(Unhealthy::NoDebug(ASKED)),
+                Err(Unhealthy::NoDebug(NAME)),
             ),
             (
                 answer(Code::Unavailable, db_down, b""),

@@ -1,10 +1,10 @@
-//! go-micro's `Debug.Health` over its own protocol, mucp: HTTP/1.1, one connection
-//! for each check.
+//! go-micro's `Debug.Health` over its own protocol, mucp: HTTP/1.1, with one connection for each
+//! check.
 //!
-//! A new connection, because servers since v1.9 key requests by connection and id
-//! and lose answers when either is reused too soon. No half-close and no
-//! `Connection: close`: from v1.18 on the first loses nearly every answer, from
-//! v4.10 on the second cancels the handler's context.
+//! Each check opens a new connection, because servers since v1.9 key requests by connection and id,
+//! and lose answers when either is reused too soon. The request uses no half-close and no
+//! `Connection: close`. From v1.18 on the first loses nearly every answer; from v4.10 on the second
+//! cancels the handler's context.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,12 +22,12 @@ use crate::net::stream::Stream;
 
 pub mod answer;
 
-/// Ids of requests, unique in this process: servers key answers by them.
+/// The id of the next request, unique in this process because servers key answers by it.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Asks the service once. The caller bounds the time; dropping the future closes
-/// the connection.
-pub async fn ask(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Answer {
+/// Calls `Debug.Health` once. The caller bounds the time; dropping the future closes the
+/// connection.
+pub async fn call(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Answer {
     let mut stream = match dialer.dial(Http::One, deadline).await {
         Ok(stream) => stream,
         Err(NoConnection::Unreachable(text)) => {
@@ -40,7 +40,7 @@ pub async fn ask(dialer: &Dialer, head: &Head, server_name: &str, deadline: Inst
     let left = deadline.saturating_duration_since(Instant::now());
     let request = request(head, server_name, id, left.as_nanos());
     let answer = exchange(&mut stream, &request).await;
-    // What the stream has seen says more than the error that followed.
+    // A fault of the stream says more than the error that followed.
     let fault = stream.fault();
     stream.close().await;
     match (answer, fault.get()) {
@@ -79,11 +79,11 @@ fn lost(received: &[u8], error: &io::Error) -> Answer {
     }
 }
 
-/// The request that every release from v0.1 to v6 understands: the json-rpc
-/// envelope, with both header families.
+/// Builds the request that every release from v0.1 to v6 understands: the json-rpc envelope, with
+/// both header families.
 fn request(head: &Head, server_name: &str, id: u64, timeout_nanos: u128) -> Vec<u8> {
     let body = format!(r#"{{"method":"Debug.Health","params":[{{}}],"id":"{id}"}}"#);
-    // No server checks the name; one that cannot stand in a header is left out.
+    // No server checks the name, so a name that cannot stand in a header is left out.
     let service = |family: &str| {
         let fits = !server_name.chars().any(char::is_control);
         if fits {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::check::options::{Options, ServerName};
 
-    fn asked(metadata: &[&str], server_name: &str) -> String {
+    fn request_text(metadata: &[&str], server_name: &str) -> String {
         let address = "localhost:9091".parse().unwrap();
         let mut options = Options::new(ServerName(server_name.to_owned()), address);
         options.metadata = metadata.iter().map(|pair| pair.parse().unwrap()).collect();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn metadata_becomes_headers() {
-        let request = asked(&["Authorization=Bearer x", "team=a", "team=b"], "greeter");
+        let request = request_text(&["Authorization=Bearer x", "team=a", "team=b"], "greeter");
         assert!(
             request.contains("\r\nauthorization: Bearer x\r\nteam: a\r\nteam: b\r\n\r\n{"),
             "{request}"
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn asks_in_both_header_families() {
-        let request = asked(&[], "greeter");
+        let request = request_text(&[], "greeter");
         assert_eq!(
             request,
             "POST / HTTP/1.1\r\nHost: localhost:9091\r\nUser-Agent: micro-health/0.1.0\r\nContent-Length: 48\r\n\
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_smuggle_a_header() {
-        let request = asked(&[], "a\r\nMicro-Topic: x");
+        let request = request_text(&[], "a\r\nMicro-Topic: x");
         assert!(
             !request.contains("Topic") && !request.contains("Micro-Service"),
             "{request}"

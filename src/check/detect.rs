@@ -1,4 +1,4 @@
-//! `--protocol=auto`: which wire to try next, and what to remember.
+//! Decides for `--protocol=auto` which wire to try next, and which wire to remember.
 //!
 //! ```text
 //!        SETTINGS, TLS that refuses HTTP/1.1,
@@ -8,16 +8,16 @@
 //!      └──────────── not gRPC at all ───────────┘ └──── not served either ────┘
 //! ```
 //!
-//! mucp comes first because a gRPC server rejects HTTP/1.1 at once and unharmed,
-//! while gRPC to a mucp server is a coin toss: answered 37–80 % of the time by
-//! v1.18–v4.10. For the same reason one mucp answer outweighs everything but SETTINGS.
+//! mucp comes first because a gRPC server rejects HTTP/1.1 at once and unharmed. gRPC to a mucp
+//! server is unreliable: v1.18–v4.10 answer 37–80 % of such calls. For the same reason one mucp
+//! answer outweighs every outcome but SETTINGS.
 //!
-//! A wire that was hinted at or has answered before comes first instead, until a check ends
-//! without an answer. Then mucp comes first and that wire last, until something answers.
+//! A wire that was hinted at or has answered before comes first instead, until a check ends without
+//! an answer. Then mucp comes first and that wire last, until a wire answers.
 
 use crate::check::options::Protocol;
 
-/// A wire to ask on.
+/// A wire to check the service on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wire {
     /// `Debug.Health` over HTTP/1.1.
@@ -28,43 +28,43 @@ pub enum Wire {
     GrpcHealth,
 }
 
-/// What one attempt taught, whatever the verdict was.
+/// The outcome of one attempt, whatever the verdict was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Lesson {
-    /// This wire is served here.
+pub enum Outcome {
+    /// The service answered on this wire.
     Answered,
-    /// gRPC answered that it does not have this method.
+    /// The server answered over gRPC that it does not have this method.
     NotServed,
     /// HTTP/2 SETTINGS came back on HTTP/1.1, or TLS refused HTTP/1.1
     /// (`no_application_protocol`).
     Settings,
     /// The connection was closed before any byte.
     Closed,
-    /// Something answered that is not gRPC, or TLS refused HTTP/2.
+    /// The server answered with another protocol than gRPC, or its TLS refused HTTP/2.
     NotGrpc,
-    /// Nothing: refused, cut short, neither wire, or no TLS at all.
-    Nothing,
+    /// The attempt gave no clue: refused, cut short, neither wire, or no TLS at all.
+    NoClue,
 }
 
-/// What is known of a target's protocol.
+/// The knowledge about a target's protocol.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
     /// The wire that the service was probably started with.
     hint: Option<Wire>,
     /// The wire that answered last.
     answered: Option<Wire>,
-    /// Whether the latest check ended without an answer.
-    doubted: bool,
+    /// The latest check ended without an answer.
+    unanswered: bool,
 }
 
-/// The wires that one check has tried, so that it tries none twice.
+/// The wires that one check has tried, so that it tries no wire twice.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tried([bool; 3]);
+pub struct Attempts([bool; 3]);
 
 // === impl Wire ===
 
 impl Wire {
-    /// The flag's value for this wire.
+    /// Returns the flag's value for this wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mucp => "mucp",
@@ -74,20 +74,20 @@ impl Wire {
     }
 }
 
-// === impl Lesson ===
+// === impl Outcome ===
 
-impl Lesson {
-    /// Whether a verdict with this lesson is reported instead of an earlier one of the same
-    /// check: if its wire got further. SETTINGS on mucp only say which wire to try, and a
-    /// wire tried on a suspicion that did not come true says less than what led to it.
+impl Outcome {
+    /// Decides whether a verdict with this outcome is reported instead of an earlier one of the
+    /// same check. It is if its wire got further. SETTINGS on mucp only say which wire to try. A
+    /// wire that was tried on a wrong suspicion says less than the attempt that raised it.
     pub fn outweighs(self, earlier: Self) -> bool {
-        let weight = |lesson| match lesson {
+        let weight = |outcome| match outcome {
             Self::Settings => 0,
-            Self::Closed | Self::NotGrpc | Self::Nothing => 1,
+            Self::Closed | Self::NotGrpc | Self::NoClue => 1,
             Self::NotServed => 2,
             Self::Answered => 3,
         };
-        // Of two services that are not served, the standard one is asked last.
+        // Of two services that are not served, the one that was tried last is reported.
         weight(self) > weight(earlier) || self == Self::NotServed
     }
 }
@@ -95,7 +95,8 @@ impl Lesson {
 // === impl Memory ===
 
 impl Memory {
-    /// Nothing but a hint (`MICRO_SERVER`), which orders and never decides.
+    /// Creates a memory with only a hint (`MICRO_SERVER`), which orders the attempts and never
+    /// decides.
     pub fn new(hint: Option<Protocol>) -> Self {
         let hint = hint.and_then(|hint| match hint {
             Protocol::Grpc => Some(Wire::Grpc),
@@ -109,9 +110,13 @@ impl Memory {
         }
     }
 
-    /// The wire to begin a check with.
+    /// Returns the wire to begin a check with.
     pub fn first(self) -> Wire {
-        let expected = if self.doubted { None } else { self.expected() };
+        let expected = if self.unanswered {
+            None
+        } else {
+            self.expected()
+        };
         expected.unwrap_or(Wire::Mucp)
     }
 
@@ -119,131 +124,142 @@ impl Memory {
         self.answered.or(self.hint)
     }
 
-    /// Learns that a check ended without an answer, at its deadline for instance.
-    pub fn doubt(&mut self) {
-        self.doubted = true;
+    /// Records that a check ended without an answer, for example at its deadline.
+    pub fn note_no_answer(&mut self) {
+        self.unanswered = true;
     }
 
-    /// What answered last; `None` until something has.
+    /// Returns the wire that answered last; `None` until one has.
     pub fn answered(self) -> Option<Wire> {
         self.answered
     }
 
-    /// Learns from an attempt: the new memory and the wire to try next, if any.
-    pub fn learn(self, tried: &mut Tried, wire: Wire, lesson: Lesson) -> (Self, Option<Wire>) {
-        tried.0[wire as usize] = true;
+    /// Learns from an attempt. Returns the new memory and the wire to try next, if any.
+    pub fn learn(
+        self,
+        attempts: &mut Attempts,
+        wire: Wire,
+        outcome: Outcome,
+    ) -> (Self, Option<Wire>) {
+        attempts.0[wire as usize] = true;
         let remember = |wire| Self {
             answered: Some(wire),
-            doubted: false,
+            unanswered: false,
             ..self
         };
-        let (memory, next) = match (wire, lesson) {
-            (_, Lesson::Answered) => (remember(wire), None),
-            (Wire::Mucp, Lesson::Settings) => {
-                let forgot = Self {
+        let (memory, next) = match (wire, outcome) {
+            (_, Outcome::Answered) => (remember(wire), None),
+            (Wire::Mucp, Outcome::Settings) => {
+                let forgotten = Self {
                     answered: None,
                     ..self
                 };
-                (forgot, Some(Wire::Grpc))
+                (forgotten, Some(Wire::Grpc))
             }
-            // One port may serve both, with an answer of its own to HTTP/1.1.
-            (Wire::Mucp, Lesson::Nothing) if self.doubted => (self, self.expected()),
-            (Wire::Mucp, Lesson::Closed) if self.answered == Some(Wire::Mucp) => (self, None),
-            (Wire::Mucp, Lesson::Closed) => (self, Some(Wire::Grpc)),
-            (Wire::Grpc, Lesson::NotServed) => (remember(Wire::Grpc), Some(Wire::GrpcHealth)),
-            (Wire::GrpcHealth, Lesson::NotServed) => (remember(Wire::Grpc), Some(Wire::Grpc)),
-            (Wire::Grpc | Wire::GrpcHealth, Lesson::NotGrpc) => (self, Some(Wire::Mucp)),
+            // One port may serve both protocols, and answer HTTP/1.1 in its own way.
+            (Wire::Mucp, Outcome::NoClue) if self.unanswered => (self, self.expected()),
+            (Wire::Mucp, Outcome::Closed) if self.answered == Some(Wire::Mucp) => (self, None),
+            (Wire::Mucp, Outcome::Closed) => (self, Some(Wire::Grpc)),
+            (Wire::Grpc, Outcome::NotServed) => (remember(Wire::Grpc), Some(Wire::GrpcHealth)),
+            (Wire::GrpcHealth, Outcome::NotServed) => (remember(Wire::Grpc), Some(Wire::Grpc)),
+            (Wire::Grpc | Wire::GrpcHealth, Outcome::NotGrpc) => (self, Some(Wire::Mucp)),
             _ => (self, None),
         };
-        let next = next.filter(|next| !tried.0[*next as usize]);
-        let doubted = memory.doubted || (next.is_none() && lesson == Lesson::Nothing);
-        (Self { doubted, ..memory }, next)
+        let next = next.filter(|next| !attempts.0[*next as usize]);
+        let unanswered = memory.unanswered || (next.is_none() && outcome == Outcome::NoClue);
+        (
+            Self {
+                unanswered,
+                ..memory
+            },
+            next,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Lesson::{Answered, Closed, NotGrpc, NotServed, Nothing, Settings};
+    use Outcome::{Answered, Closed, NoClue, NotGrpc, NotServed, Settings};
 
     const M: Wire = Wire::Mucp;
     const G: Wire = Wire::Grpc;
     const H: Wire = Wire::GrpcHealth;
 
-    const NOTHING: Memory = Memory {
+    const UNKNOWN: Memory = Memory {
         hint: None,
         answered: None,
-        doubted: false,
+        unanswered: false,
     };
 
     fn knows(wire: Wire) -> Memory {
         Memory {
             answered: Some(wire),
-            ..NOTHING
+            ..UNKNOWN
         }
     }
 
-    fn doubts(memory: Memory) -> Memory {
+    fn unanswered(memory: Memory) -> Memory {
         Memory {
-            doubted: true,
+            unanswered: true,
             ..memory
         }
     }
 
-    /// Plays one check: what each attempted wire teaches, in the order of attempts. Returns
-    /// the memory after it and the wire whose verdict is reported.
-    fn check(memory: Memory, lessons: &[(Wire, Lesson)]) -> (Memory, Wire) {
-        let (mut memory, mut tried) = (memory, Tried::default());
+    /// Plays one check, given the outcomes on its wires in the order of the attempts. Returns the
+    /// memory after it and the wire whose verdict is reported.
+    fn check(memory: Memory, outcomes: &[(Wire, Outcome)]) -> (Memory, Wire) {
+        let (mut memory, mut attempts) = (memory, Attempts::default());
         let mut next = Some(memory.first());
         let mut reported = None;
-        for (wire, lesson) in lessons {
-            assert_eq!(next, Some(*wire), "before {lesson:?}");
-            (memory, next) = memory.learn(&mut tried, *wire, *lesson);
-            if reported.is_none_or(|(_, earlier)| lesson.outweighs(earlier)) {
-                reported = Some((*wire, *lesson));
+        for (wire, outcome) in outcomes {
+            assert_eq!(next, Some(*wire), "before {outcome:?}");
+            (memory, next) = memory.learn(&mut attempts, *wire, *outcome);
+            if reported.is_none_or(|(_, earlier)| outcome.outweighs(earlier)) {
+                reported = Some((*wire, *outcome));
             }
         }
-        assert_eq!(next, None, "after {lessons:?}");
+        assert_eq!(next, None, "after {outcomes:?}");
         (memory, reported.unwrap().0)
     }
 
     #[test]
-    fn finds_and_remembers_what_answers_and_reports_the_furthest_wire() {
-        let nothing = NOTHING;
-        for (before, lessons, after, reported) in [
-            (nothing, &[(M, Answered)][..], knows(M), M),
-            (nothing, &[(M, Settings), (G, Answered)], knows(G), G),
-            (nothing, &[(M, Closed), (G, Answered)], knows(G), G),
-            (nothing, &[(M, Nothing)], doubts(nothing), M),
+    fn remembers_the_wire_that_answers_and_reports_the_furthest_one() {
+        let unknown = UNKNOWN;
+        for (before, outcomes, after, reported) in [
+            (unknown, &[(M, Answered)][..], knows(M), M),
+            (unknown, &[(M, Settings), (G, Answered)], knows(G), G),
+            (unknown, &[(M, Closed), (G, Answered)], knows(G), G),
+            (unknown, &[(M, NoClue)], unanswered(unknown), M),
             // A gRPC service without Debug: the standard health service, if it has that.
             (
-                nothing,
+                unknown,
                 &[(M, Settings), (G, NotServed), (H, Answered)],
                 knows(H),
                 H,
             ),
             (
-                nothing,
+                unknown,
                 &[(M, Settings), (G, NotServed), (H, NotServed)],
                 knows(G),
                 H,
             ),
             (
-                nothing,
+                unknown,
                 &[(M, Settings), (G, NotServed), (H, NotGrpc)],
                 knows(G),
                 G,
             ),
             (
-                nothing,
-                &[(M, Settings), (G, NotServed), (H, Nothing)],
-                doubts(knows(G)),
+                unknown,
+                &[(M, Settings), (G, NotServed), (H, NoClue)],
+                unanswered(knows(G)),
                 G,
             ),
             (
-                nothing,
-                &[(M, Closed), (G, NotServed), (H, Nothing)],
-                doubts(knows(G)),
+                unknown,
+                &[(M, Closed), (G, NotServed), (H, NoClue)],
+                unanswered(knows(G)),
                 G,
             ),
             (knows(G), &[(G, NotServed), (H, NotServed)], knows(G), H),
@@ -253,28 +269,38 @@ mod tests {
             (knows(G), &[(G, NotGrpc), (M, Answered)], knows(M), M),
             (knows(H), &[(H, NotGrpc), (M, Answered)], knows(M), M),
             (knows(M), &[(M, Settings), (G, Answered)], knows(G), G),
-            // The same one, which breaks gRPC: SETTINGS on mucp are no reason.
-            (knows(G), &[(G, NotGrpc), (M, Settings)], nothing, G),
+            // The same program with a broken gRPC: SETTINGS on mucp are not the reason.
+            (knows(G), &[(G, NotGrpc), (M, Settings)], unknown, G),
             (
                 knows(H),
                 &[(H, NotGrpc), (M, Settings), (G, NotGrpc)],
-                nothing,
+                unknown,
                 H,
             ),
             (knows(G), &[(G, NotGrpc), (M, Closed)], knows(G), G),
-            (knows(G), &[(G, NotGrpc), (M, Nothing)], doubts(knows(G)), G),
-            (nothing, &[(M, Settings), (G, NotGrpc)], nothing, G),
-            (nothing, &[(M, Settings), (G, Nothing)], doubts(nothing), G),
-            // One lost coin toss is no verdict, and no loop.
-            (nothing, &[(M, Closed), (G, NotGrpc)], nothing, M),
-            (nothing, &[(M, Closed), (G, Nothing)], doubts(nothing), M),
-            (knows(M), &[(M, Nothing)], doubts(knows(M)), M),
+            (
+                knows(G),
+                &[(G, NotGrpc), (M, NoClue)],
+                unanswered(knows(G)),
+                G,
+            ),
+            (unknown, &[(M, Settings), (G, NotGrpc)], unknown, G),
+            (
+                unknown,
+                &[(M, Settings), (G, NoClue)],
+                unanswered(unknown),
+                G,
+            ),
+            // One unreliable gRPC attempt is no verdict, and no loop.
+            (unknown, &[(M, Closed), (G, NotGrpc)], unknown, M),
+            (unknown, &[(M, Closed), (G, NoClue)], unanswered(unknown), M),
+            (knows(M), &[(M, NoClue)], unanswered(knows(M)), M),
             (knows(M), &[(M, Closed)], knows(M), M),
         ] {
             assert_eq!(
-                check(before, lessons),
+                check(before, outcomes),
                 (after, reported),
-                "{before:?} {lessons:?}"
+                "{before:?} {outcomes:?}"
             );
         }
     }
@@ -290,8 +316,8 @@ mod tests {
             (
                 knows(G),
                 &[
-                    (&[(G, Nothing)][..], ENDED),
-                    (&[(M, Nothing), (G, Nothing)], ENDED),
+                    (&[(G, NoClue)][..], ENDED),
+                    (&[(M, NoClue), (G, NoClue)], ENDED),
                     (&[(M, Settings), (G, Answered)], ENDED),
                     (&[(G, Answered)], ENDED),
                 ][..],
@@ -313,7 +339,7 @@ mod tests {
                 knows(G),
                 &[
                     (&[], LATE),
-                    (&[(M, Nothing), (G, Answered)], ENDED),
+                    (&[(M, NoClue), (G, Answered)], ENDED),
                     (&[(G, Answered)], ENDED),
                 ],
                 knows(G),
@@ -321,8 +347,8 @@ mod tests {
             (
                 hinted(Protocol::Grpc),
                 &[
-                    (&[(G, Nothing)], ENDED),
-                    (&[(M, Nothing), (G, Answered)], ENDED),
+                    (&[(G, NoClue)], ENDED),
+                    (&[(M, NoClue), (G, Answered)], ENDED),
                 ],
                 Memory {
                     hint: Some(G),
@@ -348,18 +374,18 @@ mod tests {
             ),
         ] {
             let mut memory = before;
-            for (lessons, is_late) in checks {
+            for (outcomes, is_late) in checks {
                 if *is_late {
-                    assert!(lessons.is_empty(), "the first attempt is the late one");
-                    memory.doubt();
+                    assert!(outcomes.is_empty(), "the first attempt is the late one");
+                    memory.note_no_answer();
                 } else {
-                    memory = check(memory, lessons).0;
+                    memory = check(memory, outcomes).0;
                 }
             }
             assert_eq!(memory, after, "{before:?} {checks:?}");
         }
         let mut late = knows(G);
-        late.doubt();
+        late.note_no_answer();
         assert_eq!((late.first(), late.answered()), (M, Some(G)));
     }
 

@@ -1,4 +1,4 @@
-//! A target that is a Service: every endpoint is asked, and a policy decides.
+//! A target that is a Service: every endpoint is checked, and a policy decides.
 //!
 //! ```text
 //! Endpoints ──▶ one Target each, kept while it lives ──▶ at most 16 checks at once
@@ -16,10 +16,10 @@ use tokio::time::{self, Instant};
 use tracing::debug;
 
 use super::backend::Backend;
-use super::joined::{InFlight, Joined};
 use super::options::Options;
 use super::policy::{self, EndpointCheck};
 use super::row::Row;
+use super::single_flight::{Run, SingleFlight};
 use super::unhealthy::Unhealthy;
 use super::verdict::{Check, Verdict};
 use crate::net::address::{Address, Host};
@@ -30,13 +30,13 @@ use crate::resolver::Endpoints;
 use crate::resolver::absence::{self, Known};
 use crate::resolver::slices::Endpoint;
 
-/// Most endpoints that are asked at once.
+/// The most endpoints that are checked at once.
 const AT_ONCE: usize = 16;
 
-/// The end of a check, which is for its verdict: less, of short checks.
+/// The end of a check's time, reserved for its verdict. It is shorter for short checks.
 const MARGIN: Duration = Duration::from_millis(20);
 
-/// The endpoints of one Service, and the backends that ask them.
+/// The endpoints of one Service, and the backends that check them.
 #[derive(Debug)]
 pub struct Group {
     endpoints: Endpoints,
@@ -46,13 +46,13 @@ pub struct Group {
     rows: Mutex<Vec<Row>>,
 }
 
-/// One endpoint. Its check goes on when the check of the group is over, because otherwise a
-/// slow endpoint would be dialled anew each time.
+/// The backend of one endpoint. Its check goes on when the check of the group is over, because
+/// otherwise a slow endpoint would be dialled anew each time.
 #[derive(Debug)]
 struct Member {
     address: SocketAddr,
     backend: Backend,
-    in_flight: Joined<Arc<Check>>,
+    in_flight: SingleFlight<Arc<Check>>,
     /// The code that was logged last, because only a change is logged.
     logged: Mutex<Option<&'static str>>,
 }
@@ -60,7 +60,7 @@ struct Member {
 // === impl Group ===
 
 impl Group {
-    /// Asks every endpoint as the options say: by its address, under the Service's name.
+    /// Creates a group that checks every endpoint by its address, under the Service's name.
     pub fn new(options: &Options, endpoints: Endpoints) -> Self {
         let mut options = options.clone();
         let name = endpoints.target().server_name();
@@ -74,7 +74,7 @@ impl Group {
         }
     }
 
-    /// What the latest check found, by address.
+    /// Returns the result of the latest check of each endpoint, by address.
     pub fn rows(&self) -> Vec<Row> {
         lock(&self.rows).clone()
     }
@@ -88,12 +88,12 @@ impl Group {
             .unwrap_or("auto")
     }
 
-    /// Until when the first of their certificates is valid.
+    /// Returns the end of validity of the endpoints' certificate that expires first.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         let kept = lock(&self.kept);
         let expiries = kept
             .values()
-            .filter_map(|it| it.backend.certificate_expiry());
+            .filter_map(|member| member.backend.certificate_expiry());
         expiries.min()
     }
 
@@ -126,9 +126,9 @@ impl Group {
             Err(invalid) => return Err(Unhealthy::Tls(invalid.to_string().into())),
         };
         let mut rows: Vec<_> = considered.iter().map(|endpoint| row(endpoint)).collect();
-        let mut asked: Vec<EndpointCheck> = Vec::new();
+        let mut results: Vec<EndpointCheck> = Vec::new();
         let checks = members.iter().enumerate();
-        let checks: Vec<_> = checks.map(checked).collect();
+        let checks: Vec<_> = checks.map(check_member).collect();
         let mut checks = stream::iter(checks).buffer_unordered(AT_ONCE);
         let needed = policy.require.needed(considered.len());
         let mut healthy = 0;
@@ -137,7 +137,7 @@ impl Group {
                 Ok(Some((place, check))) => {
                     healthy += usize::from(check.verdict.is_ok());
                     rows[place].observe(&check.verdict, check.took);
-                    asked.push(found(&rows[place], &check));
+                    results.push(endpoint_check(&rows[place], &check));
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -147,7 +147,7 @@ impl Group {
                             let verdict = Err(Unhealthy::Deadline(timeout, reached));
                             row.observe(&verdict, timeout);
                             let address = row.address.clone();
-                            asked.push(EndpointCheck {
+                            results.push(EndpointCheck {
                                 address,
                                 verdict,
                                 reached,
@@ -159,16 +159,17 @@ impl Group {
             }
         }
         *lock(&self.rows) = rows;
-        asked.sort_by_key(|asked| asked.address.parse::<SocketAddr>().ok());
-        policy::verdict(policy.require, considered.len(), &asked)
+        results.sort_by_key(|check| check.address.parse::<SocketAddr>().ok());
+        policy::verdict(policy.require, considered.len(), &results)
     }
 
     /// Returns one member for each endpoint, and drops those of endpoints that are gone.
     fn members(&self, considered: &[&Endpoint]) -> Result<Vec<Arc<Member>>, InvalidTls> {
         let mut kept = lock(&self.kept);
-        // They are in order.
-        let place =
-            |address: &SocketAddr| considered.binary_search_by_key(address, |it| it.address);
+        // The endpoints are in the order of their addresses.
+        let place = |address: &SocketAddr| {
+            considered.binary_search_by_key(address, |endpoint| endpoint.address)
+        };
         kept.retain(|address, _| place(address).is_ok());
         let mut members = Vec::with_capacity(considered.len());
         for endpoint in considered {
@@ -192,12 +193,12 @@ impl Member {
         Ok(Self {
             address,
             backend: Backend::new(options, endpoint, None)?,
-            in_flight: Joined::default(),
+            in_flight: SingleFlight::default(),
             logged: Mutex::default(),
         })
     }
 
-    fn check(self: &Arc<Self>) -> InFlight<Arc<Check>> {
+    fn check(self: &Arc<Self>) -> Run<Arc<Check>> {
         self.in_flight.join(|| {
             let member = Arc::clone(self);
             async move {
@@ -217,7 +218,7 @@ impl Member {
     }
 }
 
-async fn checked((place, member): (usize, &Arc<Member>)) -> (usize, Arc<Check>) {
+async fn check_member((place, member): (usize, &Arc<Member>)) -> (usize, Arc<Check>) {
     (place, member.check().await)
 }
 
@@ -232,7 +233,7 @@ fn row(endpoint: &Endpoint) -> Row {
     }
 }
 
-fn found(row: &Row, check: &Check) -> EndpointCheck {
+fn endpoint_check(row: &Row, check: &Check) -> EndpointCheck {
     EndpointCheck {
         address: row.address.clone(),
         verdict: check.verdict.clone(),
@@ -241,6 +242,6 @@ fn found(row: &Row, check: &Check) -> EndpointCheck {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Nothing panics while holding one of these locks; if it did, the value is whole.
+    // No code panics while holding one of these locks, and the value would be whole anyway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

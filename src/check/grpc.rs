@@ -1,30 +1,30 @@
-//! One unary gRPC call at a time over one kept HTTP/2 connection.
+//! Makes one unary gRPC call at a time over one kept HTTP/2 connection.
 //!
-//! Speaks h2 directly: a verdict needs to know exactly what the peer did (which
-//! stream error, a missing grpc-status, a body cut short), and tonic's client
-//! turns all of that into statuses that a server could have sent itself.
+//! Uses h2 directly, because a verdict needs the exact behaviour of the peer: the stream error, a
+//! missing grpc-status, a body cut short. tonic's client turns all of that into statuses that a
+//! server could have sent itself.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use self::answer::Answer;
-use self::call::{Broken, Call};
-use self::connection::{Connection, Failed};
+use self::call::{Call, CallError};
+use self::connection::{CallFailure, Connection};
 
 pub mod answer;
 pub mod call;
 mod connection;
-mod greeting;
+mod settings_detector;
 
-/// Asks one target, reusing its connection.
+/// The gRPC client of one target, which reuses its connection.
 #[derive(Debug)]
 pub struct Client {
     kept: Mutex<Option<Connection>>,
     max_age: Duration,
 }
 
-/// How long a connection is kept. A service that no longer listens still answers on an old
-/// connection, so a kept one alone would hide that new clients are refused.
+/// The age at which a kept connection is replaced. A service that no longer listens still answers
+/// on an old connection, so a kept one alone would hide that new clients are refused.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 // === impl Client ===
@@ -37,7 +37,7 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Keeps a connection for that long, and then dials anew.
+    /// Keeps a connection for `max_age`, and then dials anew.
     pub fn new(max_age: Duration) -> Self {
         Self {
             kept: Mutex::default(),
@@ -47,31 +47,35 @@ impl Client {
 
     /// Makes one call.
     ///
-    /// A kept connection may have died since the last check, which only shows when it
-    /// is used; then the call is made once more on a new one, so that a restarted
-    /// service is healthy at the first check.
+    /// A kept connection may have died since the last check, which shows only when it is used. Then
+    /// the call is made once more on a new connection, so that a restarted service is healthy at
+    /// the first check.
     ///
     /// # Errors
     ///
-    /// [`Broken`]; after it, or when this future is dropped, the next call dials anew.
-    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, Broken> {
+    /// Returns a [`CallError`]. After it, or when this future is dropped, the next call dials anew.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, CallError> {
         let kept = self.lock().take();
-        // One that is too old is closed by being dropped.
+        // A connection that is too old is closed by being dropped.
         if let Some(connection) = kept.filter(|kept| kept.age() < self.max_age) {
             match self.call_on(connection, call).await {
-                Err(Failed {
+                Err(CallFailure {
                     unprocessed: true, ..
                 }) => {}
-                result => return result.map_err(|failed| failed.broken),
+                result => return result.map_err(|failure| failure.error),
             }
         }
         let connection = Connection::open(call.dialer, call.deadline).await?;
         self.call_on(connection, call)
             .await
-            .map_err(|failed| failed.broken)
+            .map_err(|failure| failure.error)
     }
 
-    async fn call_on(&self, mut connection: Connection, call: &Call<'_>) -> Result<Answer, Failed> {
+    async fn call_on(
+        &self,
+        mut connection: Connection,
+        call: &Call<'_>,
+    ) -> Result<Answer, CallFailure> {
         let answer = connection.call(call).await?;
         *self.lock() = Some(connection);
         Ok(answer)

@@ -14,15 +14,15 @@ use crate::check::grpc::answer::Answer;
 use crate::check::unhealthy::Unhealthy;
 use crate::check::verdict::Verdict;
 
-/// What the service is asked for, as messages name it.
-pub const ASKED: &str = "grpc.health.v1.Health";
+/// The name of the checked service in messages.
+pub const NAME: &str = "grpc.health.v1.Health";
 
-/// The method's path.
+/// Returns the path of the method.
 pub fn path() -> PathAndQuery {
     PathAndQuery::from_static("/grpc.health.v1.Health/Check")
 }
 
-/// The request for one service name; "" asks for the server as a whole.
+/// Returns the request for one service name; "" stands for the server as a whole.
 pub fn request(service: &str) -> Bytes {
     HealthCheckRequest {
         service: service.to_owned(),
@@ -31,11 +31,11 @@ pub fn request(service: &str) -> Bytes {
     .into()
 }
 
-/// What an answer to a `Check` of `service` means.
+/// Returns the verdict that an answer to a `Check` of `service` gives.
 ///
 /// # Errors
 ///
-/// Everything but SERVING.
+/// Returns an error for everything but SERVING.
 pub fn verdict(answer: &Answer, service: &str) -> Verdict {
     match answer.code {
         Code::Ok => match HealthCheckResponse::decode(&answer.message[..]) {
@@ -49,7 +49,7 @@ pub fn verdict(answer: &Answer, service: &str) -> Verdict {
             )),
         },
         Code::NotFound => Err(Unhealthy::UnknownService(service.to_owned())),
-        Code::Unimplemented => Err(Unhealthy::NoDebug(ASKED)),
+        Code::Unimplemented => Err(Unhealthy::NoDebug(NAME)),
         code => Err(refusal(code, &answer.text)),
     }
 }
@@ -87,7 +87,7 @@ mod tests {
             ),
             (
                 answer(Code::Unimplemented, b""),
-                Err(Unhealthy::NoDebug(ASKED)),
+                Err(Unhealthy::NoDebug(NAME)),
             ),
             (
                 answer(Code::PermissionDenied, b""),

@@ -1,5 +1,5 @@
-//! What every request to the target carries besides the question: authority, user
-//! agent, and metadata, which is gRPC's word for headers of one's own.
+//! The head of every request to the target: authority, user agent, and metadata. Metadata is gRPC's
+//! word for additional headers.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -10,16 +10,16 @@ use super::options::Options;
 pub struct Head {
     /// gRPC's `:authority`, HTTP/1.1's `Host`.
     pub authority: String,
-    /// Who asks.
+    /// The user agent, by which the service knows the caller.
     pub user_agent: HeaderValue,
-    /// Further headers.
+    /// The additional headers.
     pub metadata: HeaderMap,
 }
 
 // === impl Head ===
 
 impl Head {
-    /// What the flags say.
+    /// Creates the head that the options ask for.
     pub fn new(options: &Options) -> Self {
         let mut metadata = HeaderMap::new();
         for entry in &options.metadata {

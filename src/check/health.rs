@@ -2,19 +2,19 @@
 
 use std::num::NonZeroU32;
 
-/// How many checks in a row change a verdict.
+/// The numbers of checks in a row that change a verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Thresholds {
-    /// Healthy checks that make it healthy.
+    /// The number of healthy checks that make a service healthy.
     pub rise: NonZeroU32,
-    /// Unhealthy checks that make it unhealthy.
+    /// The number of unhealthy checks that make it unhealthy.
     pub fall: NonZeroU32,
 }
 
 /// A verdict that takes several checks in a row to change.
 ///
-/// A service of which nothing is known becomes healthy like an unhealthy one, after `rise`
-/// checks; it is unhealthy at its first unhealthy check, because it never was healthy.
+/// An unknown service becomes healthy like an unhealthy one, after `rise` checks. It becomes
+/// unhealthy at its first unhealthy check, because it never was healthy.
 #[derive(Clone, Copy, Debug)]
 pub struct Health {
     thresholds: Thresholds,
@@ -25,7 +25,7 @@ pub struct Health {
 // === impl Health ===
 
 impl Health {
-    /// Unknown until enough checks were observed.
+    /// Creates a health that is unknown until enough checks were observed.
     pub fn new(thresholds: Thresholds) -> Self {
         Self {
             thresholds,
@@ -34,7 +34,7 @@ impl Health {
         }
     }
 
-    /// Takes in one check and returns the verdict if that changed it.
+    /// Observes one check, and returns the verdict if that changed it.
     pub fn observe(&mut self, passed: bool) -> Option<bool> {
         if self.healthy == Some(passed) {
             self.contradictions = 0;
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_never_seen_before_rises_as_well() {
+    fn an_unknown_service_needs_rise_checks_too() {
         //                        checks       verdicts
         assert_eq!(verdicts(3, 1, "+++-"), "..hu");
         assert_eq!(verdicts(3, 3, "++-+++"), "..u..h");

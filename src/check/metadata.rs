@@ -6,42 +6,42 @@ use std::str::FromStr;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 
-/// One `name=value` of `--metadata`.
+/// A `name=value` of `--metadata`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Metadata {
     name: HeaderName,
-    /// Marked sensitive: it may be a token, and never shows in `{:?}`.
+    /// The value, marked sensitive: it may be a token, and never shows in `{:?}`.
     value: HeaderValue,
 }
 
-/// Why a text is not [`Metadata`]. Holds nothing of the text: where a name or a separator was
-/// left out, any part of it may be the secret.
+/// The reason why a text is not [`Metadata`]. It holds no part of the text: if the name or the
+/// separator is missing, any part may be the secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidMetadata {
-    /// Nothing separates a name from a value.
+    /// The text has no separator between a name and a value.
     #[error("expected {0}, such as authorization{1}token")]
     Syntax(&'static str, char),
-    /// gRPC allows less than HTTP does.
+    /// The name is empty, or has characters that gRPC does not allow.
     #[error("the name is empty or has characters other than letters, digits, '-', '_' and '.'")]
     Name,
-    /// Values that gRPC sends as base64.
+    /// The name is that of a binary value, which gRPC sends as base64.
     #[error("the name ends in -bin, and binary metadata cannot be sent")]
     Binary,
     /// A header that the check itself sets.
     #[error("{0} is set by the check itself")]
     Reserved(&'static str),
-    /// One of a family of such headers.
+    /// A header of a family that the check itself sets.
     #[error("names that begin with {0} are set by the check itself")]
     Family(&'static str),
-    /// The same, where a flag sets it.
+    /// A header that a flag of its own sets.
     #[error("{0} is not metadata: use {1}")]
     Flag(&'static str, &'static str),
-    /// Control characters, or beyond ASCII.
+    /// The value has control characters, or characters beyond ASCII.
     #[error("the value has characters other than printable ASCII")]
     Value,
 }
 
-/// Headers that belong to the protocols: gRPC's, mucp's and HTTP's own.
+/// The headers that belong to the protocols: gRPC's, mucp's and HTTP's own.
 const RESERVED: [&str; 12] = [
     "accept",
     "connection",
@@ -57,7 +57,7 @@ const RESERVED: [&str; 12] = [
     "x-content-type",
 ];
 
-/// Whole families of them. go-micro's mark what is called.
+/// The families of such headers. go-micro's name the called method.
 const RESERVED_FAMILIES: [&str; 9] = [
     "grpc-",
     "micro-endpoint",
@@ -74,7 +74,7 @@ const RESERVED_FAMILIES: [&str; 9] = [
 ///
 /// # Errors
 ///
-/// Anything that no server takes for a host.
+/// Returns an error for a text that no server takes for a host.
 pub fn authority(text: &str) -> Result<Authority, &'static str> {
     let expected = "expected host or host:port, such as greeter.example or localhost:9091";
     let authority: Authority = text.parse().map_err(|_| expected)?;
@@ -88,7 +88,7 @@ pub fn authority(text: &str) -> Result<Authority, &'static str> {
 ///
 /// # Errors
 ///
-/// Nothing, and anything but printable ASCII.
+/// Returns an error for an empty text, and for anything but printable ASCII.
 pub fn user_agent(text: &str) -> Result<HeaderValue, &'static str> {
     printable(text)
         .filter(|value| !value.is_empty())
@@ -117,7 +117,7 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Everything that would not arrive as it was meant.
+    /// Returns an error for a header that would not arrive as it was meant.
     pub fn from_header(text: &str) -> Result<Self, InvalidMetadata> {
         let pair = text.split_once(':');
         let (name, value) = pair.ok_or(InvalidMetadata::Syntax("name:value", ':'))?;
@@ -138,12 +138,12 @@ impl Metadata {
             }
             _ => {}
         }
-        if let Some(reserved) = RESERVED.into_iter().find(|it| name == *it) {
+        if let Some(reserved) = RESERVED.into_iter().find(|reserved| name == *reserved) {
             return Err(InvalidMetadata::Reserved(reserved));
         }
         if let Some(family) = RESERVED_FAMILIES
             .into_iter()
-            .find(|it| name.starts_with(it))
+            .find(|family| name.starts_with(family))
         {
             return Err(InvalidMetadata::Family(family));
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_that_would_not_is_refused_with_the_reason() {
+    fn other_metadata_is_refused_with_the_reason() {
         for (text, expected) in [
             ("token", "expected name=value, such as authorization=token"),
             ("=x", "the name is empty"),

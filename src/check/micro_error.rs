@@ -1,18 +1,18 @@
-//! go-micro's error text: plain, or `{"id":..,"code":..,"detail":..,"status":..}`.
+//! The error text of go-micro: plain, or `{"id":..,"code":..,"detail":..,"status":..}`.
 //!
 //! Source: go-micro errors/errors.go, the same fields in every release.
 
 use serde::Deserialize;
 
-/// The JSON form. Every field may be missing.
+/// An error in the JSON form. Every field may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct MicroError {
-    /// Who says so, such as `db.down`.
+    /// The id of the error's source, such as `db.down`.
     pub id: String,
-    /// An HTTP-like code; 0 where there is none.
+    /// An HTTP-like code; 0 if there is none.
     pub code: i32,
-    /// What happened.
+    /// The description of the error.
     pub detail: String,
 }
 
@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Option<MicroError> {
         .flatten()
 }
 
-/// The text as a person reads it.
+/// Formats the text for a person.
 pub fn describe(text: &str) -> String {
     match parse(text) {
         Some(MicroError { id, code, detail }) => format!("{detail} ({code}, {id})"),

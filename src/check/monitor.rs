@@ -1,8 +1,8 @@
 //! The background monitor: tick, check, observe, publish.
 //!
-//! Runs only while something needs it (a `Watch`, `--exit_after_failures`): probes
-//! have their own clock, the prober's. Its checks are real ones, whatever `--cache` says: a
-//! verdict told again must not count again.
+//! Runs only while a caller needs it (a `Watch`, `--exit_after_failures`), because the prober sets
+//! the time of probes. Its checks are real ones, whatever `--cache` says: a cached verdict must not
+//! count twice.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,78 +14,78 @@ use crate::check::Target;
 use crate::check::health::{Health, Thresholds};
 use crate::flags::duration::{self, GoDuration};
 
-/// How to monitor.
+/// The options of the monitor.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(
     next_help_heading = "The background monitor, for grpc.health.v1 Watch and --exit_after_failures"
 )]
 pub struct Options {
-    /// Time between two checks
+    /// The time between two checks
     #[arg(long = "period", value_name = "DURATION", default_value = "5s", value_parser = duration::above_zero)]
     pub period: GoDuration,
 
-    /// Healthy checks in a row that make a service healthy, the first ones too
+    /// Healthy checks in a row that make a service healthy, also after the start
     #[arg(long = "rise", value_name = "COUNT", default_value = "1")]
     pub rise: NonZeroU32,
 
-    /// Unhealthy checks in a row that make a healthy service unhealthy; one that was not
-    /// healthy yet is so at the first
+    /// Unhealthy checks in a row that make a healthy service unhealthy. A service that was never
+    /// healthy is unhealthy after the first one
     #[arg(long = "fall", value_name = "COUNT", default_value = "3")]
     pub fall: NonZeroU32,
 }
 
-/// Watches one target for those who subscribe.
+/// Watches one target for its subscribers.
 #[derive(Debug)]
 pub struct Monitor {
     target: Arc<Target>,
     options: Options,
-    seen: watch::Sender<Seen>,
+    state: watch::Sender<MonitorState>,
     subscribed: Notify,
 }
 
-/// What the monitor has seen since it began to watch; published at each check.
+/// The state of the target since the monitor began to watch, published at each check.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Seen {
+pub struct MonitorState {
     /// The verdict that the thresholds make; `None` before the first check, and until
     /// `--rise` checks were healthy.
     pub verdict: Option<bool>,
-    /// Whether a check has ended.
+    /// Records whether a check has ended.
     pub checked: bool,
-    /// Unhealthy checks in a row of a service that was healthy before: one that never
-    /// was is still starting, and stays at 0.
+    /// The number of unhealthy checks in a row of a service that was healthy before. A service that
+    /// never was healthy is still starting, and stays at 0.
     pub failures: u32,
-    /// Unhealthy checks in a row, of any service.
+    /// The number of unhealthy checks in a row, of any service.
     unhealthy: u32,
 }
 
 // === impl Monitor ===
 
 impl Monitor {
-    /// Does nothing until [`run`](Self::run) and a subscriber.
+    /// Creates a monitor that does nothing until [`run`](Self::run) and a subscriber.
     pub fn new(target: Arc<Target>, options: Options) -> Self {
-        let (seen, subscribed) = (watch::Sender::default(), Notify::new());
+        let (state, subscribed) = (watch::Sender::default(), Notify::new());
         Self {
             target,
             options,
-            seen,
+            state,
             subscribed,
         }
     }
 
-    /// What is seen from now on.
-    pub fn subscribe(&self) -> watch::Receiver<Seen> {
-        let receiver = self.seen.subscribe();
+    /// Subscribes to the state from now on.
+    pub fn subscribe(&self) -> watch::Receiver<MonitorState> {
+        let receiver = self.state.subscribe();
         self.subscribed.notify_one();
         receiver
     }
 
-    /// `--fall`.
+    /// Returns the value of `--fall`.
     pub fn fall(&self) -> NonZeroU32 {
         self.options.fall
     }
 
-    /// The target.
+    /// Returns the target.
     pub fn target(&self) -> &Arc<Target> {
         &self.target
     }
@@ -95,28 +95,28 @@ impl Monitor {
         let Options { period, rise, fall } = self.options;
         let mut health = Health::new(Thresholds { rise, fall });
         loop {
-            while self.seen.receiver_count() == 0 {
-                // What was seen long ago is no start for who comes next.
+            while self.state.receiver_count() == 0 {
+                // Discards the old verdict: it predates this subscriber.
                 health = Health::new(Thresholds { rise, fall });
-                self.seen.send_replace(Seen::default());
+                self.state.send_replace(MonitorState::default());
                 self.subscribed.notified().await;
             }
             let passed = self.target.check_anew().await.verdict.is_ok();
             let verdict = health.observe(passed);
-            // A prober may have found it well between two looks of ours.
+            // A prober may have found the service healthy between two checks of the monitor.
             let was_healthy = self.target.record().last_success.is_some();
-            self.seen
-                .send_modify(|seen| seen.update(passed, was_healthy, verdict));
+            self.state
+                .send_modify(|state| state.update(passed, was_healthy, verdict));
             time::sleep(period.0).await;
         }
     }
 }
 
-// === impl Seen ===
+// === impl MonitorState ===
 
-impl Seen {
-    /// The verdict, but unhealthy only after `fall` checks that say so: the first check
-    /// after a start of our own is not to undo what stood before.
+impl MonitorState {
+    /// Returns the verdict, but unhealthy only after `fall` unhealthy checks. The first check after
+    /// a restart of the sidecar must not undo the earlier state.
     pub fn settled(&self, fall: NonZeroU32) -> Option<bool> {
         self.verdict
             .filter(|healthy| *healthy || self.unhealthy >= fall.get())
@@ -149,7 +149,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn checks_only_while_somebody_wants_to_know() {
+    async fn checks_only_while_there_is_a_subscriber() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let argv = [
@@ -167,17 +167,17 @@ mod tests {
         drop(listener);
 
         let watching = async {
-            let mut seen = monitor.subscribe();
-            let seen = seen.wait_for(|seen| seen.verdict.is_some()).await;
-            seen.map(|seen| seen.verdict)
+            let mut state = monitor.subscribe();
+            let state = state.wait_for(|state| state.verdict.is_some()).await;
+            state.map(|state| state.verdict)
         };
-        let seen = tokio::select! {
+        let state = tokio::select! {
             () = monitor.run() => None,
-            seen = timeout(PATIENCE, watching) => seen.unwrap().unwrap(),
+            state = timeout(PATIENCE, watching) => state.unwrap().unwrap(),
         };
-        assert_eq!(seen, Some(false));
+        assert_eq!(state, Some(false));
 
-        // The subscriber is gone: the next turn of the loop waits for another.
+        // The subscriber is gone, so the next turn of the loop waits for another.
         let checks = monitor.target().record().results;
         let idle = timeout(Duration::from_millis(50), monitor.run()).await;
         assert!(idle.is_err() && monitor.target().record().results == checks);
@@ -186,14 +186,14 @@ mod tests {
     #[test]
     fn failures_count_from_the_first_healthy_check() {
         let failures = |checks: &str| {
-            let (mut seen, mut was_healthy) = (Seen::default(), false);
+            let (mut state, mut was_healthy) = (MonitorState::default(), false);
             let each = checks.chars().map(|check| {
                 was_healthy |= check != '-';
-                // `p` is a prober's, between two looks of the monitor.
+                // `p` is a prober's check, between two checks of the monitor.
                 if check != 'p' {
-                    seen.update(check == '+', was_healthy, None);
+                    state.update(check == '+', was_healthy, None);
                 }
-                seen.failures
+                state.failures
             });
             each.collect::<Vec<_>>()
         };
@@ -208,15 +208,15 @@ mod tests {
             rise: NonZeroU32::new(2).unwrap(),
             fall,
         };
-        let (mut health, mut seen) = (Health::new(thresholds), Seen::default());
-        assert!(!seen.checked);
+        let (mut health, mut state) = (Health::new(thresholds), MonitorState::default());
+        assert!(!state.checked);
         let settled: Vec<_> = "+-+-+++---"
             .chars()
             .map(|check| {
                 let verdict = health.observe(check == '+');
-                seen.update(check == '+', false, verdict);
-                assert!(seen.checked);
-                seen.settled(fall)
+                state.update(check == '+', false, verdict);
+                assert!(state.checked);
+                state.settled(fall)
             })
             .collect();
         let (up, down) = (Some(true), Some(false));

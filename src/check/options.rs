@@ -1,4 +1,4 @@
-//! The flags that say whom to check and how.
+//! The flags for the service to check, and for the way to check it.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::check::selector::Selector;
 use crate::flags::duration::{self, GoDuration};
 use crate::net::tls;
 
-/// Whom to check and how.
+/// The service to check, and the way to check it.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The service")]
@@ -21,14 +21,15 @@ pub struct Options {
     #[arg(long = "server_name", value_name = "NAME")]
     pub server_name: ServerName,
 
-    /// Where the service listens, such as localhost:9091, or unix: and the path of a
-    /// socket; wildcards dial loopback. `kubernetes:///SERVICE.NAMESPACE:PORT` is every
-    /// endpoint of a Service: for what depends on it, not for its own pods' probes
+    /// The address the service listens on, such as localhost:9091, or unix: and the path of a
+    /// socket; for a wildcard, loopback is dialled. `kubernetes:///SERVICE.NAMESPACE:PORT` checks
+    /// every endpoint of a Service: for workloads that depend on it, not for the probes of its own
+    /// pods
     #[arg(long = "server_address", value_name = "HOST:PORT")]
     pub server_address: ServerAddress,
 
-    /// static dials the service's name where no address is given: with the domain of
-    /// `STATIC_SELECTOR_DOMAIN_NAME` and the port of `STATIC_SELECTOR_PORT_NUMBER`, or 8080;
+    /// With static and without --server_address, the service's name is the address: with the domain
+    /// of `STATIC_SELECTOR_DOMAIN_NAME`, and the port of `STATIC_SELECTOR_PORT_NUMBER` or 8080.
     /// go-micro's other selectors change nothing
     #[arg(
         long = "selector",
@@ -38,7 +39,7 @@ pub struct Options {
     )]
     pub selector: Selector,
 
-    /// What the service speaks; auto finds out and remembers
+    /// The protocol the service speaks; auto detects and remembers it
     #[arg(
         long = "protocol",
         alias = "client",
@@ -47,8 +48,8 @@ pub struct Options {
     )]
     pub protocol: Protocol,
 
-    /// Time for one check in all: resolve, connect, ask, retry. Keep it below the
-    /// probe's timeoutSeconds (1 s by default), or the reason for a failure is lost
+    /// The time for one whole check: resolve, connect, call, retry. Keep it below the probe's
+    /// timeoutSeconds (1 s by default), otherwise the reason for a failure is lost
     #[arg(
         long = "check_timeout",
         alias = "client_request_timeout",
@@ -58,8 +59,8 @@ pub struct Options {
     )]
     pub check_timeout: GoDuration,
 
-    /// What a service counts as that is up but does not serve Debug.Health, as
-    /// go-micro 4.8 and later do not by themselves
+    /// The verdict on a service that is up but does not serve Debug.Health, which go-micro 4.8 and
+    /// later do not register by themselves
     #[arg(
         long = "without_debug",
         value_name = "VERDICT",
@@ -67,20 +68,20 @@ pub struct Options {
     )]
     pub without_debug: WithoutDebug,
 
-    /// The name that grpc.health.v1 is asked for [default: the
-    /// service's own, and if that is unknown the server as a whole]
+    /// The service name to ask grpc.health.v1 for [default: --server_name, and if that is unknown,
+    /// the server as a whole]
     #[arg(long = "health_service", value_name = "NAME")]
     pub health_service: Option<String>,
 
-    /// A header to send along, such as authorization=token; repeat it for more
+    /// A header to send with each check, such as authorization=token. May be repeated
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub metadata: Vec<Metadata>,
 
-    /// The host that the service is addressed by [default: where it listens]
+    /// The host to send as the HTTP authority [default: the address of the service]
     #[arg(long = "authority", value_name = "HOST", value_parser = metadata::authority)]
     pub authority: Option<Authority>,
 
-    /// How requests introduce themselves [default: micro-health and its version]
+    /// The user agent of requests [default: micro-health and its version]
     #[arg(long = "user_agent", value_name = "TEXT", value_parser = metadata::user_agent)]
     pub user_agent: Option<HeaderValue>,
 
@@ -94,17 +95,17 @@ pub struct Options {
     pub tls: tls::options::Options,
 }
 
-/// The default of `--check_timeout`: the kubelet's default patience is one second.
+/// The default of `--check_timeout`, below the kubelet's default timeout of one second.
 const CHECK_TIMEOUT: GoDuration = GoDuration(Duration::from_millis(900));
 
-/// The value of `--server_name`: any text but none.
+/// The value of `--server_name`: any text but an empty one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerName(pub String);
 
-/// What a target speaks.
+/// The protocol that a target speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Protocol {
-    /// Find out.
+    /// The protocol is to be detected.
     Auto,
     /// `Debug.Health` over gRPC.
     Grpc,
@@ -115,12 +116,12 @@ pub enum Protocol {
     GrpcHealth,
 }
 
-/// What a service without Debug counts as.
+/// The verdict on a service without Debug.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum WithoutDebug {
-    /// Not known to be well.
+    /// The service is not known to be healthy.
     Unhealthy,
-    /// Alive, because it answered.
+    /// The service is alive, because it answered.
     Healthy,
 }
 
@@ -132,7 +133,7 @@ pub struct NoName;
 // === impl Options ===
 
 impl Options {
-    /// Every flag at its default.
+    /// Creates options with every other flag at its default.
     pub fn new(server_name: ServerName, server_address: ServerAddress) -> Self {
         Self {
             server_name,
@@ -169,7 +170,7 @@ impl FromStr for ServerName {
 // === impl Protocol ===
 
 impl Protocol {
-    /// The flag's value.
+    /// Returns the flag's value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",

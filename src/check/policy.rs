@@ -1,22 +1,22 @@
-//! How many endpoints of a target must be healthy for the target to be.
+//! The number of endpoints of a target that must be healthy for the target to be healthy.
 //!
 //! | `--require` | healthy when                                        | for                     |
 //! |-------------|-----------------------------------------------------|-------------------------|
-//! | `any`       | one is: what a client that balances could use now   | what depends on it      |
+//! | `any`       | one is: a client that balances could use it now     | dependency gates        |
 //! | `all`       | every one is                                        | roll-outs, smoke tests  |
 //! | `N`, `P%`   | so many are, percent rounded up                     | quorums, canaries       |
 //!
-//! Of no endpoint nothing is healthy. When several failed in several ways, the one that
-//! answered says more than the one that was reached, and that more than the others.
+//! A target without endpoints is never healthy. If several endpoints failed in several ways, one
+//! that answered says more than one that was reached, and that more than the others.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::verdict::Verdict;
-use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::check::unhealthy::{FailureStep, Unhealthy};
 use crate::net::stage::Stage;
 
-/// Which endpoints are asked, and how many must be healthy.
+/// The endpoints to check, and the number of them that must be healthy.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(skip)]
 pub struct Options {
@@ -25,67 +25,71 @@ pub struct Options {
     #[arg(long = "require", value_name = "HOW_MANY", default_value = "any")]
     pub require: Require,
 
-    /// With `--server_address=kubernetes://…`, ask endpoints that are not ready too,
-    /// unless they are terminating
+    /// With `--server_address=kubernetes://…`, check endpoints that are not ready too, unless they
+    /// are terminating
     #[arg(long = "include_not_ready")]
     pub include_not_ready: bool,
 }
 
-/// `--require`.
+/// The value of `--require`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Require {
-    /// One.
+    /// A single endpoint must be healthy.
     #[default]
     Any,
-    /// Every one.
+    /// Every endpoint must be healthy.
     All,
-    /// So many, 1 or more.
+    /// A number of endpoints, 1 or more.
     Count(usize),
-    /// A share of all, 1 to 100.
+    /// A share of all endpoints in percent, 1 to 100.
     Percent(usize),
 }
 
-/// Why a text is not a [`Require`].
+/// The reason why a text is not a [`Require`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected any, all, a number from 1 on, or a share from 1% to 100%")]
+#[error("expected any, all, a number of 1 or more, or a share from 1% to 100%")]
 pub struct InvalidRequire;
 
-/// What one endpoint was found to be.
+/// The check of one endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointCheck {
-    /// Where it is.
+    /// The address of the endpoint.
     pub address: String,
-    /// Whether it is healthy.
+    /// The verdict on the endpoint.
     pub verdict: Verdict,
-    /// How far its check came.
+    /// The stage that the check reached.
     pub reached: Stage,
 }
 
-/// The verdict on all of them, once each was asked or enough are healthy.
+/// Returns the verdict on all endpoints, once each was checked or enough are healthy.
 ///
 /// # Errors
 ///
-/// [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] for none.
-pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> Verdict {
-    let healthy = asked.iter().filter(|asked| asked.verdict.is_ok()).count();
+/// Returns [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] if there are none.
+pub fn verdict(require: Require, considered: usize, checks: &[EndpointCheck]) -> Verdict {
+    let healthy = checks.iter().filter(|check| check.verdict.is_ok()).count();
     let needed = require.needed(considered);
     if healthy >= needed {
         return Ok(());
     }
-    let failed = asked.iter().filter_map(|asked| {
-        let unhealthy = asked.verdict.as_ref().err()?;
-        Some((rank(unhealthy.failed(asked.reached)), asked, unhealthy))
+    let failed = checks.iter().filter_map(|check| {
+        let unhealthy = check.verdict.as_ref().err()?;
+        Some((
+            rank(unhealthy.failure_step(check.reached)),
+            check,
+            unhealthy,
+        ))
     });
-    // The first of several that rank the same: addresses are in order.
+    // Of several with the same rank the first is taken; the addresses are in order.
     let worst = failed.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
     Err(match worst {
-        Some((_, asked, unhealthy)) => Unhealthy::TooFew {
+        Some((_, check, unhealthy)) => Unhealthy::TooFew {
             healthy,
             considered,
             needed,
-            address: asked.address.clone(),
+            address: check.address.clone(),
             worst: Box::new(unhealthy.clone()),
-            reached: asked.reached,
+            reached: check.reached,
         },
         None => Unhealthy::NoEndpoints(
             format!("{considered} endpoints, and --require={require} needs {needed}").into(),
@@ -93,19 +97,19 @@ pub fn verdict(require: Require, considered: usize, asked: &[EndpointCheck]) -> 
     })
 }
 
-fn rank(failed: Failed) -> u8 {
-    match failed {
-        Failed::Connect => 0,
-        Failed::Settings => 1,
-        Failed::Call => 2,
-        Failed::Unhealthy => 3,
+fn rank(step: FailureStep) -> u8 {
+    match step {
+        FailureStep::Connect => 0,
+        FailureStep::Settings => 1,
+        FailureStep::Call => 2,
+        FailureStep::Unhealthy => 3,
     }
 }
 
 // === impl Require ===
 
 impl Require {
-    /// How many of so many; never none.
+    /// Returns the number of endpoints that must be healthy, at least 1.
     pub fn needed(self, considered: usize) -> usize {
         match self {
             Self::Any => 1,
@@ -158,8 +162,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn asked(verdicts: &[Verdict]) -> Vec<EndpointCheck> {
-        let asked = verdicts
+    fn checks(verdicts: &[Verdict]) -> Vec<EndpointCheck> {
+        let checks = verdicts
             .iter()
             .zip(1..)
             .map(|(verdict, number)| EndpointCheck {
@@ -170,7 +174,7 @@ mod tests {
                     _ => Stage::Waiting,
                 },
             });
-        asked.collect()
+        checks.collect()
     }
 
     fn refusing() -> Verdict {
@@ -183,20 +187,20 @@ mod tests {
 
     /// The exit code of `health probe`; 0 is healthy.
     fn code(text: &str, verdicts: &[Verdict]) -> u8 {
-        let verdict = verdict(require(text), verdicts.len(), &asked(verdicts));
-        // How far the group itself came says nothing.
+        let verdict = verdict(require(text), verdicts.len(), &checks(verdicts));
+        // The stage that the group itself reached has no influence.
         verdict.map_or_else(
-            |unhealthy| match unhealthy.failed(Stage::Resolving) {
-                Failed::Connect => 2,
-                Failed::Settings | Failed::Call => 3,
-                Failed::Unhealthy => 4,
+            |unhealthy| match unhealthy.failure_step(Stage::Resolving) {
+                FailureStep::Connect => 2,
+                FailureStep::Settings | FailureStep::Call => 3,
+                FailureStep::Unhealthy => 4,
             },
             |()| 0,
         )
     }
 
     #[test]
-    fn the_acceptance_example_exits() {
+    fn each_requirement_has_its_exit_code() {
         let three = [Ok(()), not_serving(), refusing()];
         for (text, expected) in [
             ("any", 0),
@@ -220,7 +224,7 @@ mod tests {
     #[test]
     fn too_few_says_how_many_and_the_worst_of_them() {
         let three = [refusing(), Ok(()), not_serving()];
-        let unhealthy = verdict(Require::All, 3, &asked(&three)).unwrap_err();
+        let unhealthy = verdict(Require::All, 3, &checks(&three)).unwrap_err();
         assert_eq!(
             unhealthy.to_string(),
             "1 of 3 endpoints are healthy, 3 needed; 10.0.0.3:80: service reports NOT_SERVING"

@@ -1,4 +1,4 @@
-//! What a target's checks have been: for its log line, its metrics and its page.
+//! The record of a target's checks, for its log line, its metrics and its page.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,32 +6,32 @@ use std::time::{Duration, SystemTime};
 
 use crate::check::verdict::{Check, HEALTHY};
 
-/// Checks that are kept for the plot: ten minutes of a probe every five seconds.
-pub const KEPT: usize = 120;
+/// The number of checks that are kept for the plot: ten minutes of a probe every five seconds.
+pub const HISTORY_LENGTH: usize = 120;
 
-/// Upper bounds of the duration histogram, in seconds: from a kept connection on
-/// loopback to twice the kubelet's default patience.
+/// The upper bounds of the duration histogram, in seconds: from a kept connection on loopback to
+/// twice the kubelet's default timeout.
 pub const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
 ];
 
-/// Everything counted of one target. Grows to a fixed size.
+/// The counts and the latest checks of one target. The record grows to a fixed size.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The latest check.
     pub latest: Option<Arc<Check>>,
-    /// When the verdict last became healthy or unhealthy.
+    /// The time at which the verdict last became healthy or unhealthy.
     pub since: Option<SystemTime>,
-    /// When a check was last healthy.
+    /// The time of the latest healthy check.
     pub last_success: Option<SystemTime>,
-    /// Unhealthy checks since the last healthy one.
+    /// The number of unhealthy checks since the latest healthy one.
     pub consecutive_failures: u64,
-    /// Times the verdict became healthy, and unhealthy.
+    /// The number of times that the verdict became healthy, and unhealthy.
     pub transitions: [u64; 2],
-    /// Checks by their result's code; the codes are a closed set.
+    /// The number of checks by the code of their result; the codes are a closed set.
     pub results: Vec<(&'static str, u64)>,
-    /// Checks by duration: those within each bound of [`BUCKETS`] but no smaller
-    /// one, then those beyond.
+    /// The number of checks by duration: for each bound of [`BUCKETS`] the checks within it and
+    /// beyond the smaller ones, and last the checks beyond all bounds.
     pub durations: [u64; BUCKETS.len() + 1],
     /// The duration of all checks together.
     pub total: Duration,
@@ -39,19 +39,19 @@ pub struct Record {
     pub history: VecDeque<Sample>,
 }
 
-/// One check in the plot.
+/// A check in the plot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sample {
     /// [`HEALTHY`] or the reason's code.
     pub code: &'static str,
-    /// How long it took.
+    /// The duration of the check.
     pub took: Duration,
 }
 
 // === impl Record ===
 
 impl Record {
-    /// Takes in one check. Whether its result differs from the one before.
+    /// Adds one check. Returns true if its result differs from the one before.
     pub fn observe(&mut self, check: &Arc<Check>) -> bool {
         let code = check.code();
         let healthy = code == HEALTHY;
@@ -74,7 +74,7 @@ impl Record {
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound);
         self.durations[bucket.unwrap_or(BUCKETS.len())] += 1;
         self.total += check.took;
-        if self.history.len() == KEPT {
+        if self.history.len() == HISTORY_LENGTH {
             self.history.pop_front();
         }
         self.history.push_back(Sample {
@@ -134,7 +134,7 @@ mod tests {
         for second in 0..1000 {
             record.observe(&check(second, Ok(())));
         }
-        assert_eq!(record.history.len(), KEPT);
+        assert_eq!(record.history.len(), HISTORY_LENGTH);
         assert_eq!(record.results, [("ok", 1000)]);
     }
 }

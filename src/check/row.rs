@@ -1,4 +1,4 @@
-//! What one endpoint of a target was found to be, for the pages and `health probe`.
+//! The result of checking one endpoint of a target, for the pages and `health probe`.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use crate::check::verdict::{self, HEALTHY, Verdict};
 
-/// One endpoint.
+/// The row of one endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Where it is.
+    /// The address of the endpoint.
     pub address: String,
-    /// Its pod.
+    /// The name of its pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// Whether the API server calls it ready.
+    /// The readiness that the API server reports.
     pub ready: bool,
-    /// ok, or the reason's code; none if its answer was not waited for, because enough
-    /// others were healthy.
+    /// The code of the result: ok, or the reason's code. `None` if the answer was not awaited,
+    /// because enough other endpoints were healthy.
     pub result: Option<&'static str>,
-    /// What was found, in words.
+    /// The sentence about an unhealthy endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// How long that took, in milliseconds.
+    /// The duration of the check, in milliseconds.
     #[serde(rename = "ms")]
     pub took_ms: Option<f64>,
 }
@@ -30,14 +30,14 @@ pub struct Row {
 // === impl Row ===
 
 impl Row {
-    /// Takes in what was found.
+    /// Records the result of a check.
     pub fn observe(&mut self, verdict: &Verdict, took: Duration) {
         self.result = Some(verdict::code(verdict));
         self.message = verdict.as_ref().err().map(ToString::to_string);
         self.took_ms = Some((took.as_secs_f64() * 1e6).round() / 1e3);
     }
 
-    /// Whether it is known to be unhealthy.
+    /// Returns true if the endpoint is known to be unhealthy.
     pub fn is_unhealthy(&self) -> bool {
         self.result.is_some_and(|result| result != HEALTHY)
     }

@@ -1,4 +1,4 @@
-//! go-micro's static selector: a service is where its name says. Pure.
+//! The static selector of go-micro, which makes an address of the service's name. Pure.
 //!
 //! | name      | `STATIC_SELECTOR_DOMAIN_NAME` | `…_PORT_NUMBER` | dialled                 |
 //! |-----------|-------------------------------|-----------------|-------------------------|
@@ -12,8 +12,8 @@
 //!
 //! let argv = ["health", "--server_name=greeter", "--selector=static"].map(OsString::from);
 //! let domain = |name: &str| (name == "STATIC_SELECTOR_DOMAIN_NAME").then(|| "micro.mu".into());
-//! let selected = micro_health::selector::select(&argv, domain);
-//! assert_eq!(selected.map(|it| it.address).as_deref(), Some("greeter.micro.mu:8080"));
+//! let selected = micro_health::check::selector::select(&argv, domain);
+//! assert_eq!(selected.map(|selected| selected.address).as_deref(), Some("greeter.micro.mu:8080"));
 //! ```
 //!
 //! Upstream adds a second port in the last row. Source: go-plugins selector/static.
@@ -22,25 +22,25 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::str::FromStr;
 
-/// `--selector`.
+/// The value of `--selector`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Selector {
-    /// Any other of go-micro's: an address must be given. Deployments pass the
-    /// service's own flags to both containers.
+    /// No static selector, so that an address must be given. Deployments pass the service's own
+    /// flags to both containers, so every other value is accepted.
     #[default]
     None,
-    /// The name, a domain and a port.
+    /// The static selector: the name, a domain and a port are the address.
     Static,
 }
 
-/// An address that was not given.
+/// An address that the selector made of the service's name.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Selected {
-    /// Host and port, as a flag would say.
+pub struct SelectedAddress {
+    /// The host and the port, as a flag has them.
     pub address: String,
-    /// The variables that say so.
+    /// The variables that the address depends on.
     pub variables: Vec<&'static str>,
-    /// Whether the name is one that no Service has.
+    /// Records whether the name has dots, which no Kubernetes Service has.
     pub has_dots: bool,
 }
 
@@ -48,12 +48,15 @@ const DOMAIN: &str = "STATIC_SELECTOR_DOMAIN_NAME";
 
 const PORT: &str = "STATIC_SELECTOR_PORT_NUMBER";
 
-/// The port of every service that says nothing else.
+/// The default port of a service.
 const DEFAULT_PORT: &str = "8080";
 
-/// The address that argv leaves to the static selector, if it does. Wants one spelling
-/// of each flag.
-pub fn select(argv: &[OsString], variable: impl Fn(&str) -> Option<OsString>) -> Option<Selected> {
+/// Returns the address that argv leaves to the static selector, if it does. Expects one spelling of
+/// each flag.
+pub fn select(
+    argv: &[OsString],
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<SelectedAddress> {
     let last = |flag: &str| {
         let mut argv = argv.iter().rev();
         let text = argv.find_map(|text| text.to_str()?.strip_prefix(flag)?.strip_prefix('='));
@@ -72,7 +75,7 @@ pub fn select(argv: &[OsString], variable: impl Fn(&str) -> Option<OsString>) ->
 
 type Variable = Option<(&'static str, String)>;
 
-fn address(name: &str, domain: Variable, port: Variable) -> Selected {
+fn address(name: &str, domain: Variable, port: Variable) -> SelectedAddress {
     let (host, own_port) = match name.split_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (name, None),
@@ -85,7 +88,7 @@ fn address(name: &str, domain: Variable, port: Variable) -> Selected {
         Some((_, domain)) => format!("{host}.{domain}:{number}"),
         None => format!("{host}:{number}"),
     };
-    Selected {
+    SelectedAddress {
         address,
         variables,
         has_dots: host.contains('.'),
@@ -109,7 +112,7 @@ impl FromStr for Selector {
 mod tests {
     use super::*;
 
-    fn selected(argv: &[&str], environment: &[(&str, &str)]) -> Option<Selected> {
+    fn selected(argv: &[&str], environment: &[(&str, &str)]) -> Option<SelectedAddress> {
         let argv: Vec<_> = argv.iter().map(OsString::from).collect();
         select(&argv, |name| {
             let found = environment.iter().find(|(known, _)| *known == name);
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_left_out_is_selected() {
+    fn only_a_missing_address_is_selected() {
         let named = "--server_name=greeter";
         for argv in [
             &["health", named][..],
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_dots_is_no_services() {
+    fn a_name_with_dots_is_reported() {
         let argv = [
             "health",
             "--selector=static",

@@ -1,4 +1,4 @@
-//! `--server_address`: one address, or every endpoint of a Service.
+//! The value of `--server_address`: one address, or every endpoint of a Service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::resolver;
 /// The address of a service to check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ServerAddress {
-    /// One address: `host:port`, or a socket such as `unix:/run/greeter.sock`.
+    /// A single address: `host:port`, or a socket such as `unix:/run/greeter.sock`.
     Endpoint(Endpoint),
     /// The endpoints of a Service: `kubernetes:///greeter.shop:grpc`.
     #[cfg(feature = "kubernetes")]
@@ -21,17 +21,17 @@ pub enum ServerAddress {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidServerAddress {
-    /// Neither a socket nor an address.
+    /// The text is neither a socket nor an address.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
-    /// Not the name of a Service.
+    /// The text is not the name of a Service.
     #[cfg(feature = "kubernetes")]
     #[error(transparent)]
     Service(#[from] resolver::target::InvalidTarget),
     /// The image with the tag `slim` knows no API server.
     #[cfg(not(feature = "kubernetes"))]
     #[error(
-        "this build finds no Services: take one with the feature kubernetes, or the image's tag full"
+        "this build cannot find Services; use one with the feature kubernetes, or the image's tag full"
     )]
     Service,
 }

@@ -1,7 +1,7 @@
 //! A service to check.
 //!
-//! However many probes arrive, a target is asked once at a time: a probe joins the
-//! check in flight, which has its whole deadline and so is as good for a late joiner.
+//! However many probes arrive, a target is checked once at a time. A probe joins the check in
+//! flight, which has its whole deadline and so is as good for a late caller.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,11 +11,11 @@ use tracing::{info, warn};
 use super::backend::Backend;
 #[cfg(feature = "kubernetes")]
 use super::group::Group;
-use super::joined::{InFlight, Joined};
 use super::options::{Options, Protocol};
 use super::record::Record;
 use super::row::Row;
 use super::server_address::ServerAddress;
+use super::single_flight::{Run, SingleFlight};
 use super::verdict::{Check, Verdict};
 use crate::net::stage::Stage;
 use crate::net::tls::InvalidTls;
@@ -28,7 +28,7 @@ pub struct Target {
     options: Arc<Options>,
     cache: Duration,
     backends: Backends,
-    in_flight: Joined<Arc<Check>>,
+    in_flight: SingleFlight<Arc<Check>>,
     record: Mutex<Record>,
 }
 
@@ -48,7 +48,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTarget {
-    /// TLS cannot be spoken as the options say.
+    /// TLS cannot be used as the options ask.
     #[error(transparent)]
     Tls(#[from] InvalidTls),
     /// A Service needs [`Settings::resolver`].
@@ -67,12 +67,12 @@ enum Backends {
 // === impl Target ===
 
 impl Target {
-    /// Reads the files of TLS and does not connect. Wants a runtime for a Service, whose
-    /// endpoints it begins to watch.
+    /// Reads the files of TLS and does not connect. For a Service it needs a runtime, because it
+    /// begins to watch the endpoints.
     ///
     /// # Errors
     ///
-    /// [`InvalidTarget`].
+    /// Returns an [`InvalidTarget`].
     pub fn new(options: Options, settings: &Settings) -> Result<Arc<Self>, InvalidTarget> {
         let options = Arc::new(options);
         let backends = match &options.server_address {
@@ -93,7 +93,7 @@ impl Target {
             options,
             cache: settings.cache,
             backends,
-            in_flight: Joined::default(),
+            in_flight: SingleFlight::default(),
             record: Mutex::default(),
         }))
     }
@@ -108,7 +108,7 @@ impl Target {
         self.options.check_timeout.0
     }
 
-    /// Returns the protocol that the service was found to speak; the flag's, if that names one.
+    /// Returns the protocol that the service was found to speak, or the flag's if that names one.
     pub fn protocol(&self) -> &'static str {
         match &self.backends {
             Backends::One(backend) => backend.protocol(),
@@ -132,7 +132,7 @@ impl Target {
         }
     }
 
-    /// Returns what the latest check found of each endpoint; nothing for a single address.
+    /// Returns the result of the latest check of each endpoint; empty for a single address.
     pub fn rows(&self) -> Vec<Row> {
         match &self.backends {
             Backends::One(_) => Vec::new(),
@@ -141,7 +141,7 @@ impl Target {
         }
     }
 
-    /// Returns what its checks have found until now.
+    /// Returns the record of its checks until now.
     pub fn record(&self) -> Record {
         self.lock().clone()
     }
@@ -165,9 +165,9 @@ impl Target {
         }
     }
 
-    /// Checks the service, joins the check in flight, or returns a verdict that `--cache`
-    /// still allows. Done after `check_timeout`, whatever the service does. A check goes on
-    /// without its callers. Wants a runtime.
+    /// Checks the service, joins the check in flight, or returns a verdict that `--cache` still
+    /// allows. Takes at most `check_timeout`, whatever the service does. A check goes on without
+    /// its callers. Needs a runtime.
     pub async fn check(self: &Arc<Self>) -> Arc<Check> {
         match self.cached() {
             Some(check) => check,
@@ -189,7 +189,7 @@ impl Target {
         (latest.finished.elapsed() <= self.cache).then_some(latest)
     }
 
-    fn join(self: &Arc<Self>) -> InFlight<Arc<Check>> {
+    fn join(self: &Arc<Self>) -> Run<Arc<Check>> {
         self.in_flight.join(|| {
             let target = Arc::clone(self);
             async move { target.run().await }
@@ -226,7 +226,7 @@ impl Target {
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        // Nothing panics while holding the lock; if it did, the value is whole.
+        // No code panics while holding the lock, and the value would be whole anyway.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! All services of the pod that are checked: the main one and every `--target`.
+//! The services of the pod that are checked: the main one and every `--target`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ pub struct Targets(Vec<Arc<Target>>);
 // === impl Targets ===
 
 impl Targets {
-    /// The main target first, then every `--target`. Connects to none.
+    /// Creates the main target first, then every `--target`. Connects to none.
     ///
     /// # Errors
     ///
-    /// [`InvalidTarget`].
+    /// Returns an [`InvalidTarget`].
     pub fn new(
         main: &TargetOptions,
         options: &Options,
@@ -44,23 +44,23 @@ impl Targets {
         Ok(Self(all.collect::<Result<_, _>>()?))
     }
 
-    /// The main target's name.
+    /// Returns the name of the main target.
     pub fn name(&self) -> &str {
         self.0.first().map_or("", |main| main.name())
     }
 
-    /// Every target, the main one first.
+    /// Returns every target, the main one first.
     pub fn all(&self) -> &[Arc<Target>] {
         &self.0
     }
 
-    /// The target of this name.
+    /// Returns the target of this name.
     pub fn named(&self, name: &str) -> Option<&[Arc<Target>]> {
         let index = self.0.iter().position(|target| target.name() == name)?;
         self.0.get(index..=index)
     }
 
-    /// The longest that a probe takes: one check, since all are made at once.
+    /// Returns the longest duration of a probe: one check, because all are made at once.
     pub fn check_timeout(&self) -> Duration {
         let timeouts = self.0.iter().map(|target| target.check_timeout());
         timeouts.max().unwrap_or_default()

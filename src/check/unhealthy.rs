@@ -1,35 +1,35 @@
-//! The reasons for an unhealthy verdict and everything each one maps to.
+//! The reasons for an unhealthy verdict, and the codes and texts of each.
 //!
 //! | reason            | `?code=reason` | `health probe` | when                                                |
 //! |-------------------|----------------|----------------|-----------------------------------------------------|
 //! | `not_serving`     | 503            | 4, an error 3  | the service answered with a bad status or an error  |
-//! | `no_debug`        | 501            | 3              | it is up and does not serve what was asked          |
+//! | `no_debug`        | 501            | 3              | it is up and does not serve the checked method      |
 //! | `unknown_service` | 404            | 3              | grpc.health.v1 does not know the name               |
 //! | `deadline`        | 504            | 2 or 3         | no answer within `--check_timeout`                  |
 //! | `unreachable`     | 503            | 2 or 3         | refused, reset, or closed before the whole answer   |
 //! | `tls`             | 502            | 2              | no TLS with the service: certificate, name, CA      |
 //! | `denied`          | 502            | 3              | the service wants credentials that it was not given |
 //! | `protocol`        | 500            | 3              | something answered that speaks neither wire         |
-//! | `no_endpoints`    | 503            | 2              | a Service with nobody to ask                        |
+//! | `no_endpoints`    | 503            | 2              | a Service without an endpoint to check              |
 //!
-//! 2 or 3: whether there was a connection. [`Unhealthy::failed`] decides, and the codes
-//! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service are what
-//! the worst of them is.
+//! 2 or 3 depends on whether there was a connection. [`Unhealthy::failure_step`] decides, and the codes
+//! of other tools are in `probe::dialect`. Too few healthy endpoints of a Service have the reason
+//! of the worst endpoint.
 
 use std::time::Duration;
 
 use crate::net::stage::Stage;
 use crate::text::Excerpt;
 
-/// Why a target counts as unhealthy. A closed set: every caller matches it whole.
+/// The reason why a target is unhealthy. The set is closed: every caller matches it whole.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unhealthy {
     /// The service answered with a status other than "ok"; the text says which.
     #[error("service reports {0}")]
     NotServing(Excerpt),
 
-    /// The service answered with an error of its own: to all but the exit codes the
-    /// same as a bad status.
+    /// The service answered with an error of its own. Only the exit codes tell it from a bad
+    /// status.
     #[error("service reports {0}")]
     Failing(Excerpt),
 
@@ -37,7 +37,7 @@ pub enum Unhealthy {
     #[error("service is up but does not serve {0}")]
     NoDebug(&'static str),
 
-    /// grpc.health.v1 is served and knows nothing of this name.
+    /// The service does not know this name in grpc.health.v1.
     #[error("service has no health status for {0:?}")]
     UnknownService(String),
 
@@ -45,11 +45,11 @@ pub enum Unhealthy {
     #[error("no answer within {0:?}, {1}")]
     Deadline(Duration, Stage),
 
-    /// No connection, or one that ended before the whole answer had come.
+    /// The connection failed, or ended before the whole answer had arrived.
     #[error("service cannot be reached: {0}")]
     Unreachable(Excerpt),
 
-    /// Something is wrong with TLS, at either end.
+    /// TLS failed, at either end.
     #[error("no TLS with the service: {0}")]
     Tls(Excerpt),
 
@@ -58,34 +58,34 @@ pub enum Unhealthy {
     Denied(Excerpt),
 
     /// An answer that is neither go-micro's nor gRPC's.
-    #[error("not an answer of the expected protocol: {0}")]
+    #[error("the answer is not of the expected protocol: {0}")]
     Protocol(Excerpt),
 
-    /// A Service without an endpoint to ask, or whose endpoints are not known.
-    #[error("no endpoint to ask: {0}")]
+    /// A Service without an endpoint to check, or whose endpoints are not known.
+    #[error("no endpoint to check: {0}")]
     NoEndpoints(Excerpt),
 
-    /// A Service of whose endpoints too few are healthy.
+    /// A Service with too few healthy endpoints.
     #[error("{healthy} of {considered} endpoints are healthy, {needed} needed; {address}: {worst}")]
     TooFew {
-        /// Those that are.
+        /// The number of healthy endpoints.
         healthy: usize,
-        /// Those that could be.
+        /// The number of endpoints that count.
         considered: usize,
-        /// Those that had to be.
+        /// The number of endpoints that must be healthy.
         needed: usize,
-        /// Where the worst one is.
+        /// The address of the worst endpoint.
         address: String,
-        /// What is wrong with it.
+        /// The reason why that endpoint is unhealthy.
         worst: Box<Unhealthy>,
-        /// How far its check came.
+        /// The stage that its check reached.
         reached: Stage,
     },
 }
 
-/// The step at which a check failed, which the exit codes of the tools tell apart.
+/// The step at which a check failed, which decides the exit codes of the tools.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Failed {
+pub enum FailureStep {
     /// No connection was accepted, or TLS failed on it.
     Connect,
     /// A connection was accepted, and its server sent no SETTINGS: it does not speak HTTP/2.
@@ -96,21 +96,21 @@ pub enum Failed {
     Unhealthy,
 }
 
-/// The enumerated name of an [`Unhealthy`]: what bodies, metrics and logs carry.
+/// The name of an [`Unhealthy`] in bodies, metrics and logs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Reason {
-    /// Snake case, as it stands in JSON and metric labels.
+    /// The code in snake case, as in JSON and metric labels.
     pub code: &'static str,
     /// The HTTP status of `?code=reason`: the only channel that shows in `kubectl describe pod`.
     pub status: u16,
-    /// What an operator can do about it.
+    /// The next step for the operator.
     pub remedy: &'static str,
 }
 
 // === impl Unhealthy ===
 
 impl Unhealthy {
-    /// Whether the service answered at all: it is alive, whatever it said.
+    /// Returns true if the service answered at all, and so is alive.
     pub fn answered(&self) -> bool {
         match self {
             Self::NotServing(_)
@@ -127,7 +127,7 @@ impl Unhealthy {
         }
     }
 
-    /// The row of the table above.
+    /// Returns the row of the table above.
     pub fn reason(&self) -> Reason {
         let (code, status, remedy) = match self {
             Self::NotServing(_) | Self::Failing(_) => (
@@ -186,20 +186,20 @@ impl Unhealthy {
 }
 
 impl Unhealthy {
-    /// How far the check came, given the stage it reached.
-    pub fn failed(&self, reached: Stage) -> Failed {
+    /// Returns the step at which the check failed, given the stage that it reached.
+    pub fn failure_step(&self, reached: Stage) -> FailureStep {
         match self {
-            Self::NotServing(_) => Failed::Unhealthy,
+            Self::NotServing(_) => FailureStep::Unhealthy,
             Self::Failing(_) | Self::NoDebug(_) | Self::UnknownService(_) | Self::Denied(_) => {
-                Failed::Call
+                FailureStep::Call
             }
             // gRPC's own connection includes the handshake.
-            Self::Tls(_) | Self::NoEndpoints(_) => Failed::Connect,
-            Self::TooFew { worst, reached, .. } => worst.failed(*reached),
+            Self::Tls(_) | Self::NoEndpoints(_) => FailureStep::Connect,
+            Self::TooFew { worst, reached, .. } => worst.failure_step(*reached),
             Self::Deadline(..) | Self::Unreachable(_) | Self::Protocol(_) => match reached {
-                Stage::Resolving | Stage::Connecting | Stage::ShakingHands => Failed::Connect,
-                Stage::Greeting => Failed::Settings,
-                Stage::Waiting => Failed::Call,
+                Stage::Resolving | Stage::Connecting | Stage::TlsHandshake => FailureStep::Connect,
+                Stage::AwaitingSettings => FailureStep::Settings,
+                Stage::Waiting => FailureStep::Call,
             },
         }
     }
@@ -245,33 +245,49 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_without_an_answer_is_where_it_stopped() {
-        use Stage::{Connecting, Greeting, Resolving, Waiting};
+    fn a_failure_without_an_answer_depends_on_the_stage() {
+        use Stage::{AwaitingSettings, Connecting, Resolving, Waiting};
         let deadline = Unhealthy::Deadline(Duration::from_secs(1), Waiting);
         for (unhealthy, reached, expected) in [
             (
                 Unhealthy::NotServing("x".into()),
                 Waiting,
-                Failed::Unhealthy,
+                FailureStep::Unhealthy,
             ),
-            (Unhealthy::Failing("x".into()), Waiting, Failed::Call),
-            (Unhealthy::NoDebug("x"), Waiting, Failed::Call),
-            (Unhealthy::UnknownService("x".into()), Waiting, Failed::Call),
-            (Unhealthy::Denied("x".into()), Waiting, Failed::Call),
-            (deadline.clone(), Resolving, Failed::Connect),
-            (deadline.clone(), Connecting, Failed::Connect),
-            (deadline.clone(), Greeting, Failed::Settings),
-            (deadline, Waiting, Failed::Call),
+            (Unhealthy::Failing("x".into()), Waiting, FailureStep::Call),
+            (Unhealthy::NoDebug("x"), Waiting, FailureStep::Call),
+            (
+                Unhealthy::UnknownService("x".into()),
+                Waiting,
+                FailureStep::Call,
+            ),
+            (Unhealthy::Denied("x".into()), Waiting, FailureStep::Call),
+            (deadline.clone(), Resolving, FailureStep::Connect),
+            (deadline.clone(), Connecting, FailureStep::Connect),
+            (deadline.clone(), AwaitingSettings, FailureStep::Settings),
+            (deadline, Waiting, FailureStep::Call),
             (
                 Unhealthy::Unreachable("x".into()),
                 Connecting,
-                Failed::Connect,
+                FailureStep::Connect,
             ),
-            (Unhealthy::Unreachable("x".into()), Waiting, Failed::Call),
-            (Unhealthy::Protocol("x".into()), Greeting, Failed::Settings),
-            (Unhealthy::Protocol("x".into()), Waiting, Failed::Call),
+            (
+                Unhealthy::Unreachable("x".into()),
+                Waiting,
+                FailureStep::Call,
+            ),
+            (
+                Unhealthy::Protocol("x".into()),
+                AwaitingSettings,
+                FailureStep::Settings,
+            ),
+            (Unhealthy::Protocol("x".into()), Waiting, FailureStep::Call),
         ] {
-            assert_eq!(unhealthy.failed(reached), expected, "{unhealthy} {reached}");
+            assert_eq!(
+                unhealthy.failure_step(reached),
+                expected,
+                "{unhealthy} {reached}"
+            );
         }
     }
 }

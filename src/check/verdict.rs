@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::unhealthy::Unhealthy;
 use crate::net::stage::Stage;
 
-/// Healthy, or the reason why not.
+/// A healthy verdict, or the reason why the service is unhealthy.
 pub type Verdict = Result<(), Unhealthy>;
 
 /// The code of a healthy verdict, beside the codes of the reasons of [`Unhealthy`].
@@ -24,14 +24,14 @@ pub struct Check {
     pub took: Duration,
     /// The time at which it was finished, for people.
     pub at: SystemTime,
-    /// The same time, to measure its age by.
+    /// The time at which it was finished, for measuring its age.
     pub finished: Instant,
 }
 
 // === impl Check ===
 
 impl Check {
-    /// A check that began at `started` and is finished now.
+    /// Creates a check that began at `started` and is finished now.
     pub fn finish(started: Instant, verdict: Verdict, reached: Stage) -> Self {
         let finished = Instant::now();
         Self {

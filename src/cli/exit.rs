@@ -9,7 +9,7 @@
 //! | `grpc_health_probe`                 | 0 serving, 1 usage, 2 no connection, 3 the call failed, 4 not serving |
 
 use crate::check::Check;
-use crate::check::unhealthy::Failed;
+use crate::check::unhealthy::FailureStep;
 
 /// The exit code of a command that did what it was asked to do, `--help` included.
 pub const DONE: u8 = 0;
@@ -41,20 +41,21 @@ impl Tool {
     pub fn exit_code(self, check: &Check) -> u8 {
         match &check.verdict {
             Ok(()) => DONE,
-            Err(unhealthy) => self.failed(unhealthy.failed(check.reached)),
+            Err(unhealthy) => self.failed(unhealthy.failure_step(check.reached)),
         }
     }
 
     /// Returns the exit code of a failure.
-    pub fn failed(self, failed: Failed) -> u8 {
+    pub fn failed(self, failed: FailureStep) -> u8 {
         match (self, failed) {
-            (_, Failed::Unhealthy) => 4,
+            (_, FailureStep::Unhealthy) => 4,
             // The original knows only that the call failed. To grpc-go a connection is one that
             // has brought SETTINGS, to us one that was accepted.
-            (_, Failed::Connect)
-            | (Self::Micro, Failed::Settings | Failed::Call)
-            | (Self::GrpcHealth, Failed::Settings) => 2,
-            (Self::Health, Failed::Settings | Failed::Call) | (Self::GrpcHealth, Failed::Call) => 3,
+            (_, FailureStep::Connect)
+            | (Self::Micro, FailureStep::Settings | FailureStep::Call)
+            | (Self::GrpcHealth, FailureStep::Settings) => 2,
+            (Self::Health, FailureStep::Settings | FailureStep::Call)
+            | (Self::GrpcHealth, FailureStep::Call) => 3,
         }
     }
 }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_tool_has_its_own_codes() {
-        use Failed::{Call, Connect, Settings, Unhealthy};
+        use FailureStep::{Call, Connect, Settings, Unhealthy};
         for (tool, expected) in [
             (Tool::Health, [2, 3, 3, 4]),
             (Tool::Micro, [2, 2, 2, 4]),

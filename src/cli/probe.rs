@@ -19,7 +19,7 @@ use super::console::Console;
 use super::exit::{PROBE_USAGE, Tool};
 use crate::app::log;
 use crate::check::target::{InvalidTarget, Settings};
-use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::check::unhealthy::{FailureStep, Unhealthy};
 use crate::check::{Check, Target};
 use crate::flags::notice::Notice;
 use crate::net::stage::Stage;
@@ -71,8 +71,8 @@ pub fn run(
             return match error {
                 NotChecked::Target(_) => PROBE_USAGE,
                 #[cfg(feature = "kubernetes")]
-                NotChecked::Cluster(_) => report.bounded(tool.failed(Failed::Connect)),
-                NotChecked::Start(_) => report.bounded(tool.failed(Failed::Connect)),
+                NotChecked::Cluster(_) => report.bounded(tool.failed(FailureStep::Connect)),
+                NotChecked::Start(_) => report.bounded(tool.failed(FailureStep::Connect)),
             };
         }
     };

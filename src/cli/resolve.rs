@@ -18,7 +18,7 @@ use super::command;
 use super::console::Console;
 use super::exit::{DONE, REFUSED, USAGE};
 use crate::cluster::{Cluster, Refusal};
-use crate::flags::Parsed;
+use crate::flags::ParsedArgs;
 use crate::flags::notice::Notice;
 use crate::resolver::absence::{self, Known};
 use crate::resolver::{Endpoints, Resolver, service};
@@ -35,7 +35,7 @@ pub fn run(
     variable: impl Fn(&str) -> Option<OsString>,
     console: &mut Console<'_>,
 ) -> u8 {
-    let Parsed {
+    let ParsedArgs {
         args: flags,
         notices,
     } = match options::RESOLVE.parse::<Flags>(argv, &variable) {

@@ -1,4 +1,4 @@
-//! Boolean flags as Go's package flag reads them: `-watch`, `-watch=true`, `-watch=0`.
+//! The boolean flags, as Go's package flag reads them: `-watch`, `-watch=true`, `-watch=0`.
 
 use clap::{Arg, ArgAction};
 

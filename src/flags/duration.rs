@@ -1,4 +1,4 @@
-//! Durations as Go's `time.ParseDuration` reads them: `900ms`, `1m30s`, `1.5s`.
+//! The durations of Go's `time.ParseDuration`: `900ms`, `1m30s`, `1.5s`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct GoDuration(pub Duration);
 
-/// Why a text is not a [`GoDuration`].
+/// The reason why a text is not a [`GoDuration`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// Not a sequence of numbers with units.
+    /// The text is not a sequence of numbers with units.
     #[error("expected a duration such as 900ms, 2s or 1m30s")]
     Syntax,
     /// A number without a unit.
@@ -25,10 +25,10 @@ pub enum InvalidDuration {
     /// A minus sign.
     #[error("a duration cannot be negative; expected one such as 900ms or 2s")]
     Negative,
-    /// More than Go's int64 nanoseconds hold.
+    /// The duration is longer than Go's int64 nanoseconds hold.
     #[error("longer than Go's largest duration, about 292 years")]
     TooLong,
-    /// Zero, where it would mean never.
+    /// The duration is zero, which would mean never.
     #[error("zero would mean never; expected a duration such as 900ms or 2s")]
     Zero,
 }
@@ -37,7 +37,7 @@ pub enum InvalidDuration {
 ///
 /// # Errors
 ///
-/// Everything that [`GoDuration::from_str`] refuses, and zero.
+/// Returns the errors of [`GoDuration::from_str`], and [`InvalidDuration::Zero`] for zero.
 pub fn above_zero(text: &str) -> Result<GoDuration, InvalidDuration> {
     let duration: GoDuration = text.parse()?;
     if duration.0.is_zero() {
@@ -83,7 +83,7 @@ impl fmt::Display for GoDuration {
     }
 }
 
-/// Splits `1.5s` off the front of `text`: its nanoseconds and what follows.
+/// Splits one part such as `1.5s` off the front. Returns its nanoseconds and the rest.
 fn next_part(text: &str) -> Result<(u128, &str), InvalidDuration> {
     let split = |text: &'_ str, is: fn(char) -> bool| text.find(|c| !is(c)).unwrap_or(text.len());
     let (whole, rest) = text.split_at(split(text, |c| c.is_ascii_digit()));

@@ -1,9 +1,9 @@
-//! The environment: what argv left out.
+//! The flags that come from the environment, because argv does not have them.
 //!
-//! Flags of our own have `MICRO_HEALTH_<FLAG>`, and a bad value is refused. Those
-//! that go-micro has too have go-micro's name, which a pod may share between both
-//! containers by one `envFrom`: a bad value there is the service's business, and is
-//! warned about and ignored.
+//! A flag of our own has the variable `MICRO_HEALTH_<FLAG>`, and a bad value is refused. A flag
+//! that go-micro has too is read from go-micro's variable. A pod may share that variable between
+//! both containers by one `envFrom`. A bad value there concerns the service, so it is ignored with
+//! a warning.
 
 use std::ffi::OsString;
 
@@ -12,7 +12,7 @@ use clap::{ArgAction, Command};
 use super::go_style;
 use super::notice::Notice;
 
-/// Flags that go-micro has too, and its variables.
+/// The flags that go-micro has too, and go-micro's variables.
 const SHARED: [(&str, &str); 9] = [
     ("register_interval", "MICRO_REGISTER_INTERVAL"),
     ("register_ttl", "MICRO_REGISTER_TTL"),
@@ -25,14 +25,14 @@ const SHARED: [(&str, &str); 9] = [
     ("server_version", "MICRO_SERVER_VERSION"),
 ];
 
-/// What the environment adds to argv.
+/// The flags that the environment adds to argv.
 #[derive(Debug, Default)]
-pub struct FromEnv {
+pub struct EnvFlags {
     /// `--flag=value` for each variable in use.
     pub argv: Vec<OsString>,
     /// The flags in `argv` and the variables they came from.
     pub names: Vec<(String, String)>,
-    /// Shared variables that are of no use.
+    /// The shared variables whose values cannot be used.
     pub notices: Vec<Notice>,
 }
 
@@ -42,13 +42,12 @@ pub fn variable_of(flag: &str) -> Option<String> {
         return Some((*variable).to_owned());
     }
     let prefix = match flag {
-        // --server is read by go_micro::hint, with MICRO_CLIENT behind it.
-        // MICRO_REGISTRY is the service's: a shared variable opts into nothing.
-        // So is MICRO_SELECTOR.
+        // `--server` is read by go_micro::hint, and MICRO_CLIENT after it. MICRO_REGISTRY and
+        // MICRO_SELECTOR belong to the service: a shared variable never opts in.
         "help" | "version" | "server" | "selector" | "transport" => return None,
-        // Amalgam8's.
+        // The variables of Amalgam8.
         "k8s_token" | "k8s_url" => "A8_",
-        // The original's exec probe.
+        // The variables of the original's exec probe.
         "connect_timeout" | "rpc_timeout" => "MICRO_",
         // The original's own variable is MICRO_HEALTH_ADDRESS.
         flag if flag.starts_with("health_") => "MICRO_",
@@ -75,7 +74,7 @@ pub fn read(
     argv: &[OsString],
     check: fn(flag: &str, value: &str) -> Result<(), String>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> FromEnv {
+) -> EnvFlags {
     let given = |flag: &str| {
         argv.iter().any(|text| {
             let text = text.to_string_lossy();
@@ -87,7 +86,7 @@ pub fn read(
                 == Some(flag)
         })
     };
-    let mut from_env = FromEnv::default();
+    let mut from_env = EnvFlags::default();
     for arg in command.get_arguments() {
         let Some(flag) = arg.get_long() else {
             continue;
@@ -105,7 +104,7 @@ pub fn read(
             from_env.notices.push(Notice::BadVariable { name, why });
             continue;
         }
-        // A variable is one text: commas separate what a flag is repeated for.
+        // A variable is one text, in which commas separate the values of a repeated flag.
         let value = value.to_string_lossy();
         let values = match arg.get_action() {
             ArgAction::Append => value.split(',').collect(),

@@ -1,21 +1,21 @@
-//! argv as Go's flag package would read it.
+//! Rewrites argv as Go's flag package would read it.
 //!
-//! `-server_name x`, `--server_name x`, `--server_name=x` and `--server-name=x` are
-//! one flag; all become `--server_name=x`. A value is whatever follows, even if it
-//! begins with a dash.
+//! `-server_name x`, `--server_name x`, `--server_name=x` and `--server-name=x` are one flag, and
+//! all become `--server_name=x`. The next argument is the flag's value, even if it begins with a
+//! dash.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
-/// Rewrites argv for clap; also returns which of the flags to ignore were there.
+/// Rewrites argv for clap, and returns the flags of `ignore` that argv contains.
 pub fn rewrite(
     command: &Command,
     ignore: &[&str],
     argv: impl IntoIterator<Item = OsString>,
 ) -> (Vec<OsString>, Vec<String>) {
     let mut argv = argv.into_iter();
-    // An empty argv has no name of the program either, which clap expects.
+    // clap expects the name of the program, which an empty argv does not have.
     let mut rewritten = vec![argv.next().unwrap_or_default()];
     let mut ignored = Vec::new();
     while let Some(text) = argv.next() {
@@ -42,7 +42,8 @@ pub fn rewrite(
     (rewritten, ignored)
 }
 
-/// Whether what follows is the flag's value; Go's booleans take theirs after `=` alone.
+/// Decides whether the next argument is the flag's value. Go's booleans take a value only after
+/// `=`.
 fn needs_value(arg: &Arg) -> bool {
     arg.get_action().takes_values()
         && arg
@@ -50,7 +51,7 @@ fn needs_value(arg: &Arg) -> bool {
             .is_none_or(|values| values.min_values() > 0)
 }
 
-/// The flag of this name or alias.
+/// Returns the flag of this name or alias.
 pub fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| {
         arg.get_long() == Some(name)
@@ -63,8 +64,8 @@ pub fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 /// Splits `-name`, `--name` or either with `=value`; `None` for anything else,
 /// including one-letter flags.
 fn split(text: &OsStr) -> Option<(String, Option<OsString>)> {
-    // Only the value may be other than UTF-8, and such a value is refused by every
-    // flag anyway: its replacement characters show up in the refusal.
+    // Only a value can be other than UTF-8. Every flag refuses such a value, and the refusal shows
+    // its replacement characters.
     let text = text.to_string_lossy();
     let flag = text.strip_prefix("--").or_else(|| {
         text.strip_prefix('-')

@@ -37,15 +37,15 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IgnoredFlag(name) => {
-                write!(f, "Ignoring --{name}: it means nothing to a sidecar")
+                write!(f, "Ignoring --{name}: it has no meaning for a sidecar")
             }
             Self::IgnoredVariable(name) => {
-                write!(f, "Ignoring {name}: it means nothing to a sidecar")
+                write!(f, "Ignoring {name}: it has no meaning for a sidecar")
             }
             Self::BadVariable { name, why } => write!(f, "Ignoring {name}: {why}"),
             Self::DottedName(address) => write!(
                 f,
-                "--selector=static makes {address:?} of the service's name, and no Service has dots in its name: give --server_address"
+                "--selector=static derives {address:?} from the service's name, but a Service's name has no dots; set --server_address"
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-/// Their names, of every command. A URL may hold a password.
+/// The flags of every command whose value can hold a secret. A URL may hold a password.
 pub(crate) const FLAGS: [&str; 6] = [
     "k8s_token",
     "k8s_url",
@@ -15,14 +15,14 @@ pub(crate) const FLAGS: [&str; 6] = [
 /// The text in the place of a value that is not shown.
 pub(super) const HIDDEN: &str = "(not shown)";
 
-/// Whether the value of this flag can hold a secret.
-pub(super) fn is_in(flag: &str) -> bool {
+/// Returns true if the value of this flag can hold a secret.
+pub(super) fn is_secret_flag(flag: &str) -> bool {
     FLAGS.contains(&flag)
 }
 
-/// Whether an argument is such a flag, in clap's spelling.
-pub(super) fn is_given(argument: &OsStr) -> bool {
+/// Returns true if an argument is such a flag, in clap's spelling.
+pub(super) fn is_secret_argument(argument: &OsStr) -> bool {
     let text = argument.to_string_lossy();
     let flag = text.strip_prefix("--").unwrap_or_default();
-    is_in(flag.split('=').next().unwrap_or_default())
+    is_secret_flag(flag.split('=').next().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Text to host and port: the addresses that flags take.
+//! The addresses that flags take: a host and a port.
 //!
 //! | text                              | to dial               | to listen on            |
 //! |-----------------------------------|-----------------------|-------------------------|
@@ -23,9 +23,9 @@ pub struct Address {
 /// The host part of an [`Address`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Host {
-    /// Empty, `0.0.0.0` or `::`: every address when listening, loopback when
-    /// dialling. Published manifests give the service's own bind address to the
-    /// sidecar, and Go dials loopback for it.
+    /// The host is empty, `0.0.0.0` or `::`: every address to listen on, loopback to dial.
+    /// Published manifests give the service's own bind address to the sidecar, and Go dials
+    /// loopback for it.
     Any,
     /// `localhost`, which needs no resolver: an image without /etc/hosts has it too.
     Localhost,
@@ -35,10 +35,10 @@ pub enum Host {
     Name(String),
 }
 
-/// Why a text is not an [`Address`].
+/// The reason why a text is not an [`Address`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// Nothing separates a host from a port.
+    /// The text has no colon between a host and a port.
     #[error("no port; expected host:port such as localhost:9091 or :9091")]
     NoPort,
     /// The port is not a number from 0 to 65535.
@@ -46,8 +46,8 @@ pub enum InvalidAddress {
         "port {0:?} is not a number from 0 to 65535; expected host:port such as localhost:9091"
     )]
     Port(String),
-    /// An IPv6 address outside brackets has no one reading.
-    #[error("an IPv6 address stands in brackets, such as [::1]:9091")]
+    /// An IPv6 address stands outside brackets, where its port is ambiguous.
+    #[error("an IPv6 address needs brackets, such as [::1]:9091")]
     Brackets,
     /// The host has bytes that no host name has.
     #[error("{0:?} is not a host name; expected host:port such as localhost:9091")]
@@ -63,8 +63,8 @@ pub enum InvalidAddress {
 // === impl Address ===
 
 impl Address {
-    /// The addresses to dial, in order; `None` where a name must be resolved first.
-    pub fn dialled(&self) -> Option<Vec<SocketAddr>> {
+    /// Returns the addresses to dial, in order; `None` if a name must be resolved first.
+    pub fn dial_addresses(&self) -> Option<Vec<SocketAddr>> {
         let loopback = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -77,7 +77,7 @@ impl Address {
         }
     }
 
-    /// Whether only this machine can reach a listener here.
+    /// Returns true if only this machine can reach a listener at this address.
     pub fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Localhost => true,
@@ -86,8 +86,8 @@ impl Address {
         }
     }
 
-    /// The HTTP authority of a request to this address: a host that is never
-    /// empty, a wildcard or bare IPv6 (servers refuse `:5000` as a host).
+    /// Returns the HTTP authority of a request to this address. The host is never empty, a wildcard
+    /// or bare IPv6, because servers refuse a host such as `:5000`.
     pub fn authority(&self) -> String {
         match &self.host {
             Host::Any | Host::Localhost => format!("localhost:{}", self.port),
@@ -149,7 +149,7 @@ fn parse_host(host: &str) -> Result<Host, InvalidAddress> {
     }
 }
 
-/// Letters, digits, hyphens, dots, and the underscores that resolvers accept.
+/// Returns true for letters, digits, hyphens, dots, and the underscores that resolvers accept.
 pub(super) fn is_host_name(host: &str) -> bool {
     host.len() <= 253
         && host
@@ -168,7 +168,7 @@ mod tests {
 
     fn dialled(text: &str) -> Vec<String> {
         let address = parse(text).unwrap();
-        address.dialled().map_or_else(
+        address.dial_addresses().map_or_else(
             || vec![format!("resolve {}", address.authority())],
             |addresses| addresses.iter().map(ToString::to_string).collect(),
         )
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_dials_what_it_says() {
+    fn other_hosts_are_dialled_as_given() {
         assert_eq!(dialled("10.0.0.7:80"), ["10.0.0.7:80"]);
         assert_eq!(dialled("[fd00::7]:80"), ["[fd00::7]:80"]);
         assert_eq!(
@@ -242,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn what_it_prints_it_reads(host in "[a-z][a-z0-9.-]{0,20}|[0-9]{1,3}\\.0\\.0\\.1|\\[::[0-9]\\]|", port in 1u16..) {
+        fn a_printed_address_parses_back(host in "[a-z][a-z0-9.-]{0,20}|[0-9]{1,3}\\.0\\.0\\.1|\\[::[0-9]\\]|", port in 1u16..) {
             if let Ok(address) = parse(&format!("{host}:{port}")) {
                 prop_assert_eq!(parse(&address.to_string()), Ok(address));
             }

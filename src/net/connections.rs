@@ -1,9 +1,9 @@
-//! The open connections: never more than the limit, and when there are that many one of them makes
-//! room, so that no flood of connections costs the kubelet its answer.
+//! The open connections, limited in number. At the limit one connection makes room for the next, so
+//! that a flood of connections never delays the answer to the kubelet.
 //!
-//! 1. One that waits for its client goes before one whose request is being answered.
-//! 2. Of these, one of the client (by its IP address) that holds the most connections goes first.
-//! 3. Of these, the one that has waited, or has been answered, the longest.
+//! 1. A connection that waits for its client goes before one whose request is being answered.
+//! 2. Of these, a connection of the client (by IP address) with the most connections goes first.
+//! 3. Of these, the connection goes first that has waited, or has been answered, the longest.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,47 +17,47 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{self, Instant};
 use tracing::{debug, error, warn};
 
-/// Most connections at a time. A pod has a handful of probers; 256 connections with
-/// hyper's buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
+/// The most connections at a time. A pod has a handful of probers. 256 connections with hyper's
+/// buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
 pub const LIMIT: usize = 256;
 
-/// Fewest connections at a time, however few descriptors there are.
-const LEAST: usize = 8;
+/// The fewest connections at a time, however few descriptors there are.
+const MIN_LIMIT: usize = 8;
 
-/// Descriptors that connections never take: standard streams, epoll, signals, the listener, and
+/// The descriptors that connections never take: standard streams, epoll, signals, the listener, and
 /// the connections to the API server.
 const RESERVED: usize = 32;
 
-/// Descriptors reserved for each target: the connection of a check, and the socket of a lookup.
+/// The descriptors reserved for each target: the connection of a check, and the socket of a lookup.
 const RESERVED_PER_TARGET: usize = 2;
 
-/// Time to send a request that a new connection has in any flood. [`LIMIT`] of them in that time
-/// still empties the kernel's queue of 4096 within the kubelet's second.
-const TO_ASK: Duration = Duration::from_millis(50);
+/// The time that a new connection has to send a request, even in a flood. At [`LIMIT`] connections
+/// in that time, the kernel's queue of 4096 is still emptied within the kubelet's second.
+const REQUEST_TIME: Duration = Duration::from_millis(50);
 
-/// Time to be answered that a new connection has in any flood. A thousand connections that ask for
-/// a service that hangs are then through within the kubelet's second.
-const TO_ANSWER: Duration = Duration::from_millis(250);
+/// The time that a new connection has to be answered, even in a flood. A thousand connections that
+/// wait for a hanging service are then through within the kubelet's second.
+const ANSWER_TIME: Duration = Duration::from_millis(250);
 
-/// Wait after a failed accept where no connection can make room. Retrying at once would spin.
+/// The wait after a failed accept when no connection can make room. Retrying at once would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Time without a failed accept after which the next one is logged again.
+/// The time without a failed accept after which the next one is logged again.
 const ACCEPT_RECOVERED: Duration = Duration::from_mins(1);
 
-/// Requests that every connection may have open at a time, however many others there are: a Watch
-/// for the service and one for the whole, and a few Checks.
+/// The requests that every connection may have open at a time, however many others there are: a
+/// Watch for the service, a Watch for the whole, and a few Checks.
 pub const REQUESTS: usize = 8;
 
-/// Requests of all connections beyond which none has more than [`REQUESTS`]: each takes about
-/// 4 kB, and all of them together stay below the memory limit of the manifests.
+/// The requests of all connections beyond which no connection has more than [`REQUESTS`]. Each
+/// takes about 4 kB, so all of them together stay below the memory limit of the manifests.
 const ALL_REQUESTS: usize = LIMIT * REQUESTS;
 
-/// The most connections at a time for a process that may open so many descriptors.
+/// Returns the most connections at a time for a process that may open so many descriptors.
 pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
     let reserved = RESERVED + RESERVED_PER_TARGET * targets;
     descriptors.map_or(LIMIT, |most| {
-        most.saturating_sub(reserved).clamp(LEAST, LIMIT)
+        most.saturating_sub(reserved).clamp(MIN_LIMIT, LIMIT)
     })
 }
 
@@ -66,44 +66,46 @@ pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
 pub struct Connections {
     limit: usize,
     tasks: JoinSet<()>,
-    open: HashMap<Id, Open>,
-    shared: Arc<Shared>,
-    /// When an accept last failed.
+    open: HashMap<Id, OpenConnection>,
+    totals: Arc<Totals>,
+    /// The time of the latest failed accept.
     failed: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenConnection {
     task: AbortHandle,
     client: IpAddr,
     activity: Arc<Activity>,
-    at: Instant,
+    opened: Instant,
 }
 
 /// The requests of one connection.
 #[derive(Debug)]
 pub struct Activity {
-    /// When it last began or ceased to be answered, counted in such events.
+    /// The event at which the connection last began or ceased to be answered, by its number.
     changed: AtomicU64,
-    /// Requests that are being answered. The connection waits for its client while there are none.
+    /// The requests that are being answered. While there are none, the connection waits for its
+    /// client.
     answering: AtomicUsize,
-    /// Requests that are not over: those too whose body has not arrived, or whose answer is a stream.
+    /// The requests that are not over, with those whose body has not arrived or whose answer is a
+    /// stream.
     requests: AtomicUsize,
-    /// Whether it ever sent a whole request head.
-    has_asked: AtomicBool,
-    shared: Arc<Shared>,
+    /// Records whether the connection ever sent a whole request head.
+    has_sent_request: AtomicBool,
+    totals: Arc<Totals>,
 }
 
 /// A request from its head to the end of its answer.
 #[derive(Debug)]
 pub struct OpenRequest(Arc<Activity>);
 
-/// A request while it is being answered. Otherwise the connection waits for its client.
+/// A guard held while a request is being answered. Without it the connection waits for its client.
 #[derive(Debug)]
-pub struct Answering(Arc<Activity>);
+pub struct PendingAnswer(Arc<Activity>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Totals {
     clock: AtomicU64,
     answering: AtomicUsize,
     requests: AtomicUsize,
@@ -113,90 +115,90 @@ struct Shared {
 // === impl Connections ===
 
 impl Connections {
-    /// Holds at most so many connections.
+    /// Creates an empty set for at most `limit` connections.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
             tasks: JoinSet::new(),
             open: HashMap::new(),
-            shared: Arc::default(),
+            totals: Arc::default(),
             failed: None,
         }
     }
 
-    /// Runs a connection made by `serve` from its activity.
+    /// Spawns the task of a connection, which `serve` makes from the connection's activity.
     pub fn spawn<F>(&mut self, client: IpAddr, serve: impl FnOnce(Arc<Activity>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let activity = Arc::new(Activity {
-            changed: AtomicU64::new(self.shared.tick()),
+            changed: AtomicU64::new(self.totals.tick()),
             answering: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
-            has_asked: AtomicBool::new(false),
-            shared: Arc::clone(&self.shared),
+            has_sent_request: AtomicBool::new(false),
+            totals: Arc::clone(&self.totals),
         });
         let task = self.tasks.spawn(serve(Arc::clone(&activity)));
-        let open = Open {
+        let open = OpenConnection {
             task,
-            // One client, whether it came to an IPv4 or a dual-stack socket.
+            // A client is the same whether it came to an IPv4 or a dual-stack socket.
             client: client.to_canonical(),
             activity,
-            at: Instant::now(),
+            opened: Instant::now(),
         };
         self.open.insert(open.task.id(), open);
     }
 
-    /// Waits until one more connection may be opened, closing one if need be.
-    pub async fn room(&mut self) {
+    /// Waits until one more connection may be opened, and closes another if need be.
+    pub async fn wait_for_room(&mut self) {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.forget(done);
         }
         while self.open.len() >= self.limit {
             self.make_room().await;
         }
-        // Those that were closed end in the next turn of the runtime. A turn takes long where many
-        // connections have much to do, and so it is taken once for many that are accepted.
+        // Closed connections end in the next turn of the runtime. A turn takes long when many
+        // connections are busy, so one turn is taken for many accepted connections.
         if self.tasks.len() >= self.limit + self.limit / 8 {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Makes room after a failed accept, above all where descriptors have run out. Logs the first
-    /// failure of many.
+    /// Makes room after a failed accept, usually because descriptors have run out. Logs only the
+    /// first failure of many.
     pub async fn accept_failed(&mut self, error: &io::Error) {
         let now = Instant::now();
         let before = self.failed.replace(now);
         if before.is_none_or(|before| now - before > ACCEPT_RECOVERED) {
-            warn!(%error, "Cannot accept a connection; closing those that have waited for their client the longest");
+            warn!(%error, "Cannot accept a connection; closing the connections that have waited longest for their client");
         }
         if !self.make_room().await {
             time::sleep(ACCEPT_BACKOFF).await;
         }
     }
 
-    /// Closes the connection that has to make room, or waits until it has had its time, or until
-    /// an answer or a connection ends, because another may have to make room then. False if there
-    /// is none.
+    /// Closes the connection that has to make room, once its time is over. Otherwise waits until
+    /// then, or until an answer or a connection ends, because another may have to make room then.
+    /// Returns false if there is no connection.
     async fn make_room(&mut self) -> bool {
-        let Some((id, may_close)) = self.first_to_go() else {
+        let Some((id, may_close)) = self.next_to_close() else {
             return false;
         };
         if may_close <= Instant::now() {
             self.close(id);
             return true;
         }
-        let shared = Arc::clone(&self.shared);
+        let totals = Arc::clone(&self.totals);
         tokio::select! {
             () = time::sleep_until(may_close) => {}
-            () = shared.answered.notified() => {}
+            () = totals.answered.notified() => {}
             Some(done) = self.tasks.join_next_with_id() => self.forget(done),
         }
         true
     }
 
-    /// Waits until a connection has ended; never, while there is none.
-    pub async fn ended(&mut self) {
+    /// Waits until a connection has ended, and forever while there is none.
+    pub async fn join_next(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(done) => self.forget(done),
             None => std::future::pending().await,
@@ -204,22 +206,22 @@ impl Connections {
     }
 
     /// Waits until no request is being answered.
-    pub fn quiet(&self) -> impl Future<Output = ()> + use<> {
-        let shared = Arc::clone(&self.shared);
+    pub fn wait_until_idle(&self) -> impl Future<Output = ()> + use<> {
+        let totals = Arc::clone(&self.totals);
         async move {
-            while shared.answering.load(Ordering::Relaxed) > 0 {
-                shared.answered.notified().await;
+            while totals.answering.load(Ordering::Relaxed) > 0 {
+                totals.answered.notified().await;
             }
         }
     }
 
-    /// The connection that makes room, and the earliest time for it.
-    fn first_to_go(&self) -> Option<(Id, Instant)> {
+    /// Returns the connection that makes room, and the earliest time for it.
+    fn next_to_close(&self) -> Option<(Id, Instant)> {
         let mut held = HashMap::<IpAddr, usize>::new();
         for open in self.open.values() {
             *held.entry(open.client).or_default() += 1;
         }
-        let order = |open: &Open| {
+        let order = |open: &OpenConnection| {
             let fewest = usize::MAX - held.get(&open.client).copied().unwrap_or_default();
             let changed = open.activity.changed.load(Ordering::Relaxed);
             (open.activity.is_answering(), fewest, changed)
@@ -242,7 +244,7 @@ impl Connections {
             Ok((id, ())) => id,
             Err(error) => {
                 if error.is_panic() {
-                    error!("A connection ended in a panic: {error}");
+                    error!("A connection's task panicked; please report this line: {error}");
                 }
                 error.id()
             }
@@ -251,39 +253,39 @@ impl Connections {
     }
 }
 
-// === impl Open ===
+// === impl OpenConnection ===
 
-impl Open {
-    /// The earliest time at which it may have to make room.
+impl OpenConnection {
+    /// Returns the earliest time at which the connection may have to make room.
     fn may_close(&self) -> Instant {
         let time = if self.activity.is_answering() {
-            TO_ANSWER
+            ANSWER_TIME
         } else {
-            TO_ASK
+            REQUEST_TIME
         };
-        self.at + time
+        self.opened + time
     }
 }
 
 // === impl Activity ===
 
 impl Activity {
-    /// Counts a request whose head has arrived. `None` if this connection has its share and all
-    /// connections together have as many as the memory allows: the request is to be refused.
+    /// Counts a request whose head has arrived. Returns `None` if the request is to be refused: the
+    /// connection has its share, and all connections together have as many as the memory allows.
     pub fn open(self: &Arc<Self>) -> Option<OpenRequest> {
-        self.has_asked.store(true, Ordering::Relaxed);
-        let others = self.shared.requests.load(Ordering::Relaxed);
+        self.has_sent_request.store(true, Ordering::Relaxed);
+        let others = self.totals.requests.load(Ordering::Relaxed);
         if self.requests.load(Ordering::Relaxed) >= REQUESTS && others >= ALL_REQUESTS {
             return None;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        self.totals.requests.fetch_add(1, Ordering::Relaxed);
         Some(OpenRequest(Arc::clone(self)))
     }
 
-    /// Whether the connection ever sent a whole request head.
-    pub fn has_asked(&self) -> bool {
-        self.has_asked.load(Ordering::Relaxed)
+    /// Returns true if the connection ever sent a whole request head.
+    pub fn has_sent_request(&self) -> bool {
+        self.has_sent_request.load(Ordering::Relaxed)
     }
 
     fn is_answering(&self) -> bool {
@@ -294,16 +296,16 @@ impl Activity {
 // === impl OpenRequest ===
 
 impl OpenRequest {
-    /// Marks the request as being answered: all of it that is needed has arrived.
-    pub fn answering(&self) -> Answering {
+    /// Marks the request as being answered, because every needed part of it has arrived.
+    pub fn begin_answer(&self) -> PendingAnswer {
         let Self(activity) = self;
         if activity.answering.fetch_add(1, Ordering::Relaxed) == 0 {
             activity
                 .changed
-                .store(activity.shared.tick(), Ordering::Relaxed);
+                .store(activity.totals.tick(), Ordering::Relaxed);
         }
-        activity.shared.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(activity))
+        activity.totals.answering.fetch_add(1, Ordering::Relaxed);
+        PendingAnswer(Arc::clone(activity))
     }
 }
 
@@ -311,29 +313,29 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         let Self(activity) = self;
         activity.requests.fetch_sub(1, Ordering::Relaxed);
-        activity.shared.requests.fetch_sub(1, Ordering::Relaxed);
+        activity.totals.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-// === impl Answering ===
+// === impl PendingAnswer ===
 
-impl Drop for Answering {
+impl Drop for PendingAnswer {
     fn drop(&mut self) {
         let Self(activity) = self;
         // Over HTTP/2 the connection may have other requests that are still being answered.
         if activity.answering.fetch_sub(1, Ordering::Relaxed) == 1 {
             activity
                 .changed
-                .store(activity.shared.tick(), Ordering::Relaxed);
+                .store(activity.totals.tick(), Ordering::Relaxed);
         }
-        activity.shared.answering.fetch_sub(1, Ordering::Relaxed);
-        activity.shared.answered.notify_waiters();
+        activity.totals.answering.fetch_sub(1, Ordering::Relaxed);
+        activity.totals.answered.notify_waiters();
     }
 }
 
-// === impl Shared ===
+// === impl Totals ===
 
-impl Shared {
+impl Totals {
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
@@ -372,10 +374,10 @@ mod tests {
         (connections, activities)
     }
 
-    /// A request that is being answered.
-    fn answer(activity: &Arc<Activity>) -> (OpenRequest, Answering) {
+    /// Opens a request and begins to answer it.
+    fn answer(activity: &Arc<Activity>) -> (OpenRequest, PendingAnswer) {
         let request = activity.open().unwrap();
-        let answering = request.answering();
+        let answering = request.begin_answer();
         (request, answering)
     }
 
@@ -384,7 +386,7 @@ mod tests {
         open.any(|open| Arc::ptr_eq(&open.activity, activity))
     }
 
-    /// The first that is no longer open.
+    /// Returns the index of the first connection that is no longer open.
     fn closed(connections: &Connections, activities: &[Arc<Activity>]) -> Option<usize> {
         activities
             .iter()
@@ -398,7 +400,9 @@ mod tests {
         let _first = answer(&activities[0]);
         drop(answer(&activities[1]));
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(2));
         assert_eq!(connections.open.len(), LIMIT - 1);
@@ -410,7 +414,9 @@ mod tests {
         let _running = answer(&activities[0]);
         drop(answer(&activities[0]));
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(1));
     }
@@ -420,35 +426,49 @@ mod tests {
         let (mut connections, activities) = full();
         let _without_body = activities[0].open().unwrap();
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &activities), Some(0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_connection_has_time_to_ask_and_is_kept_if_it_does() {
+    async fn a_new_connection_has_time_to_send_a_request_and_is_then_kept() {
         let (mut connections, activities) = full();
         let started = Instant::now();
 
-        assert!(timeout(TO_ASK / 2, connections.room()).await.is_err());
+        assert!(
+            timeout(REQUEST_TIME / 2, connections.wait_for_room())
+                .await
+                .is_err()
+        );
         let _answering = answer(&activities[0]);
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
-        assert!(started.elapsed() >= TO_ASK);
+        assert!(started.elapsed() >= REQUEST_TIME);
         assert_eq!(closed(&connections, &activities), Some(1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_are_answered_the_client_with_the_most_makes_room() {
+    async fn when_all_are_being_answered_the_client_with_the_most_connections_makes_room() {
         let mut connections = Connections::new(LIMIT);
         let kubelet = open(&mut connections, KUBELET);
         let _longest = answer(&kubelet);
         let flood = fill(&mut connections);
         let mut answers: Vec<_> = flood.iter().map(answer).collect();
 
-        // Nobody makes room before it had its time.
-        assert!(timeout(TO_ANSWER / 2, connections.room()).await.is_err());
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        // No connection makes room before its time is over.
+        assert!(
+            timeout(ANSWER_TIME / 2, connections.wait_for_room())
+                .await
+                .is_err()
+        );
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
         assert_eq!(closed(&connections, &flood), Some(0));
         assert!(is_open(&connections, &kubelet));
 
@@ -457,7 +477,9 @@ mod tests {
         let last = flood.len() - 1;
         let _newest = answer(&flood[last]);
         drop(answers.pop());
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
         assert_eq!(closed(&connections, &flood), Some(last - 1));
     }
 
@@ -467,7 +489,9 @@ mod tests {
         let prometheus = open(&mut connections, KUBELET);
         let flood = fill(&mut connections);
 
-        timeout(PATIENCE, connections.room()).await.unwrap();
+        timeout(PATIENCE, connections.wait_for_room())
+            .await
+            .unwrap();
 
         assert_eq!(closed(&connections, &flood), Some(0));
         assert!(is_open(&connections, &prometheus));
@@ -475,14 +499,14 @@ mod tests {
 
     #[test]
     fn a_connection_always_has_its_share_of_requests_and_more_while_there_is_memory() {
-        let shared = Arc::<Shared>::default();
+        let totals = Arc::<Totals>::default();
         let activity = || {
             Arc::new(Activity {
                 changed: AtomicU64::default(),
                 answering: AtomicUsize::default(),
                 requests: AtomicUsize::default(),
-                has_asked: AtomicBool::default(),
-                shared: Arc::clone(&shared),
+                has_sent_request: AtomicBool::default(),
+                totals: Arc::clone(&totals),
             })
         };
         let (greedy, modest) = (activity(), activity());
@@ -496,21 +520,21 @@ mod tests {
 
         drop(requests);
         assert!(greedy.open().is_some());
-        assert_eq!(shared.requests.load(Ordering::Relaxed), 0);
+        assert_eq!(totals.requests.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
-    async fn quiet_is_when_no_request_is_being_answered() {
+    async fn idle_means_that_no_request_is_being_answered() {
         let (connections, activities) = full();
         let _without_body = activities[1].open().unwrap();
         let answering = answer(&activities[0]);
 
-        let quiet = connections.quiet();
-        tokio::pin!(quiet);
-        assert!(quiet.as_mut().now_or_never().is_none());
+        let idle = connections.wait_until_idle();
+        tokio::pin!(idle);
+        assert!(idle.as_mut().now_or_never().is_none());
         drop(answering);
 
-        timeout(PATIENCE, quiet).await.unwrap();
+        timeout(PATIENCE, idle).await.unwrap();
     }
 
     #[test]
@@ -522,8 +546,8 @@ mod tests {
             (Some(290), 1, LIMIT),
             (Some(289), 1, LIMIT - 1),
             (Some(64), 1, 30),
-            (Some(10), 1, LEAST),
-            (Some(0), 64, LEAST),
+            (Some(10), 1, MIN_LIMIT),
+            (Some(0), 64, MIN_LIMIT),
         ] {
             assert_eq!(limit(descriptors, targets), expected, "{descriptors:?}");
         }

@@ -8,7 +8,7 @@ pub fn limit() -> Option<usize> {
     parse_limit(&fs::read_to_string("/proc/self/limits").ok()?)
 }
 
-/// The soft limit of open files. Source: proc(5), `/proc/pid/limits`.
+/// Parses the soft limit of open files. Source: proc(5), `/proc/pid/limits`.
 fn parse_limit(limits: &str) -> Option<usize> {
     let row = limits
         .lines()

@@ -1,4 +1,4 @@
-//! The one place that dials: an endpoint becomes an open connection.
+//! Dials a service: turns an endpoint into an open connection.
 //!
 //! ```text
 //! host ──▶ resolve ──▶ connect ──┐
@@ -23,15 +23,15 @@ use crate::net::stage::Stage;
 use crate::net::stream::{Io, Stream};
 use crate::net::tls::Tls;
 
-/// How long one of several addresses may take before the next is tried; less if the
-/// time left would not do for all. The last address has all that is left.
+/// The longest time for one of several addresses before the next is tried. It is shorter if the
+/// time left is not enough for all. The last address has all the time that is left.
 const ATTEMPT: Duration = Duration::from_millis(250);
 
-/// Wait before a socket is tried again whose queue of connections is full, which
-/// the kernel says at once where TCP waits.
+/// The wait before a unix socket with a full queue of connections is tried again. The kernel
+/// reports a full queue at once, while TCP waits.
 const QUEUE_FULL: Duration = Duration::from_millis(5);
 
-/// Connects to one target and knows how far it has come.
+/// Connects to one target, and reports the stage that the connection has reached.
 #[derive(Debug)]
 pub struct Dialer {
     endpoint: Endpoint,
@@ -43,7 +43,7 @@ pub struct Dialer {
 // === impl Dialer ===
 
 impl Dialer {
-    /// Does not connect: a target that is not up yet is unhealthy, not an error.
+    /// Creates a dialer without connecting: a target that is not up yet is unhealthy, not an error.
     pub fn new(endpoint: Endpoint, tls: Option<Arc<Tls>>) -> Self {
         Self {
             endpoint,
@@ -53,38 +53,38 @@ impl Dialer {
         }
     }
 
-    /// Where it dials.
+    /// Returns the endpoint that is dialled.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Until when the certificate is valid that the service has shown last.
+    /// Returns the end of validity of the certificate that the service presented last.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         self.tls.as_ref()?.certificate_expiry()
     }
 
-    /// What the latest dial was or is waiting for.
+    /// Returns the stage that the latest dial has reached.
     pub fn stage(&self) -> Stage {
         *self.stage.borrow()
     }
 
-    /// The same, for those who follow it.
+    /// Returns the channel of the stages, for callers that follow them.
     pub fn stages(&self) -> &watch::Sender<Stage> {
         &self.stage
     }
 
-    /// Connects to the first address that answers. The deadline only shares the time
-    /// between several; the caller keeps it.
+    /// Connects to the first address that answers. The deadline only divides the time between
+    /// several addresses; the caller enforces it.
     ///
     /// # Errors
     ///
-    /// That of the first address.
+    /// Returns the error of the first address.
     pub async fn dial(&self, http: Http, deadline: Instant) -> Result<Stream, NoConnection> {
         let io = self.connect(deadline).await?;
         let stream = match &self.tls {
             None => Stream::plain(io),
             Some(tls) => match self.secure(tls, io, http).await {
-                // Files that were replaced during the handshake may well be why.
+                // Files that were replaced during the handshake may be the cause.
                 Err(NoConnection::Tls(_)) if tls.has_changed() => {
                     let io = self.connect(deadline).await?;
                     self.secure(tls, io, http).await?
@@ -97,7 +97,7 @@ impl Dialer {
     }
 
     async fn secure(&self, tls: &Tls, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
-        self.enter(Stage::ShakingHands);
+        self.enter(Stage::TlsHandshake);
         tls.secure(io, http).await
     }
 
@@ -126,7 +126,7 @@ impl Dialer {
                 self.enter(Stage::Resolving);
                 self.lookups.resolve(name, address.port).await?
             }
-            _ => address.dialled().unwrap_or_default(),
+            _ => address.dial_addresses().unwrap_or_default(),
         };
         self.enter(Stage::Connecting);
         connect_first(&addresses, deadline).await
@@ -163,7 +163,7 @@ async fn connect_first(addresses: &[SocketAddr], deadline: Instant) -> io::Resul
     })
 }
 
-/// The time for an address with `after` others behind it, which should have as much.
+/// Returns the time for an address, so that each of the `after` addresses behind it has as much.
 fn share(deadline: Instant, after: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
     let shares = u32::try_from(after).unwrap_or(u32::MAX).saturating_add(1);
@@ -195,7 +195,7 @@ mod tests {
         Instant::now() + Duration::from_millis(900)
     }
 
-    /// Listens with room for one connection in its queue, which is taken.
+    /// Listens with room for one connection in the queue, and takes that room.
     fn full(domain: Domain, address: &SockAddr) -> [Socket; 2] {
         let listener = Socket::new(domain, Type::STREAM, None).unwrap();
         listener.bind(address).unwrap();
@@ -207,8 +207,8 @@ mod tests {
 
     #[tokio::test]
     async fn tries_the_next_address_when_one_refuses() {
-        // That a wildcard is dialled at both loopback addresses is the address's to test, so
-        // that this test needs no IPv6.
+        // The tests of the address cover both loopback addresses of a wildcard, so that this test
+        // needs no IPv6.
         let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let refused = refusing.local_addr().unwrap();
         drop(refusing);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_host_is_an_error_and_is_asked_again() {
+    async fn an_unknown_host_is_an_error_and_is_looked_up_again() {
         // A label longer than DNS allows: refused by the resolver without a query.
         let name = format!("{}.invalid", "a".repeat(64));
         let dialer = dialer(&format!("{name}:80"));

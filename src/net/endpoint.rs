@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use crate::net::address::{Address, Host, InvalidAddress};
 
-/// Where a service listens.
+/// The address on which a service listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Endpoint {
     /// A host and a port other than 0.
@@ -23,36 +23,37 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
-/// Why a text is not an [`Endpoint`].
+/// The reason why a text is not an [`Endpoint`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidEndpoint {
-    /// Neither a socket nor an address.
+    /// The text is neither a socket nor an address.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
-    /// Port 0 can be listened on, not dialled.
+    /// The port is 0, which can be listened on but not dialled.
     #[error("port 0 cannot be dialled; expected the service's port, such as localhost:9091")]
     PortZero,
     /// A socket without a path.
     #[error("no path; expected a socket such as unix:/run/greeter.sock")]
     NoPath,
     /// A path alone.
-    #[error("a path alone is no address; expected a socket such as unix:/run/greeter.sock")]
+    #[error("a path alone is not an address; expected a socket such as unix:/run/greeter.sock")]
     BarePath,
     /// `unix://run/x.sock`, where `run` would be a host.
-    #[error("{0:?} would be a host; expected a socket such as unix:///run/greeter.sock")]
+    #[error("{0:?} would be read as a host; expected a socket such as unix:///run/greeter.sock")]
     SocketHost(String),
     /// A path that the kernel has no room for.
     #[error("the path has {0} bytes; the system takes at most {LONGEST_PATH} for a socket")]
     LongPath(usize),
 }
 
-/// `sun_path` less its terminator: unix(7).
+/// The longest path of a socket in bytes: `sun_path` less its terminator, unix(7).
 const LONGEST_PATH: usize = 107;
 
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// The HTTP authority of a request to it; gRPC's own clients say `localhost` over a socket.
+    /// Returns the HTTP authority of a request to it; `localhost` over a socket, as gRPC's clients
+    /// send.
     pub fn authority(&self) -> String {
         match self {
             Self::Tcp(address) => address.authority(),
@@ -60,8 +61,8 @@ impl Endpoint {
         }
     }
 
-    /// The name that its certificate should be for: the host, which is this machine
-    /// where no other is named.
+    /// Returns the name to expect in its certificate: the host, or `localhost` where no host is
+    /// named.
     pub fn certificate_name(&self) -> String {
         match self {
             Self::Tcp(address) => match &address.host {
@@ -102,7 +103,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What follows `unix:`.
+/// Parses the text behind `unix:`.
 fn parse_socket(text: &str) -> Result<PathBuf, InvalidEndpoint> {
     let path = match text.strip_prefix("//") {
         Some(path) if path.is_empty() || path.starts_with('/') => path,
@@ -113,7 +114,7 @@ fn parse_socket(text: &str) -> Result<PathBuf, InvalidEndpoint> {
         None => text,
     };
     let below = path.trim_start_matches('/');
-    // Several leading slashes mean what one does, and would not be read back.
+    // Several leading slashes mean one, and would not be read back.
     let path = if below.len() < path.len() {
         format!("/{below}")
     } else {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn names_who_is_asked() {
+    fn authority_and_certificate_name_follow_the_address() {
         for (text, authority, certificate_name) in [
             (":80", "localhost:80", "localhost"),
             ("localhost:80", "localhost:80", "localhost"),
@@ -195,7 +196,7 @@ mod tests {
         }
 
         #[test]
-        fn what_it_prints_it_reads(text in "unix:/?/?/?[a-z/:]{0,12}|[a-z.]{0,8}:[0-9]{1,5}") {
+        fn a_printed_endpoint_parses_back(text in "unix:/?/?/?[a-z/:]{0,12}|[a-z.]{0,8}:[0-9]{1,5}") {
             if let Ok(endpoint) = text.parse::<Endpoint>() {
                 prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
             }

@@ -1,4 +1,4 @@
-//! The port: listening as Go does.
+//! Listens on a port as Go does.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,14 +8,14 @@ use tokio::net::TcpListener;
 
 use crate::net::address::{Address, Host};
 
-/// Connections that may wait to be accepted: as many as the kernel allows by default.
+/// The connections that may wait to be accepted: as many as the kernel allows by default.
 const BACKLOG: i32 = 4096;
 
-/// Takes the port of an address.
+/// Binds an address and listens on it.
 ///
 /// # Errors
 ///
-/// Those of the system: above all a taken port.
+/// Returns the errors of the system, above all for a port in use.
 pub async fn listen(address: &Address) -> io::Result<TcpListener> {
     let port = address.port;
     let at = match &address.host {
@@ -34,7 +34,7 @@ pub async fn listen(address: &Address) -> io::Result<TcpListener> {
             let mut found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port))
                 .await?
                 .collect();
-            // IPv4 first, as Go.
+            // IPv4 comes first, as in Go.
             found.sort_by_key(SocketAddr::is_ipv6);
             *found.first().ok_or_else(|| {
                 io::Error::new(io::ErrorKind::NotFound, "the host name has no address")

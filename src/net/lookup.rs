@@ -1,8 +1,8 @@
 //! Asks the platform's resolver for the addresses of one host name.
 //!
-//! A lookup cannot be cancelled, so a check that times out leaves it behind for the next
-//! check to join: there is never more than one for each target. An answer that arrived
-//! before a dial began is not used by it, because a Service's address may have moved since.
+//! A lookup cannot be cancelled, so a check that times out leaves it to the next check, which joins
+//! it. A target never has more than one lookup. A dial does not use an answer that arrived before
+//! the dial began, because a Service's address may have changed since.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) struct Lookups {
 
 type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// One lookup, which every caller may await.
+/// A lookup that every caller may await.
 type Lookup = Shared<BoxFuture<'static, Answer>>;
 
 /// An answer of the resolver.
@@ -35,12 +35,12 @@ struct Answer {
 // === impl Lookups ===
 
 impl Lookups {
-    /// Asks the platform's resolver.
+    /// Creates the lookups of the platform's resolver.
     pub(super) fn new() -> Self {
         Self::by(|name, port| Ok((name, port).to_socket_addrs()?.collect()))
     }
 
-    /// Asks a resolver, which may block.
+    /// Creates the lookups of a resolver, which may block.
     fn by(
         resolver: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
@@ -50,15 +50,18 @@ impl Lookups {
         }
     }
 
-    /// Resolves a name, by an answer that arrives from now on. Always the same name: a
-    /// lookup in flight is joined whatever it is for.
+    /// Resolves a name by an answer that arrives from now on. The name must always be the same,
+    /// because a lookup in flight is joined whatever it is for.
     pub(super) async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let began = Instant::now();
         loop {
             let lookup = self.join(name, port);
             let answer = lookup.clone().await;
             let mut in_flight = self.lock();
-            if in_flight.as_ref().is_some_and(|it| it.ptr_eq(&lookup)) {
+            if in_flight
+                .as_ref()
+                .is_some_and(|current| current.ptr_eq(&lookup))
+            {
                 *in_flight = None;
             }
             drop(in_flight);
@@ -74,7 +77,7 @@ impl Lookups {
     fn join(&self, name: &str, port: u16) -> Lookup {
         let start = || {
             let (resolver, name) = (Arc::clone(&self.resolver), name.to_owned());
-            // Runs to its end, and tells when that was, also while nobody awaits it.
+            // The task runs to its end and notes the time, even if no caller awaits it.
             let lookup = task::spawn_blocking(move || {
                 let addresses = resolver(&name, port).map_err(Arc::new);
                 (addresses, Instant::now())
@@ -92,7 +95,7 @@ impl Lookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Lookup>> {
-        // Nothing panics while holding it.
+        // No code panics while holding it.
         self.in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -115,10 +118,10 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// A resolver whose answers are numbered, each given when the test lets it go.
+    /// A resolver with numbered answers, each released by the test.
     struct Gated {
         lookups: Lookups,
-        asked: Arc<AtomicUsize>,
+        queries: Arc<AtomicUsize>,
         go: mpsc::Sender<()>,
         answered: tokio::sync::mpsc::UnboundedReceiver<()>,
     }
@@ -126,26 +129,26 @@ mod tests {
     impl Gated {
         fn new() -> Self {
             let (go, gate) = mpsc::channel();
-            let (tell, answered) = tokio::sync::mpsc::unbounded_channel();
-            let (gate, asked) = (Mutex::new(gate), Arc::<AtomicUsize>::default());
-            let count = Arc::clone(&asked);
+            let (done, answered) = tokio::sync::mpsc::unbounded_channel();
+            let (gate, queries) = (Mutex::new(gate), Arc::<AtomicUsize>::default());
+            let count = Arc::clone(&queries);
             let lookups = Lookups::by(move |_, port| {
                 let nth = count.fetch_add(1, Ordering::SeqCst) + 1;
-                let told = gate.lock().unwrap().recv_timeout(PATIENCE);
-                told.map_err(io::Error::other)?;
-                let _ = tell.send(());
+                let opened = gate.lock().unwrap().recv_timeout(PATIENCE);
+                opened.map_err(io::Error::other)?;
+                let _ = done.send(());
                 let last = u8::try_from(nth).unwrap();
                 Ok(vec![SocketAddr::from(([10, 0, 0, last], port))])
             });
             Self {
                 lookups,
-                asked,
+                queries,
                 go,
                 answered,
             }
         }
 
-        /// Dials that give up before there is an answer.
+        /// Gives up a dial before there is an answer.
         async fn give_up(&self) {
             let early = timeout(Duration::ZERO, self.lookups.resolve("greeter", 80)).await;
             assert!(early.is_err(), "{early:?}");
@@ -156,12 +159,12 @@ mod tests {
             resolved.unwrap().unwrap()[0].to_string()
         }
 
-        fn asked(&self) -> usize {
-            self.asked.load(Ordering::SeqCst)
+        fn queries(&self) -> usize {
+            self.queries.load(Ordering::SeqCst)
         }
     }
 
-    /// Awaits the blocking task itself: its answer has arrived, and nobody has taken it.
+    /// Awaits the blocking task itself: its answer has arrived, and no caller has taken it.
     async fn has_arrived(gated: &mut Gated) {
         let answered = timeout(PATIENCE, gated.answered.recv()).await;
         answered.unwrap().unwrap();
@@ -178,7 +181,7 @@ mod tests {
 
         gated.go.send(()).unwrap();
         assert_eq!(gated.resolve().await, "10.0.0.2:80");
-        assert_eq!(gated.asked(), 2);
+        assert_eq!(gated.queries(), 2);
     }
 
     #[tokio::test]
@@ -191,8 +194,8 @@ mod tests {
         let (resolved, ()) = tokio::join!(gated.resolve(), async {
             gated.go.send(()).unwrap();
         });
-        assert_eq!((resolved.as_str(), gated.asked()), ("10.0.0.1:80", 1));
-        // The next dial asks anew.
+        assert_eq!((resolved.as_str(), gated.queries()), ("10.0.0.1:80", 1));
+        // The next dial starts a new lookup.
         gated.go.send(()).unwrap();
         assert_eq!(gated.resolve().await, "10.0.0.2:80");
     }

@@ -2,7 +2,7 @@
 
 use crate::text::Excerpt;
 
-/// What will be spoken on a connection: a server of TLS wants to know.
+/// The HTTP version that will be spoken on a connection, which a TLS server learns by ALPN.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Http {
     /// HTTP/1.1, for mucp.
@@ -11,12 +11,12 @@ pub enum Http {
     Two,
 }
 
-/// Why there is no connection.
+/// The reason why a dial brought no connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NoConnection {
-    /// Refused, not resolved, or closed during the TLS handshake.
+    /// The connection was refused or closed during the TLS handshake, or the name was not resolved.
     Unreachable(Excerpt),
-    /// Something is wrong with TLS, at either end.
+    /// TLS failed, at either end.
     Tls(Excerpt),
     /// The service's TLS does not speak this HTTP: the alert `no_application_protocol`.
     OtherHttp(Http),
@@ -25,7 +25,7 @@ pub enum NoConnection {
 // === impl Http ===
 
 impl Http {
-    /// Its name in ALPN.
+    /// Returns its name in ALPN.
     pub fn alpn(self) -> &'static [u8] {
         match self {
             Self::One => b"http/1.1",
@@ -33,7 +33,7 @@ impl Http {
         }
     }
 
-    /// What a service that refuses it is said to do.
+    /// Returns the sentence about a service that refuses it.
     pub fn refused(self) -> Excerpt {
         match self {
             Self::One => "the service's TLS refuses HTTP/1.1".into(),

@@ -9,10 +9,10 @@ pub enum Stage {
     Resolving,
     /// No connection had been accepted.
     Connecting,
-    /// A connection was accepted, and HTTP/2 not yet spoken on it.
-    Greeting,
-    /// Connected, and TLS was not agreed on.
-    ShakingHands,
+    /// A connection was accepted, and its server has not sent SETTINGS.
+    AwaitingSettings,
+    /// A connection was accepted, and its TLS handshake has not ended.
+    TlsHandshake,
     /// The request was sent or on its way.
     Waiting,
 }
@@ -24,8 +24,8 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "resolving the host name",
             Self::Connecting => "connecting",
-            Self::ShakingHands => "in the TLS handshake",
-            Self::Greeting | Self::Waiting => "waiting for the answer",
+            Self::TlsHandshake => "in the TLS handshake",
+            Self::AwaitingSettings | Self::Waiting => "waiting for the answer",
         })
     }
 }

@@ -1,8 +1,8 @@
-//! A connection to the service, whatever it runs over: TCP, a unix socket, TLS on either.
+//! A connection to the service over TCP or a unix socket, with or without TLS.
 //!
-//! It also remembers what h2 would lose: a client certificate is refused after the
-//! handshake of TLS 1.3, as an error of the first read, and a service that speaks
-//! TLS answers plain bytes with an alert.
+//! It also keeps errors that h2 would lose. A service refuses a client certificate after the
+//! handshake of TLS 1.3, as an error of the first read. A service that speaks TLS answers plain
+//! bytes with an alert.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -23,31 +23,32 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// An open connection.
 pub struct Stream {
     io: Box<dyn Io>,
-    /// What an error means; `None` on a connection without TLS.
-    explain: Option<Explain>,
-    fault: Fault,
-    /// Nothing was heard so far: no byte, no handshake.
-    fresh: bool,
-    /// The error of a write, while the peer's last words are waited for.
-    hung_up: Option<io::Error>,
+    /// Explains an error of TLS; `None` on a connection without TLS.
+    explain: Option<ExplainError>,
+    fault: TlsFault,
+    /// No byte and no handshake has arrived so far.
+    is_silent: bool,
+    /// The error of a write, kept while the bytes that the peer sent before are read.
+    write_error: Option<io::Error>,
 }
 
-/// Tells a fault of TLS from other errors.
-pub type Explain = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
+/// Explains an error of TLS, and returns `None` for any other error.
+pub type ExplainError = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
 
-/// What was found wrong with TLS on one stream; shared with whoever gives it away.
+/// The fault of TLS that was found on one stream, if any. A clone reports it after the stream has
+/// been handed to h2.
 #[derive(Clone, Debug, Default)]
-pub struct Fault(Arc<Seen>);
+pub struct TlsFault(Arc<FaultState>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct FaultState {
     fault: OnceLock<Excerpt>,
-    /// The peer has said something, or has shaken hands.
-    heard: AtomicBool,
+    /// The peer has sent bytes or has completed a handshake.
+    peer_spoke: AtomicBool,
 }
 
-/// What an alert in answer to plain bytes means.
-pub const SPEAKS_TLS: &str = "the service speaks TLS and --tls is not set";
+/// The meaning of an alert in answer to plain bytes.
+pub const SPEAKS_TLS: &str = "the service speaks TLS, but --tls is not set";
 
 /// The record type of an alert, and the major version that follows: RFC 8446, 5.1.
 const ALERT: [u8; 2] = [0x15, 0x03];
@@ -55,35 +56,35 @@ const ALERT: [u8; 2] = [0x15, 0x03];
 // === impl Stream ===
 
 impl Stream {
-    /// Without TLS.
+    /// Wraps a connection without TLS.
     pub fn plain(io: Box<dyn Io>) -> Self {
         Self {
             io,
             explain: None,
-            fault: Fault::default(),
-            fresh: true,
-            hung_up: None,
+            fault: TlsFault::default(),
+            is_silent: true,
+            write_error: None,
         }
     }
 
-    /// After a TLS handshake.
-    pub fn secured(io: Box<dyn Io>, explain: Explain) -> Self {
+    /// Wraps a connection after its TLS handshake.
+    pub fn secured(io: Box<dyn Io>, explain: ExplainError) -> Self {
         let stream = Self::plain(io);
-        stream.fault.0.heard.store(true, Ordering::Relaxed);
+        stream.fault.0.peer_spoke.store(true, Ordering::Relaxed);
         Self {
             explain: Some(explain),
-            fresh: false,
+            is_silent: false,
             ..stream
         }
     }
 
-    /// What is wrong with its TLS, now or later.
-    pub fn fault(&self) -> Fault {
+    /// Returns the fault of its TLS, which may also be found later.
+    pub fn fault(&self) -> TlsFault {
         self.fault.clone()
     }
 
-    /// Says goodbye as TLS does, as far as that takes no waiting: a server would log
-    /// its absence. Without TLS the end of the connection is all there is to say.
+    /// Closes TLS, as far as that takes no waiting, because a server would log a missing close.
+    /// Without TLS it only drops the connection.
     pub async fn close(mut self) {
         if self.explain.is_some() {
             std::future::poll_fn(|cx| {
@@ -94,60 +95,60 @@ impl Stream {
         }
     }
 
-    /// Looks at the first bytes of a plain connection.
-    fn saw(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || !std::mem::replace(&mut self.fresh, false) {
+    /// Inspects the first bytes of a plain connection.
+    fn inspect(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || !std::mem::replace(&mut self.is_silent, false) {
             return;
         }
-        self.fault.0.heard.store(true, Ordering::Relaxed);
+        self.fault.0.peer_spoke.store(true, Ordering::Relaxed);
         if bytes.starts_with(&ALERT) {
             self.fault.note(SPEAKS_TLS.into());
         }
     }
 
-    fn failed(&self, error: &io::Error) {
+    fn note_error(&self, error: &io::Error) {
         if let Some(text) = self.explain.as_ref().and_then(|explain| explain(error)) {
             self.fault.note(text);
         }
     }
 
-    /// Does a write, and if the peer has hung up looks for what it said before: an
-    /// alert waits to be read while writes already fail.
+    /// Writes. If the peer has hung up, first reads the bytes that it sent before, because an alert
+    /// can still be read while writes already fail.
     fn write<T>(
         &mut self,
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut Box<dyn Io>>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let error = match self.hung_up.take() {
+        let error = match self.write_error.take() {
             Some(error) => error,
             None => match write(Pin::new(&mut self.io), cx) {
                 Poll::Ready(Err(error)) => error,
                 written => return written,
             },
         };
-        self.failed(&error);
+        self.note_error(&error);
         let hung_up = matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         );
-        let may_say = self.explain.is_some() || self.fresh;
-        if hung_up && may_say && self.last_words(cx).is_pending() {
-            self.hung_up = Some(error);
+        let may_explain = self.explain.is_some() || self.is_silent;
+        if hung_up && may_explain && self.drain(cx).is_pending() {
+            self.write_error = Some(error);
             return Poll::Pending;
         }
         Poll::Ready(Err(error))
     }
 
-    /// Reads to the end.
-    fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads to the end and inspects the bytes.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 256];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);
             match std::task::ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf)) {
                 Ok(()) if buf.filled().is_empty() => return Poll::Ready(()),
-                Ok(()) => self.saw(buf.filled()),
+                Ok(()) => self.inspect(buf.filled()),
                 Err(error) => {
-                    self.failed(&error);
+                    self.note_error(&error);
                     return Poll::Ready(());
                 }
             }
@@ -164,8 +165,8 @@ impl AsyncRead for Stream {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         match &read {
-            Poll::Ready(Ok(())) if self.fresh => self.saw(&buf.filled()[before..]),
-            Poll::Ready(Err(error)) => self.failed(error),
+            Poll::Ready(Ok(())) if self.is_silent => self.inspect(&buf.filled()[before..]),
+            Poll::Ready(Err(error)) => self.note_error(error),
             _ => {}
         }
         read
@@ -211,25 +212,25 @@ impl fmt::Debug for Stream {
     }
 }
 
-// === impl Fault ===
+// === impl TlsFault ===
 
-impl Fault {
-    /// What is known to be wrong.
+impl TlsFault {
+    /// Returns the fault, if one was found.
     pub fn get(&self) -> Option<Excerpt> {
         self.0.fault.get().cloned()
     }
 
-    /// Adds what may be behind the end of a connection on which nothing was heard: a
-    /// gRPC service of go-micro that wants TLS hangs up, and says nothing of it.
+    /// Adds a hint to the error of a connection on which the peer sent nothing. A gRPC service of
+    /// go-micro that requires TLS hangs up without an answer.
     pub fn hint(&self, text: Excerpt) -> Excerpt {
-        if self.0.heard.load(Ordering::Relaxed) {
+        if self.0.peer_spoke.load(Ordering::Relaxed) {
             text
         } else {
             format!("{text}; does the service want --tls?").into()
         }
     }
 
-    /// The first finding counts: those after it follow from it.
+    /// Records a fault. The first one counts, because later ones follow from it.
     fn note(&self, text: Excerpt) {
         let _ = self.0.fault.set(text);
     }

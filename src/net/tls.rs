@@ -1,13 +1,13 @@
 //! TLS to the service (feature `tls`).
 //!
 //! ```text
-//! options ──▶ files: PEM to a configuration ──▶ client: handshakes, re-reads what changed
+//! options ──▶ files: PEM to a configuration ──▶ client: handshakes, re-reads changed files
 //!                      │                          │
 //!                      ▼                          ▼
-//!                   verifier: whom to trust    refusal (pure): what went wrong, in words
+//!                   verifier: which to trust    refusal (pure): the texts of errors
 //!                      │
 //!                      ▼
-//!                   expiry (pure): until when
+//!                   expiry (pure): end of validity
 //! ```
 
 mod invalid;
@@ -27,8 +27,8 @@ mod verifier;
 pub use client::Tls;
 
 #[cfg(not(feature = "tls"))]
-mod absent;
+mod disabled;
 #[cfg(not(feature = "tls"))]
-pub use absent::Tls;
+pub use disabled::Tls;
 
 pub use self::invalid::InvalidTls;

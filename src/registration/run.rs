@@ -256,7 +256,7 @@ fn verdicts(monitors: &[Monitor]) -> BoxStream<'static, (usize, Option<bool>)> {
     let each = monitors.iter().enumerate().map(|(place, monitor)| {
         let (seen, fall) = (monitor.subscribe(), monitor.fall());
         stream::unfold((seen, None), move |(mut seen, last)| async move {
-            let verdict = |seen: &crate::check::monitor::Seen| seen.settled(fall);
+            let verdict = |seen: &crate::check::monitor::MonitorState| seen.settled(fall);
             let changed = seen.wait_for(|seen| verdict(seen) != last).await;
             let verdict = verdict(&*changed.ok()?);
             Some(((place, verdict), (seen, verdict)))

@@ -123,7 +123,7 @@ impl Prober {
         }
         let (question, body) = Question::read(request, &self.targets);
         let reply = async {
-            let _answering = open.answering();
+            let _answering = open.begin_answer();
             self.reply(&question).await
         };
         let reply = if body.is_end_stream() {
@@ -146,7 +146,7 @@ impl Prober {
     async fn call(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Streamed> {
         let response = match grpc::call(request).await {
             Ok(request) => {
-                let _answering = open.answering();
+                let _answering = open.begin_answer();
                 let Ok(response) = self.grpc.clone().call(request).await;
                 response
             }

@@ -7,7 +7,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::check::HEALTHY;
-use crate::check::record::{KEPT, Sample};
+use crate::check::record::{HISTORY_LENGTH, Sample};
 
 use self::html::{Age, Escaped, milliseconds};
 use self::status::{Status, TargetStatus};
@@ -180,10 +180,10 @@ fn write_plot<'a>(
 ) -> fmt::Result {
     write!(
         page,
-        "<svg viewBox=\"-.5 0 {KEPT} 40\" preserveAspectRatio=none role=img aria-label=\"the latest probes\">"
+        "<svg viewBox=\"-.5 0 {HISTORY_LENGTH} 40\" preserveAspectRatio=none role=img aria-label=\"the latest probes\">"
     )?;
     let mut bars = [String::new(), String::new()];
-    for (x, Sample { code, took }) in (KEPT - samples.len()..).zip(samples) {
+    for (x, Sample { code, took }) in (HISTORY_LENGTH - samples.len()..).zip(samples) {
         let height = (10.0 * (milliseconds(*took) * 10.0).max(1.0).log10()).clamp(1.0, 40.0);
         let bar = &mut bars[usize::from(*code != HEALTHY)];
         write!(bar, "M{x} 40v-{height:.0}")?;

@@ -202,7 +202,7 @@ async fn only_ready_endpoints_are_asked_unless_the_others_are_wanted() {
     assert_eq!((code, &answer["reason"]), (2, &json!("no_endpoints")));
     assert_eq!(
         answer["message"],
-        "no endpoint to ask: none of the 1 endpoints of greeter.shop is ready"
+        "no endpoint to check: none of the 1 endpoints of greeter.shop is ready"
     );
     let (code, answer) = probe(&api, &["--include_not_ready"]).await;
     assert_eq!((code, &row(&answer, well)["ready"]), (0, &json!(false)));

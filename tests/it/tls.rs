@@ -138,12 +138,12 @@ async fn tls_at_one_end_only_is_told_from_a_dead_service() {
             let context = format!("{wire:?} {protocol}");
             let secured = Service::start(wire, &Serve::new(&pair)).await;
             let plain = sidecar(&secured, protocol, &[]).await;
-            let text = "the service speaks TLS and --tls is not set";
+            let text = "the service speaks TLS, but --tls is not set";
             plain.is_unhealthy(&context, "tls", 502, text).await;
 
             let unsecured = Service::plain(wire).await;
             let tls = sidecar(&unsecured, protocol, &["--tls", "--tls_no_verify"]).await;
-            let text = "the service speaks no TLS, and --tls is set";
+            let text = "the service does not speak TLS, but --tls is set";
             tls.is_unhealthy(&context, "tls", 502, text).await;
         }
     }

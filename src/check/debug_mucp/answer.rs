@@ -1,8 +1,8 @@
-//! What came back on a mucp connection, byte by byte.
+//! Reads an answer on a mucp connection, byte by byte.
 //!
-//! The decision procedure of go-micro's own client, stricter: HTTP 200, no
-//! `Micro-Error`, the Content-Type that was sent, an envelope without an error,
-//! and a status of "ok". A web server that answers 200 to anything is none of it.
+//! The rules are those of go-micro's own client, but stricter: HTTP 200, no `Micro-Error`, the
+//! Content-Type that was sent, an envelope without an error, and a status of "ok". A web server
+//! that answers 200 to every request does not pass.
 
 use serde::Deserialize;
 
@@ -12,37 +12,37 @@ use crate::check::{debug_grpc, micro_error};
 use crate::net::stream;
 use crate::text::Excerpt;
 
-/// What a server did with one mucp request.
+/// The result of one mucp request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
     /// A mucp server answered with this verdict.
     Verdict(Verdict),
-    /// HTTP/2 SETTINGS, or TLS that refuses HTTP/1.1: a gRPC server.
+    /// The server sent HTTP/2 SETTINGS, or its TLS refuses HTTP/1.1: it speaks gRPC.
     Settings,
-    /// Reset or end of file before any byte; a gRPC server may do that too.
+    /// The connection was closed before any byte, which a gRPC server may do too.
     Closed(Excerpt),
-    /// No connection, an answer cut short, or something that is neither.
+    /// The request failed: no connection, an answer cut short, or another protocol.
     Failed(Unhealthy),
 }
 
 /// The encoding that works, for success and error, on every release.
 pub const JSON_RPC: &str = "application/json-rpc";
 
-/// Most bytes of a head: go-micro echoes the request's, below 1 KiB.
+/// The largest head in bytes: go-micro echoes the request's, which is below 1 KiB.
 const HEAD: usize = 16 << 10;
 
-/// Most bytes of a body; the usual one has 49.
+/// The largest body in bytes; the usual one has 49.
 const BODY: usize = 64 << 10;
 
 /// The body of Go's HTTPS server to plain HTTP: net/http server.go, in one write with its head.
 const GO_WANTS_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
-/// Whether what was received so far decides.
+/// The progress of reading an answer.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Progress {
-    /// More bytes may still come.
+    /// The answer is not decided, and more bytes may come.
     Incomplete,
-    /// Decided.
+    /// The answer is decided.
     Complete(Answer),
 }
 
@@ -58,7 +58,7 @@ struct Health {
     status: String,
 }
 
-/// Reads what has been received since the request was sent.
+/// Reads the bytes that have been received since the request was sent.
 pub fn read(received: &[u8]) -> Progress {
     let Some(first) = received.first() else {
         return Progress::Incomplete;
@@ -81,7 +81,7 @@ pub fn read(received: &[u8]) -> Progress {
     }
 }
 
-/// An HTTP/2 server sends SETTINGS first: type 4, stream 0.
+/// Recognises SETTINGS, which an HTTP/2 server sends first: type 4, stream 0.
 fn settings(received: &[u8]) -> Progress {
     match received.first_chunk::<9>() {
         Some([0, _, _, 4, 0, 0, 0, 0, 0]) => Progress::Complete(Answer::Settings),
@@ -143,10 +143,10 @@ fn read_envelope(body: &[u8]) -> Progress {
     }
 }
 
-/// What an error text of the service means.
+/// Converts an error text of the service.
 fn refusal(text: &str) -> Unhealthy {
     if text.starts_with("rpc: can't find ") {
-        return Unhealthy::NoDebug(debug_grpc::ASKED);
+        return Unhealthy::NoDebug(debug_grpc::NAME);
     }
     let description = micro_error::describe(text).into();
     match micro_error::parse(text).map(|error| error.code) {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_of_tls_is_told_from_a_web_server() {
+    fn a_tls_server_is_distinguished_from_a_web_server() {
         for answer in [
             &b"\x15\x03\x01\x00\x02\x02\x46"[..],
             b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",

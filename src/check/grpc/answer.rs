@@ -1,4 +1,4 @@
-//! What a gRPC server's answer says: head, message and trailers to a status.
+//! Reads the answer of a gRPC server: head, message and trailers to a status.
 //!
 //! Source: gRPC over HTTP/2, "Responses"; go-micro's deviations are recorded in
 //! tests/wire.
@@ -13,9 +13,9 @@ use crate::text::Excerpt;
 /// A status that the server sent, and its message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
-    /// grpc-status.
+    /// The grpc-status.
     pub code: Code,
-    /// grpc-message, percent-decoded.
+    /// The grpc-message, percent-decoded.
     pub text: String,
     /// The protobuf message; empty unless the code is `Ok`.
     pub message: Bytes,
@@ -25,8 +25,8 @@ pub struct Answer {
 ///
 /// # Errors
 ///
-/// The reason why it is not gRPC: above all a missing grpc-status, which is what a
-/// mucp server answers when it is called over h2c, and then no verdict at all.
+/// Returns the reason why the answer is not gRPC. The usual one is a missing grpc-status: a mucp
+/// server answers so over h2c, which then gives no verdict at all.
 pub fn read(head: &Parts, trailers: Option<&HeaderMap>, body: &[u8]) -> Result<Answer, Excerpt> {
     // Trailers-Only answers carry the status in the head.
     let (status, from) = match trailers
@@ -61,7 +61,7 @@ pub fn read(head: &Parts, trailers: Option<&HeaderMap>, body: &[u8]) -> Result<A
     })
 }
 
-/// The one message of a unary answer.
+/// Returns the one message of a unary answer.
 fn unframe(head: &Parts, body: &[u8]) -> Result<Bytes, Excerpt> {
     let content_type = head
         .headers

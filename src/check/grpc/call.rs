@@ -1,4 +1,4 @@
-//! One gRPC call: what is sent, and why it may bring no status.
+//! A gRPC call: its request, and the errors for which there is no status.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::check::head::Head;
 use crate::check::unhealthy::Unhealthy;
 use crate::net::dial::Dialer;
 use crate::net::no_connection::NoConnection;
-use crate::net::stream::Fault;
+use crate::net::stream::TlsFault;
 use crate::text::Excerpt;
 
 /// A call to make.
@@ -20,29 +20,29 @@ pub struct Call<'a> {
     pub uri: http::Uri,
     /// The encoded protobuf message.
     pub message: Bytes,
-    /// When the caller stops waiting: sent along as grpc-timeout.
+    /// The time at which the caller stops waiting, sent along as grpc-timeout.
     pub deadline: Instant,
-    /// What goes along with it; the URI has the authority.
+    /// The headers of the request; the URI has the authority.
     pub head: &'a Head,
-    /// Where to dial if there is no connection yet.
+    /// The dialer to use if there is no connection yet.
     pub dialer: &'a Dialer,
 }
 
-/// Why a call brought no gRPC status.
+/// The reason why a call brought no gRPC status.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Broken {
-    /// No connection, or it ended before the whole answer had come.
+pub enum CallError {
+    /// The connection failed, or ended before the whole answer had arrived.
     Lost(Excerpt),
-    /// Something is wrong with TLS, at either end.
+    /// TLS failed, at either end.
     Tls(Excerpt),
-    /// The peer answered with something else than gRPC.
+    /// The peer answered with another protocol than gRPC.
     NotGrpc(Excerpt),
 }
 
 // === impl Call ===
 
 impl Call<'_> {
-    /// The head that go-micro's own client sends (reference: go-micro v1.18 client/grpc).
+    /// Returns the head that go-micro's own client sends (reference: go-micro v1.18 client/grpc).
     pub(super) fn request(&self) -> Request<()> {
         let left = whole_millis(self.deadline.saturating_duration_since(Instant::now()));
         let mut request = Request::new(());
@@ -80,14 +80,14 @@ impl Call<'_> {
     }
 }
 
-/// Rounded up, and so the same in nearly every check: HPACK then sends an index for it
-/// instead of remembering one more text.
+/// Rounds up, so that the value is the same in nearly every check. HPACK then sends an index for it
+/// instead of storing one more text.
 fn whole_millis(left: Duration) -> Duration {
     let millis = left.as_nanos().div_ceil(1_000_000).max(1);
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
-/// At most eight digits and a unit, as the gRPC specification demands.
+/// Formats at most eight digits and a unit, as the gRPC specification demands.
 fn grpc_timeout(left: Duration) -> String {
     let micros = left.as_micros();
     if micros < 100_000_000 {
@@ -97,12 +97,12 @@ fn grpc_timeout(left: Duration) -> String {
     }
 }
 
-// === impl Broken ===
+// === impl CallError ===
 
-impl Broken {
+impl CallError {
     pub(super) fn from_h2(error: &h2::Error) -> Self {
-        // What this side rejects, and what the peer resets, are faults of the protocol;
-        // a lost connection and GOAWAY are not.
+        // Errors that this side finds and resets by the peer are faults of the protocol. A lost
+        // connection and GOAWAY are not.
         let text = Excerpt::from(error.to_string());
         if error.is_io() || (error.is_go_away() && error.is_remote()) {
             Self::Lost(text)
@@ -112,18 +112,18 @@ impl Broken {
     }
 }
 
-impl Broken {
-    /// What is behind it, as far as the stream has seen.
-    pub(super) fn behind(self, fault: &Fault) -> Self {
+impl CallError {
+    /// Returns the fault of TLS that the stream has found, or the error with the stream's hint.
+    pub(super) fn or_fault(self, fault: &TlsFault) -> Self {
         match (fault.get(), self) {
             (Some(text), _) => Self::Tls(text),
             (None, Self::Lost(text)) => Self::Lost(fault.hint(text)),
-            (None, broken) => broken,
+            (None, error) => error,
         }
     }
 }
 
-impl From<NoConnection> for Broken {
+impl From<NoConnection> for CallError {
     fn from(no_connection: NoConnection) -> Self {
         match no_connection {
             NoConnection::Unreachable(text) => Self::Lost(text),
@@ -133,12 +133,12 @@ impl From<NoConnection> for Broken {
     }
 }
 
-impl From<Broken> for Unhealthy {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Lost(text) => Self::Unreachable(text),
-            Broken::Tls(text) => Self::Tls(text),
-            Broken::NotGrpc(text) => Self::Protocol(text),
+impl From<CallError> for Unhealthy {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Lost(text) => Self::Unreachable(text),
+            CallError::Tls(text) => Self::Tls(text),
+            CallError::NotGrpc(text) => Self::Protocol(text),
         }
     }
 }

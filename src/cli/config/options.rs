@@ -8,7 +8,7 @@ use clap::error::{Error, ErrorKind};
 use crate::app::go_micro;
 use crate::cli::output::Output;
 use crate::cluster::options::{self as cluster, ApiServer, SERVICE_ACCOUNT};
-use crate::flags::{CommandLine, Parsed};
+use crate::flags::{CommandLine, ParsedArgs};
 
 /// One command, ready to run.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ pub fn read(
     match command.as_deref() {
         Some("get") => {
             argv.remove(1);
-            let Parsed { args, .. }: Parsed<GetArgs> =
+            let ParsedArgs { args, .. }: ParsedArgs<GetArgs> =
                 rules("health config get mongodb host").parse(argv, variable)?;
             Ok(Request {
                 path: args.path,
@@ -177,7 +177,7 @@ pub fn read(
         }
         Some("dump") => {
             argv.remove(1);
-            let Parsed { args, .. }: Parsed<DumpArgs> =
+            let ParsedArgs { args, .. }: ParsedArgs<DumpArgs> =
                 rules("health config dump").parse(argv, variable)?;
             Ok(args.common.into())
         }

@@ -10,7 +10,7 @@ use crate::app::go_micro;
 #[cfg(feature = "kubernetes")]
 use crate::check::server_address::ServerAddress;
 use crate::cli::exit::Tool;
-use crate::flags::Parsed;
+use crate::flags::ParsedArgs;
 
 /// Reads a tool's command line.
 ///
@@ -24,11 +24,11 @@ pub fn read(
 ) -> Result<Plan, clap::Error> {
     let (ours, limits, notices) = match tool {
         Tool::Health => {
-            let read: Parsed<options::Health> = options::HEALTH.parse(argv, &variable)?;
+            let read: ParsedArgs<options::Health> = options::HEALTH.parse(argv, &variable)?;
             (read.args.common, None, read.notices)
         }
         Tool::Micro => {
-            let read: Parsed<options::Micro> = options::MICRO.parse(argv, &variable)?;
+            let read: ParsedArgs<options::Micro> = options::MICRO.parse(argv, &variable)?;
             let limits = Limits {
                 connect: read.args.connect_timeout.0,
                 call: read.args.rpc_timeout.0,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::check::Check;
 use crate::check::row::Row;
-use crate::check::unhealthy::{Failed, Unhealthy};
+use crate::check::unhealthy::{FailureStep, Unhealthy};
 use crate::cli::exit::Tool;
 use crate::cli::output::Output;
 use crate::text::Excerpt;
@@ -106,11 +106,11 @@ impl Outcome<'_> {
         let Err(unhealthy) = &self.check.verdict else {
             return "status: SERVING".into();
         };
-        match (unhealthy.failed(self.check.reached), unhealthy) {
-            (Failed::Connect | Failed::Settings, Unhealthy::Deadline(limit, _)) => {
+        match (unhealthy.failure_step(self.check.reached), unhealthy) {
+            (FailureStep::Connect | FailureStep::Settings, Unhealthy::Deadline(limit, _)) => {
                 format!("timeout: failed to connect service {address:?} within {limit:?}")
             }
-            (Failed::Connect | Failed::Settings, _) => {
+            (FailureStep::Connect | FailureStep::Settings, _) => {
                 format!("error: failed to connect service at {address:?}: {unhealthy}")
             }
             (_, Unhealthy::NotServing(status)) => {
@@ -122,7 +122,7 @@ impl Outcome<'_> {
             (_, Unhealthy::Deadline(limit, _)) => {
                 format!("timeout: health rpc did not complete within {limit:?}")
             }
-            (Failed::Call | Failed::Unhealthy, _) => {
+            (FailureStep::Call | FailureStep::Unhealthy, _) => {
                 format!("error: health rpc failed: {unhealthy}")
             }
         }

@@ -7,7 +7,7 @@ use clap::error::Error;
 use super::flags;
 use super::request::Request;
 use crate::app::go_micro;
-use crate::flags::{CommandLine, Parsed};
+use crate::flags::{CommandLine, ParsedArgs};
 
 const MORE: &str = "\
 Each has --help. All take --registry_address, such as http://127.0.0.1:8001 for kubectl
@@ -87,7 +87,7 @@ fn read_as<A: clap::Parser + Into<Request>>(
         shared: Some(go_micro::SHARED),
         example,
     };
-    let read: Parsed<A> = reading.parse(argv, variable)?;
+    let read: ParsedArgs<A> = reading.parse(argv, variable)?;
     Ok(read.args.into())
 }
 

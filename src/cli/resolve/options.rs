@@ -58,9 +58,9 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::flags::{Parsed, command, env};
+    use crate::flags::{ParsedArgs, command, env};
 
-    fn read(text: &str) -> Result<Parsed<Flags>, clap::Error> {
+    fn read(text: &str) -> Result<ParsedArgs<Flags>, clap::Error> {
         let argv = text.split(' ').map(OsString::from);
         RESOLVE.parse(argv, |_| None)
     }

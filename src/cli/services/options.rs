@@ -11,7 +11,7 @@ use crate::catalog::version::Source;
 use crate::cli::output::Output;
 use crate::cluster::credentials::Given;
 use crate::cluster::options::{self as cluster, ApiServer, InvalidApiServer};
-use crate::flags::{CommandLine, Parsed};
+use crate::flags::{CommandLine, ParsedArgs};
 use crate::net::address::Address;
 
 /// The command, ready to run.
@@ -136,7 +136,7 @@ pub fn read(
         shared: Some(go_micro::SHARED),
         example: "health services helloworld",
     };
-    let Parsed { args, .. }: Parsed<Args> = rules.parse(argv, variable)?;
+    let ParsedArgs { args, .. }: ParsedArgs<Args> = rules.parse(argv, variable)?;
     let Args {
         service,
         watch,

@@ -56,10 +56,10 @@ pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -
     });
     let mut connections = Connections::new(connections::limit(descriptors::limit(), 0));
     loop {
-        connections.room().await;
+        connections.wait_for_room().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = connections.ended() => continue,
+            () = connections.join_next() => continue,
         };
         match accepted {
             Ok((stream, client)) => {

@@ -1,4 +1,4 @@
-//! Handshakes with one service, by files that are re-read when they change.
+//! The TLS client of one service, which reads its files again when they change.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,29 +11,29 @@ use tracing::{info, warn};
 
 use crate::net::no_connection::{Http, NoConnection};
 use crate::net::stream::{Io, Stream};
-use crate::net::tls::files::{Files, Stamps};
+use crate::net::tls::files::{FileVersions, Files};
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
-use crate::net::tls::refusal::Facts;
+use crate::net::tls::refusal::ErrorContext;
 use crate::text::Excerpt;
 
-/// TLS to one service.
+/// The TLS client of one service.
 #[derive(Debug)]
 pub struct Tls {
     name: ServerName<'static>,
     files: Files,
-    facts: Arc<Facts>,
-    current: Mutex<Current>,
+    context: Arc<ErrorContext>,
+    current: Mutex<ConfigState>,
 }
 
-/// What the files said when they were last good.
+/// The configurations of the latest files that could be used.
 #[derive(Debug)]
-struct Current {
-    /// The versions last looked at, good or not.
-    stamps: Stamps,
+struct ConfigState {
+    /// The versions of the files that were read last, good or bad.
+    versions: FileVersions,
     configs: Configs,
-    /// Whether a newer version was no good, which is said once.
-    outdated: bool,
+    /// Records whether a warning about newer files has been logged.
+    has_warned: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -45,12 +45,13 @@ struct Configs {
 // === impl Tls ===
 
 impl Tls {
-    /// Reads the files, if the options ask for TLS. The name is expected in the service's
+    /// Reads the files, if the options ask for TLS. `certificate_name` is expected in the service's
     /// certificate unless the options name another.
     ///
     /// # Errors
     ///
-    /// [`InvalidTls`]: later on a bad file is only warned about.
+    /// Returns [`InvalidTls`] for a file that cannot be used. Later, a bad file only causes a
+    /// warning.
     pub fn new(options: &Options, certificate_name: &str) -> Result<Option<Self>, InvalidTls> {
         if !options.tls {
             return Ok(None);
@@ -58,28 +59,28 @@ impl Tls {
         let name = options.tls_server_name.clone();
         let name = name.unwrap_or_else(|| certificate_name.to_owned());
         let files = Files::new(options)?;
-        let stamps = files.stamps();
+        let versions = files.versions();
         let configs = Configs::new(&files.read()?);
         Ok(Some(Self {
-            facts: Arc::new(Facts {
+            context: Arc::new(ErrorContext {
                 name: name.clone(),
                 client_certificate: files.has_client_certificate(),
             }),
             name: ServerName::try_from(name.clone()).map_err(|_| InvalidTls::Name(name))?,
             files,
-            current: Mutex::new(Current {
-                stamps,
+            current: Mutex::new(ConfigState {
+                versions,
                 configs,
-                outdated: false,
+                has_warned: false,
             }),
         }))
     }
 
-    /// Shakes hands. The caller bounds the time.
+    /// Performs the TLS handshake. The caller bounds the time.
     ///
     /// # Errors
     ///
-    /// What is wrong at either end; or a connection that was closed meanwhile.
+    /// Returns the fault at either end, or that the connection was closed meanwhile.
     pub async fn secure(&self, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
         let configs = self.configs();
         let config = match http {
@@ -88,15 +89,15 @@ impl Tls {
         };
         let connect = TlsConnector::from(config).connect(self.name.clone(), io);
         match connect.await {
-            // Whether a protocol was selected does not matter: a server that does not
-            // know ALPN (go-micro's server.TLSConfig) speaks what it speaks.
+            // The selected protocol does not matter, because a server that does not know ALPN
+            // (go-micro's server.TLSConfig) uses its own protocol anyway.
             Ok(stream) => {
-                let facts = Arc::clone(&self.facts);
-                let explain = move |error: &io::Error| tls_error(error).map(|e| facts.explain(e));
+                let context = Arc::clone(&self.context);
+                let explain = move |error: &io::Error| tls_error(error).map(|e| context.explain(e));
                 Ok(Stream::secured(Box::new(stream), Box::new(explain)))
             }
             Err(error) => Err(match tls_error(&error) {
-                Some(error) => self.facts.no_connection(error, http),
+                Some(error) => self.context.no_connection(error, http),
                 None => NoConnection::Unreachable(Excerpt::from(format!(
                     "closed in the TLS handshake: {error}; does the service speak TLS?"
                 ))),
@@ -104,47 +105,49 @@ impl Tls {
         }
     }
 
-    /// Whether a file has changed since the last handshake began.
+    /// Returns true if a file has changed since the last handshake began.
     pub fn has_changed(&self) -> bool {
-        self.lock().stamps != self.files.stamps()
+        self.lock().versions != self.files.versions()
     }
 
-    /// Until when the service's certificate is valid, by the latest handshake that came
-    /// to one.
+    /// Returns the end of validity of the service's certificate, from the latest handshake that got
+    /// so far.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
-        self.files.shown().until()
+        self.files.last_expiry().get()
     }
 
-    /// What the files say, or said when they were last good.
+    /// Returns the configurations of the files, or of the latest files that could be used.
     fn configs(&self) -> Configs {
         let mut current = self.lock();
-        // Before reading: a change in between is seen at the next handshake.
-        let stamps = self.files.stamps();
-        if stamps != current.stamps {
-            current.stamps = stamps;
+        // The versions are taken before reading: the next handshake notices a change in between.
+        let versions = self.files.versions();
+        if versions != current.versions {
+            current.versions = versions;
             match self.files.read() {
                 Ok(config) => {
-                    info!("TLS files have changed and are in use");
+                    info!("TLS files changed; using the new ones");
                     current.configs = Configs::new(&config);
-                    current.outdated = false;
+                    current.has_warned = false;
                 }
                 Err(error) => {
-                    if !current.outdated {
-                        warn!("TLS files have changed and are of no use, keeping the old: {error}");
+                    if !current.has_warned {
+                        warn!(
+                            "TLS files changed but cannot be used; keeping the old ones: {error}"
+                        );
                     }
-                    current.outdated = true;
+                    current.has_warned = true;
                 }
             }
         }
         current.configs.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ConfigState> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The TLS error inside; `None` if the connection failed below it.
+/// Returns the TLS error inside; `None` if the connection failed below it.
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -1,4 +1,4 @@
-//! Until when a certificate is valid: a walk through its DER, and no further.
+//! Finds the end of a certificate's validity by a walk through its DER.
 //!
 //! ```text
 //! Certificate ─ SEQUENCE
@@ -12,7 +12,7 @@
 
 use std::time::SystemTime;
 
-/// A tag, the contents, and what follows the element.
+/// The tag and the contents of an element, and the bytes behind it.
 type Element<'a> = (u8, &'a [u8], &'a [u8]);
 
 const INTEGER: u8 = 0x02;
@@ -21,7 +21,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// The notAfter of a certificate; `None` for what is none, or ended before 1970.
+/// Returns the notAfter of a certificate; `None` for other bytes, or for an end before 1970.
 pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     let (certificate, _) = tagged(SEQUENCE, certificate)?;
     let (signed, _) = tagged(SEQUENCE, certificate)?;
@@ -35,7 +35,7 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     time(tag, text)
 }
 
-/// The contents of an element that must have this tag, and what follows it.
+/// Returns the contents of an element that must have this tag, and the bytes behind it.
 fn tagged(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, contents, rest) = element(bytes)?;
     (found == tag).then_some((contents, rest))
@@ -45,7 +45,7 @@ fn element(bytes: &[u8]) -> Option<Element<'_>> {
     let (&[tag, first], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match first {
         0..=0x7f => (usize::from(first), rest),
-        // As many bytes of length as follow; a certificate in TLS is below 2^24.
+        // The byte counts the bytes of the length; a certificate in TLS is below 2^24 bytes.
         0x81..=0x83 => {
             let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
@@ -57,7 +57,7 @@ fn element(bytes: &[u8]) -> Option<Element<'_>> {
     Some((tag, contents, rest))
 }
 
-/// `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`: RFC 5280 allows no other form of either.
+/// Parses `YYMMDDhhmmssZ` or `YYYYMMDDhhmmssZ`. RFC 5280 allows no other form of either.
 fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let text = std::str::from_utf8(text).ok()?;
     let century = match tag {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn certificate(year: i32) -> Vec<u8> {
-        // Names enough for lengths of more than one byte.
+        // Enough names for lengths of more than one byte.
         let names: Vec<_> = (0..64).map(|n| format!("greeter-{n}.svc")).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_after = date_time_ymd(year, 2, 28);
@@ -102,7 +102,7 @@ mod tests {
             (1980, "1980-02-28T00:00:00Z"),
             (2026, "2026-02-28T00:00:00Z"),
             (2049, "2049-02-28T00:00:00Z"),
-            // From here on by GeneralizedTime.
+            // GeneralizedTime begins here.
             (2050, "2050-02-28T00:00:00Z"),
             (9999, "9999-02-28T00:00:00Z"),
         ] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_version_1_has_one_too() {
+    fn a_certificate_of_version_1_has_an_end_too() {
         let validity = b"\x30\x1e\x17\x0d200102030405Z\x17\x0d300102030405Z";
         let head = b"\x02\x01\x07\x30\x00\x30\x00";
         let length = u8::try_from(head.len() + validity.len()).unwrap();
@@ -192,7 +192,7 @@ mod tests {
             for (at, byte) in changes {
                 bytes[at] = byte;
             }
-            // A time that was found can be told.
+            // A time that was found can be printed.
             let _ = not_after(&bytes).map(utc);
         }
     }

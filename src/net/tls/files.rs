@@ -1,4 +1,4 @@
-//! The files of TLS: PEM to a configuration, and whether they have changed.
+//! The files of TLS: reads PEM into a configuration, and notices changes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,38 +13,38 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
-use crate::net::tls::verifier::{Shown, Verifier};
+use crate::net::tls::verifier::{LastExpiry, Verifier};
 
-/// What a configuration is read from.
+/// The files and settings that a configuration is made from.
 #[derive(Debug)]
 pub(super) struct Files {
     trust: Trust,
-    /// Certificate and key.
+    /// The paths of the certificate and of the key.
     client: Option<(PathBuf, PathBuf)>,
     provider: Arc<CryptoProvider>,
-    shown: Shown,
+    last_expiry: LastExpiry,
 }
 
 #[derive(Debug)]
 enum Trust {
     Anyone,
-    /// Read once: the image does not change under a running process.
+    /// The system's authorities, read once: the image does not change under a running process.
     System(Arc<RootCertStore>),
     File(PathBuf),
 }
 
-/// What tells one version of a file from the next. Kubernetes swaps a symlink above
-/// it, which gives another inode; a write in place moves the time of change.
+/// The version of a file. Kubernetes swaps a symlink above the file, which gives another inode. A
+/// write in place changes the time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Stamp {
+pub(super) struct FileVersion {
     device: u64,
     inode: u64,
     size: u64,
     changed: (i64, i64),
 }
 
-/// Those of all files, `None` for one that is not there.
-pub(super) type Stamps = [Option<Stamp>; 3];
+/// The versions of all files, `None` for a file that does not exist.
+pub(super) type FileVersions = [Option<FileVersion>; 3];
 
 const CA: &str = "tls_ca_cert";
 const CERT: &str = "tls_client_cert";
@@ -66,34 +66,34 @@ impl Files {
                 .clone()
                 .zip(options.tls_client_key.clone()),
             provider: Arc::new(ring::default_provider()),
-            shown: Shown::default(),
+            last_expiry: LastExpiry::default(),
         })
     }
 
-    /// What the service has shown to all that was read.
-    pub(super) fn shown(&self) -> &Shown {
-        &self.shown
+    /// Returns the expiry of the certificate that the service presented last.
+    pub(super) fn last_expiry(&self) -> &LastExpiry {
+        &self.last_expiry
     }
 
     pub(super) fn has_client_certificate(&self) -> bool {
         self.client.is_some()
     }
 
-    /// The versions that [`Self::read`] would read.
-    pub(super) fn stamps(&self) -> Stamps {
+    /// Returns the versions of the files that [`Self::read`] would read.
+    pub(super) fn versions(&self) -> FileVersions {
         let ca = match &self.trust {
-            Trust::File(path) => stamp(path),
+            Trust::File(path) => version(path),
             Trust::Anyone | Trust::System(_) => None,
         };
         let client = self.client.as_ref();
         [
             ca,
-            client.and_then(|(cert, _)| stamp(cert)),
-            client.and_then(|(_, key)| stamp(key)),
+            client.and_then(|(cert, _)| version(cert)),
+            client.and_then(|(_, key)| version(key)),
         ]
     }
 
-    /// Reads all files.
+    /// Reads all files into a configuration.
     pub(super) fn read(&self) -> Result<ClientConfig, InvalidTls> {
         let setup = |error: rustls::Error| InvalidTls::Setup(error.to_string());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -112,8 +112,8 @@ impl Files {
                     .map_err(|error| refuse(KEY, key, key_error(&error, cert)))?
             }
         };
-        // A resumed session is not verified again: an expired certificate would stay
-        // unseen for as long as the service takes its tickets.
+        // A resumed session is not verified again, so an expired certificate would stay unnoticed
+        // for as long as the service takes its tickets.
         config.resumption = Resumption::disabled();
         Ok(config)
     }
@@ -142,7 +142,7 @@ impl Files {
                 .map_err(|error| InvalidTls::Setup(error.to_string()))?,
             trusted,
             algorithms: self.provider.signature_verification_algorithms,
-            shown: self.shown.clone(),
+            last_expiry: self.last_expiry.clone(),
         })
     }
 }
@@ -159,9 +159,9 @@ fn system_authorities() -> Result<Arc<RootCertStore>, InvalidTls> {
     Ok(Arc::new(roots))
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn version(path: &Path) -> Option<FileVersion> {
     let metadata = fs::metadata(path).ok()?;
-    Some(Stamp {
+    Some(FileVersion {
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.size(),

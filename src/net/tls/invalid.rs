@@ -1,6 +1,6 @@
 //! The options of TLS that cannot be used.
 
-/// Why TLS cannot be spoken as the flags say.
+/// The reason why TLS cannot be used as the flags ask.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTls {
@@ -11,15 +11,15 @@ pub enum InvalidTls {
         flag: &'static str,
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The reason why it cannot be used.
         why: String,
     },
     /// No name to expect in the certificate.
-    #[error("{0:?} can stand in no certificate: set --tls_server_name")]
+    #[error("{0:?} cannot be the name in a certificate; set --tls_server_name")]
     Name(String),
-    /// Nothing to verify the service by.
+    /// No certificate authority to verify the service by.
     #[error(
-        "there are no certificate authorities in this image{0}: give the service's own by --tls_ca_cert"
+        "this image has no certificate authorities{0}; give the service's CA with --tls_ca_cert"
     )]
     NoAuthorities(String),
     /// The TLS library refused; no flag is known to cause it.

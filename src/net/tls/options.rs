@@ -1,11 +1,11 @@
-//! The flags of TLS; those of grpc-health-probe, with the same rules.
+//! The flags of TLS, with the names and the rules of grpc-health-probe.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::net::address;
 
-/// Whether and how to speak TLS to the service.
+/// The options of TLS to the service.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "TLS to the service")]
@@ -17,16 +17,16 @@ pub struct Options {
     )]
     pub tls: bool,
 
-    /// The authorities that may have signed the service's certificate, or a self-signed
-    /// one itself, PEM [default: the system's]. Files are re-read when they change
+    /// The CAs that may have signed the service's certificate, or a self-signed certificate itself,
+    /// as a PEM file [default: the system's CAs]. TLS files are read again when they change
     #[arg(long = "tls_ca_cert", value_name = "FILE", hide = cfg!(not(feature = "tls")))]
     pub tls_ca_cert: Option<PathBuf>,
 
-    /// The certificate to show to the service, with its chain, PEM
+    /// The client certificate to present to the service, with its chain, as a PEM file
     #[arg(long = "tls_client_cert", value_name = "FILE", hide = cfg!(not(feature = "tls")))]
     pub tls_client_cert: Option<PathBuf>,
 
-    /// The key of that certificate, PEM
+    /// The key of the client certificate, as a PEM file
     #[arg(long = "tls_client_key", value_name = "FILE", hide = cfg!(not(feature = "tls")))]
     pub tls_client_key: Option<PathBuf>,
 
@@ -40,7 +40,8 @@ pub struct Options {
     )]
     pub tls_server_name: Option<String>,
 
-    /// Accept any certificate: the connection is encrypted, and nobody knows with whom
+    /// Accept any certificate: the connection is encrypted, but the service's identity is not
+    /// verified
     #[arg(
         long = "tls_no_verify",
         hide = cfg!(not(feature = "tls"))
@@ -48,35 +49,35 @@ pub struct Options {
     pub tls_no_verify: bool,
 }
 
-/// Why these flags do not go together.
+/// The reason why these flags cannot be combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Conflict {
     /// The build cannot speak TLS.
     #[error(
-        "--{0}: this build speaks no TLS, because it was made without the feature tls; use the full one"
+        "--{0}: this build has no TLS because it was made without the feature tls; use the full build"
     )]
     NoFeature(&'static str),
-    /// A detail of TLS without TLS.
-    #[error("--{0} is given without --tls: the service is asked over TLS only if --tls says so")]
+    /// A flag of TLS was given without `--tls`.
+    #[error("--{0} is given without --tls: only --tls turns on TLS to the service; add it")]
     WithoutTls(&'static str),
-    /// Half of a pair.
-    #[error("--{0} is given without --{1}: a client certificate needs both")]
+    /// A flag of a pair was given without the other.
+    #[error("--{0} is given without --{1}; a client certificate needs both")]
     HalfAPair(&'static str, &'static str),
-    /// Two answers to one question.
+    /// The flags ask both to verify and not to verify.
     #[error(
-        "--tls_no_verify and --tls_ca_cert exclude each other: nothing would be verified by that file"
+        "--tls_no_verify and --tls_ca_cert exclude each other, because no certificate would be verified; remove one"
     )]
-    VerifyOrNot,
+    NoVerifyWithCa,
 }
 
 // === impl Options ===
 
 impl Options {
-    /// Whether the flags go together.
+    /// Checks that the flags can be combined.
     ///
     /// # Errors
     ///
-    /// [`Conflict`], naming the flags.
+    /// Returns a [`Conflict`] that names the flags.
     pub fn validate(&self) -> Result<(), Conflict> {
         let details = [
             ("tls_ca_cert", self.tls_ca_cert.is_some()),
@@ -88,20 +89,22 @@ impl Options {
         let given = details
             .iter()
             .find_map(|(flag, given)| given.then_some(*flag));
-        let asked = if self.tls { Some("tls") } else { given };
-        match (asked, given) {
+        let tls = if self.tls { Some("tls") } else { given };
+        match (tls, given) {
             (Some(flag), _) if cfg!(not(feature = "tls")) => Err(Conflict::NoFeature(flag)),
             (_, Some(flag)) if !self.tls => Err(Conflict::WithoutTls(flag)),
             _ => match (&self.tls_client_cert, &self.tls_client_key) {
                 (Some(_), None) => Err(Conflict::HalfAPair("tls_client_cert", "tls_client_key")),
                 (None, Some(_)) => Err(Conflict::HalfAPair("tls_client_key", "tls_client_cert")),
-                _ if self.tls_no_verify && self.tls_ca_cert.is_some() => Err(Conflict::VerifyOrNot),
+                _ if self.tls_no_verify && self.tls_ca_cert.is_some() => {
+                    Err(Conflict::NoVerifyWithCa)
+                }
                 _ => Ok(()),
             },
         }
     }
 
-    /// How the service is asked, in the words of the start line.
+    /// Returns the mode of TLS for the start line of the log.
     pub fn describe(&self) -> &'static str {
         match (self.tls, self.tls_no_verify) {
             (false, _) => "off",
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     #[cfg(feature = "tls")]
     fn flags_go_together_as_in_grpc_health_probe() {
-        use Conflict::{HalfAPair, VerifyOrNot, WithoutTls};
+        use Conflict::{HalfAPair, NoVerifyWithCa, WithoutTls};
         const PAIR: (&str, &str) = ("tls_client_cert", "tls_client_key");
         for (flags, expected) in [
             (&[][..], Ok(())),
@@ -152,7 +155,10 @@ mod tests {
             (&["tls_no_verify"], Err(WithoutTls("tls_no_verify"))),
             (&["tls", PAIR.0], Err(HalfAPair(PAIR.0, PAIR.1))),
             (&["tls", PAIR.1], Err(HalfAPair(PAIR.1, PAIR.0))),
-            (&["tls", "tls_ca_cert", "tls_no_verify"], Err(VerifyOrNot)),
+            (
+                &["tls", "tls_ca_cert", "tls_no_verify"],
+                Err(NoVerifyWithCa),
+            ),
         ] {
             assert_eq!(options(flags).validate(), expected, "{flags:?}");
         }

@@ -1,4 +1,4 @@
-//! What went wrong with TLS, in an operator's words.
+//! Explains errors of TLS to an operator.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,19 +9,19 @@ use crate::net::no_connection::{Http, NoConnection};
 use crate::net::tls::verifier;
 use crate::text::Excerpt;
 
-/// What the words depend on.
+/// The parts of the configuration that the texts of errors depend on.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Facts {
+pub(super) struct ErrorContext {
     /// The name expected in the certificate.
     pub(super) name: String,
-    /// Whether a client certificate was there to be shown.
+    /// Records whether a client certificate is configured.
     pub(super) client_certificate: bool,
 }
 
-// === impl Facts ===
+// === impl ErrorContext ===
 
-impl Facts {
-    /// What an error of a handshake means.
+impl ErrorContext {
+    /// Converts an error of a handshake.
     pub(super) fn no_connection(&self, error: &Error, http: Http) -> NoConnection {
         match error {
             Error::AlertReceived(Alert::NoApplicationProtocol) | Error::NoApplicationProtocol => {
@@ -31,12 +31,12 @@ impl Facts {
         }
     }
 
-    /// The same in words, during the handshake or after it.
+    /// Explains an error, during the handshake or after it.
     pub(super) fn explain(&self, error: &Error) -> Excerpt {
         match error {
             Error::InvalidCertificate(why) => self.certificate(why, error),
             Error::AlertReceived(alert) => self.alert(*alert),
-            Error::InvalidMessage(_) => "the service speaks no TLS, and --tls is set".into(),
+            Error::InvalidMessage(_) => "the service does not speak TLS, but --tls is set".into(),
             Error::PeerIncompatible(why) => format!("no common version or cipher: {why:?}").into(),
             error => error.to_string().into(),
         }
@@ -46,7 +46,7 @@ impl Facts {
         let name = &self.name;
         match why {
             CertificateError::ExpiredContext { not_after, .. } => {
-                format!("the service's certificate has expired at {}", utc(*not_after))
+                format!("the service's certificate expired at {}", utc(*not_after))
             }
             CertificateError::NotValidYetContext { not_before, .. } => format!(
                 "the service's certificate is not valid before {}",
@@ -65,7 +65,7 @@ impl Facts {
                     .to_owned()
             }
             _ if verifier::is_ca(error) => {
-                "the service's certificate is an authority's own, and not one in --tls_ca_cert"
+                "the service's certificate is a CA's own certificate, which is not in --tls_ca_cert"
                     .to_owned()
             }
             why => format!("the service's certificate is not accepted: {why:?}"),
@@ -107,7 +107,7 @@ fn utc(time: UnixTime) -> humantime::Rfc3339Timestamp {
     humantime::format_rfc3339_seconds(time)
 }
 
-/// webpki gives names as `DnsName("greeter")` and `IpAddress(10.0.0.7)`.
+/// Returns the bare name. webpki gives names as `DnsName("greeter")` and `IpAddress(10.0.0.7)`.
 fn named(presented: &str) -> &str {
     let inner = presented
         .strip_suffix(')')
@@ -121,8 +121,8 @@ mod tests {
     use rustls::pki_types::ServerName;
     use rustls::{InvalidMessage, PeerIncompatible};
 
-    fn facts(client_certificate: bool) -> Facts {
-        Facts {
+    fn context(client_certificate: bool) -> ErrorContext {
+        ErrorContext {
             name: "localhost".to_owned(),
             client_certificate,
         }
@@ -142,7 +142,7 @@ mod tests {
                     time: at(2),
                     not_after: at(1),
                 }),
-                "the service's certificate has expired at 1970-01-01T00:00:01Z",
+                "the service's certificate expired at 1970-01-01T00:00:01Z",
             ),
             (
                 certificate(C::NotValidYetContext {
@@ -194,16 +194,16 @@ mod tests {
             ),
             (
                 Error::InvalidMessage(InvalidMessage::InvalidContentType),
-                "the service speaks no TLS, and --tls is set",
+                "the service does not speak TLS, but --tls is set",
             ),
             (
                 Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon),
                 "no common version or cipher: NoCipherSuitesInCommon",
             ),
         ] {
-            assert_eq!(facts(false).explain(&error).to_string(), expected);
+            assert_eq!(context(false).explain(&error).to_string(), expected);
             assert!(matches!(
-                facts(false).no_connection(&error, Http::Two),
+                context(false).no_connection(&error, Http::Two),
                 NoConnection::Tls(_)
             ));
         }
@@ -213,7 +213,7 @@ mod tests {
             Alert::CertificateRequired,
         ] {
             assert_eq!(
-                facts(true)
+                context(true)
                     .explain(&Error::AlertReceived(alert))
                     .to_string(),
                 format!("the service refuses the client certificate: {alert:?}")
@@ -228,7 +228,7 @@ mod tests {
             Error::NoApplicationProtocol,
         ] {
             assert_eq!(
-                facts(false).no_connection(&error, Http::One),
+                context(false).no_connection(&error, Http::One),
                 NoConnection::OtherHttp(Http::One)
             );
         }

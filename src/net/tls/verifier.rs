@@ -1,4 +1,4 @@
-//! Whom to trust: whoever webpki trusts, a self-signed certificate in the CA file, or anyone.
+//! Decides which certificates to trust: those of webpki, a self-signed one in the CA file, or any.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -12,22 +12,22 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::net::tls::expiry;
 
-/// How a service's certificate is judged.
+/// The verifier of a service's certificate.
 #[derive(Debug)]
 pub(super) struct Verifier {
     /// Checks the chain, the dates and the name; `None` for `--tls_no_verify`.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
     /// The certificates of the CA file.
     pub(super) trusted: Vec<CertificateDer<'static>>,
-    /// For the signature of the handshake, which is checked in every case.
+    /// The algorithms for the signature of the handshake, which is checked in every case.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) shown: Shown,
+    pub(super) last_expiry: LastExpiry,
 }
 
-/// Until when the certificate is valid that the service has shown last, accepted or
-/// not. Shared by all verifiers of one service.
+/// The end of validity of the certificate that the service presented last, accepted or not. All
+/// verifiers of one service share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown(Arc<Mutex<Option<SystemTime>>>);
+pub(super) struct LastExpiry(Arc<Mutex<Option<SystemTime>>>);
 
 // === impl Verifier ===
 
@@ -40,7 +40,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.shown.note(end_entity);
+        self.last_expiry.record(end_entity);
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
@@ -78,21 +78,21 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-// === impl Shown ===
+// === impl LastExpiry ===
 
-impl Shown {
-    pub(super) fn until(&self) -> Option<SystemTime> {
+impl LastExpiry {
+    pub(super) fn get(&self) -> Option<SystemTime> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, certificate: &CertificateDer<'_>) {
+    fn record(&self, certificate: &CertificateDer<'_>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = expiry::not_after(certificate);
     }
 }
 
-/// Whether webpki objects to a CA's certificate in the place of a service's, which
-/// it does after it has checked the dates. Self-signed ones are CA's own as openssl
-/// and go-micro make them, and Go's clients take them if they are in the CA file.
+/// Returns true if webpki rejects a CA's certificate in the place of a service's, which it does
+/// after it has checked the dates. openssl and go-micro make self-signed certificates as CA
+/// certificates, and Go's clients accept them if they are in the CA file.
 pub(super) fn is_ca(error: &Error) -> bool {
     match error {
         // The type of webpki's own error is not part of rustls' interface.

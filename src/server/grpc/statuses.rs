@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{self, Instant};
 
-use crate::check::monitor::{Monitor, Seen};
+use crate::check::monitor::{Monitor, MonitorState};
 
 /// The services that have a Watch.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Followed {
 /// The task that follows the monitors of one service.
 struct Follower {
     /// The monitors' verdicts, one for each target.
-    verdicts: Vec<watch::Receiver<Seen>>,
+    verdicts: Vec<watch::Receiver<MonitorState>>,
     draining: watch::Receiver<bool>,
     /// The latest end of the monitors' first checks.
     first_check: Instant,

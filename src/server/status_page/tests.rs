@@ -119,7 +119,7 @@ fn a_full_plot_stays_below_ten_kibibytes() {
     let page = page(targets.to_vec());
     assert!(page.contains("and 1 more"), "{page}");
     assert!(page.len() < 10 << 10, "{}", page.len());
-    assert_eq!(page.matches(" 40v-").count(), ROWS * KEPT);
+    assert_eq!(page.matches(" 40v-").count(), ROWS * HISTORY_LENGTH);
 }
 
 #[test]

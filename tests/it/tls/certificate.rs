@@ -103,7 +103,7 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
     for (pair, text) in [
         (
             authority.issue_for(LOCAL, Validity::Expired),
-            "the service's certificate has expired at 2020-01-02T00:00:00Z",
+            "the service's certificate expired at 2020-01-02T00:00:00Z",
         ),
         (
             authority.issue_for(LOCAL, Validity::Future),
@@ -115,7 +115,7 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
         ),
         (
             self_signed(LOCAL, Validity::Current),
-            "the service's certificate is an authority's own, and not one in --tls_ca_cert",
+            "the service's certificate is a CA's own certificate, which is not in --tls_ca_cert",
         ),
     ] {
         for wire in Wire::ALL {
@@ -139,7 +139,7 @@ async fn a_self_signed_certificate_may_be_its_own_authority() {
     let folder = Folder::new();
     for (names, when, text) in [
         (LOCAL, Validity::Current, None),
-        (LOCAL, Validity::Expired, Some("has expired at 2020-01-02")),
+        (LOCAL, Validity::Expired, Some("expired at 2020-01-02")),
         (
             &["greeter"],
             Validity::Current,
@@ -174,7 +174,7 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
         let sidecar = sidecar(&service, wire.name(), &["--tls", &ca]).await;
         assert_eq!(sidecar.metric(&series).await, None, "before any handshake");
 
-        let text = "has expired at 2020-01-02";
+        let text = "expired at 2020-01-02";
         sidecar.is_unhealthy("expired", "tls", 502, text).await;
         // Of what was refused.
         sidecar.has_metric(&series, past).await;

@@ -87,7 +87,7 @@ async fn files_are_replaced_without_a_lost_probe() {
         sidecar
             .is_healthy("after the service trusts only the new one")
             .await;
-        let replaced = "TLS files have changed and are in use";
+        let replaced = "TLS files changed; using the new ones";
         assert_eq!(sidecar.has_logged(3).await[1..], [replaced; 2]);
 
         // Half a key, the key of another certificate, no file at all.
@@ -117,7 +117,7 @@ async fn files_are_replaced_without_a_lost_probe() {
         let log = sidecar.has_logged(5).await;
         assert!(
             log[3].starts_with(
-                "TLS files have changed and are of no use, keeping the old: --tls_client_key="
+                "TLS files changed but cannot be used; keeping the old ones: --tls_client_key="
             ),
             "{log:#?}"
         );
@@ -189,7 +189,7 @@ async fn without_a_ca_file_the_system_s_authorities_decide() {
     // FROM scratch.
     let (code, stderr) = operated::refused(&flags, &[("SSL_CERT_FILE", "/nowhere")]).await;
     assert_eq!(code, 1, "{stderr}");
-    for part in ["no certificate authorities in this image", "--tls_ca_cert"] {
+    for part in ["this image has no certificate authorities", "--tls_ca_cert"] {
         assert!(stderr.contains(part), "{part:?} is not in {stderr}");
     }
 }

@@ -25,7 +25,7 @@ async fn our_binary_understands_what_each_of_them_tells_it() {
                 panic!("{place}: {:?}", target.server_address)
             };
             // Not the pod's address, which a mesh captures, nor the Service, which is other pods too.
-            let dialled = address.dialled().expect("no name must be resolved");
+            let dialled = address.dial_addresses().expect("no name must be resolved");
             assert!(dialled.iter().all(|it| it.ip().is_loopback()), "{place}");
             assert_eq!(address.port, 8080, "{place}");
         }

@@ -67,8 +67,8 @@ fn grpc_health_probe_says_what_it_always_said() {
             "service unhealthy (responded with \"NOT_SERVING\")",
         ),
         (
-            Err(Unhealthy::Deadline(second, Stage::Greeting)),
-            Stage::Greeting,
+            Err(Unhealthy::Deadline(second, Stage::AwaitingSettings)),
+            Stage::AwaitingSettings,
             "timeout: failed to connect service \"localhost:9091\" within 1s",
         ),
         (

@@ -1,4 +1,4 @@
-//! What a build without the feature `tls` has in its place: nothing can be made of it.
+//! The stand-in for TLS in a build without the feature `tls`. No value of it exists.
 
 use std::time::SystemTime;
 
@@ -7,38 +7,38 @@ use crate::net::stream::{Io, Stream};
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
 
-/// No TLS.
+/// An empty type in the place of the TLS client.
 #[derive(Debug)]
 pub enum Tls {}
 
 // === impl Tls ===
 
 impl Tls {
-    /// None: options that ask for TLS are refused before.
+    /// Returns `None`, because options that ask for TLS are refused before.
     ///
     /// # Errors
     ///
-    /// None here.
+    /// Never fails.
     pub fn new(_: &Options, _: &str) -> Result<Option<Self>, InvalidTls> {
         Ok(None)
     }
 
-    /// Cannot be called.
+    /// Satisfies the compiler: no value exists to call it on.
     ///
     /// # Errors
     ///
-    /// None here.
+    /// Never fails.
     #[expect(clippy::unused_async, reason = "stands in for one that waits")]
     pub async fn secure(&self, _: Box<dyn Io>, _: Http) -> Result<Stream, NoConnection> {
         match *self {}
     }
 
-    /// Cannot be called.
+    /// Satisfies the compiler: no value exists to call it on.
     pub fn has_changed(&self) -> bool {
         match *self {}
     }
 
-    /// Cannot be called.
+    /// Satisfies the compiler: no value exists to call it on.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         match *self {}
     }

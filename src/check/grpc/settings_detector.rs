@@ -1,5 +1,6 @@
-//! Notices the peer's first frame, which HTTP/2 demands to be SETTINGS: until it has
-//! come, something accepted the connection and nobody is known to be at home.
+//! Notices the peer's first frame, which must be SETTINGS in HTTP/2.
+//!
+//! Until SETTINGS arrive, the port is open but no HTTP/2 server has answered.
 
 use std::io;
 use std::pin::Pin;
@@ -12,41 +13,41 @@ use crate::net::stage::Stage;
 
 /// A stream that reports the stage it has reached.
 #[derive(Debug)]
-pub(super) struct Greeting<S> {
+pub(super) struct SettingsDetector<S> {
     stream: S,
-    /// How many bytes of the first frame have come.
-    come: usize,
+    /// The number of bytes of the first frame that have arrived.
+    received: usize,
     stage: watch::Sender<Stage>,
 }
 
-/// Where a frame's head has its type, and the type of SETTINGS.
+/// The position of the type in a frame's head, and the type of SETTINGS.
 const SETTINGS: (usize, u8) = (3, 4);
 
-// === impl Greeting ===
+// === impl SettingsDetector ===
 
-impl<S> Greeting<S> {
+impl<S> SettingsDetector<S> {
     pub(super) fn new(stream: S, stage: watch::Sender<Stage>) -> Self {
-        stage.send_replace(Stage::Greeting);
+        stage.send_replace(Stage::AwaitingSettings);
         Self {
             stream,
-            come: 0,
+            received: 0,
             stage,
         }
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
+    fn inspect(&mut self, bytes: &[u8]) {
         let (at, settings) = SETTINGS;
-        if self.come > at || bytes.is_empty() {
+        if self.received > at || bytes.is_empty() {
             return;
         }
-        if bytes.get(at - self.come) == Some(&settings) {
+        if bytes.get(at - self.received) == Some(&settings) {
             self.stage.send_replace(Stage::Waiting);
         }
-        self.come += bytes.len();
+        self.received += bytes.len();
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SettingsDetector<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -54,12 +55,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.hear(&buf.filled()[before..]);
+        self.inspect(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeting<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SettingsDetector<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,17 +97,23 @@ mod tests {
     #[test]
     fn only_settings_are_a_greeting() {
         for (pieces, expected) in [
-            (&[][..], Stage::Greeting),
+            (&[][..], Stage::AwaitingSettings),
             (&[&b"\0\0\0\x04\0\0\0\0\0"[..]], Stage::Waiting),
             (&[&b"\0"[..], &b"\0\0"[..], &b"\x04\0"[..]], Stage::Waiting),
-            (&[&b"\0\0\0"[..]], Stage::Greeting),
-            (&[&b"HTTP/1.1 400 Bad Request\r\n"[..]], Stage::Greeting),
-            (&[&b"\0\0\0\x07"[..], &b"\0\0\0\x04"[..]], Stage::Greeting),
+            (&[&b"\0\0\0"[..]], Stage::AwaitingSettings),
+            (
+                &[&b"HTTP/1.1 400 Bad Request\r\n"[..]],
+                Stage::AwaitingSettings,
+            ),
+            (
+                &[&b"\0\0\0\x07"[..], &b"\0\0\0\x04"[..]],
+                Stage::AwaitingSettings,
+            ),
         ] {
             let stage = watch::Sender::new(Stage::Connecting);
-            let mut greeting = Greeting::new((), stage.clone());
+            let mut detector = SettingsDetector::new((), stage.clone());
             for bytes in pieces {
-                greeting.hear(bytes);
+                detector.inspect(bytes);
             }
             assert_eq!(*stage.borrow(), expected, "{pieces:?}");
         }

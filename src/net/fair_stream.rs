@@ -1,4 +1,4 @@
-//! A stream that cannot keep the one thread to itself by never ceasing to send.
+//! A stream that yields the only thread, even if the peer never stops sending.
 
 use std::future::Future as _;
 use std::io;
@@ -8,19 +8,19 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
-/// A connection whose reader gives way after some 8 KiB.
+/// A connection whose reader yields after some 8 KiB.
 ///
-/// tokio gives way after 128 reads. Of the smallest HTTP/2 frames those hold some
-/// 60,000, and h2 handles them all before any timer runs: a deadline would be missed.
+/// tokio yields after 128 reads. These hold some 60,000 of the smallest HTTP/2 frames, and h2
+/// handles them all before any timer runs, so a deadline would be missed.
 #[derive(Debug)]
-pub(crate) struct Fair<S>(pub(crate) S);
+pub(crate) struct FairStream<S>(pub(crate) S);
 
-/// Bytes that count as much as a read of their own.
+/// The number of bytes that count as much as one read.
 const COST: usize = 64;
 
-// === impl Fair ===
+// === impl FairStream ===
 
-impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FairStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -29,7 +29,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.0).poll_read(cx, buf)?;
         for _ in 0..(buf.filled().len() - before) / COST {
-            // Where nothing is left the next read waits.
+            // Without any budget left, the next read waits.
             if pin!(coop::consume_budget()).poll(cx).is_pending() {
                 break;
             }
@@ -38,7 +38,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FairStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,7 +84,7 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         stream.readable().await.unwrap();
 
-        let mut fair = Fair(stream);
+        let mut fair = FairStream(stream);
         let mut turn = 0;
         tokio::task::yield_now().await;
         while coop::has_budget_remaining() {

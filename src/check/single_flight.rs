@@ -1,4 +1,4 @@
-//! One run of some work for every caller that wants its result at the same time.
+//! Runs some work once for all callers that want its result at the same time.
 
 use std::fmt;
 use std::future::pending;
@@ -9,23 +9,24 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::task::JoinError;
 
-/// Work that is done once at a time. Callers join the run in flight.
-pub(super) struct Joined<T>(Mutex<Option<InFlight<T>>>);
+/// A piece of work that runs at most once at a time. Callers join the run in flight.
+pub(super) struct SingleFlight<T>(Mutex<Option<Run<T>>>);
 
 /// A run that has begun, and may be over.
-pub(super) type InFlight<T> = Shared<BoxFuture<'static, T>>;
+pub(super) type Run<T> = Shared<BoxFuture<'static, T>>;
 
-// === impl Joined ===
+// === impl SingleFlight ===
 
-impl<T: Clone + Send + Sync + 'static> Joined<T> {
-    /// Joins the run in flight, or starts one. It is a task of its own and goes on without its
-    /// callers: otherwise a client that leaves at once could end it time and again. Wants a
-    /// runtime.
-    pub(super) fn join<F>(&self, start: impl FnOnce() -> F) -> InFlight<T>
+impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
+    /// Joins the run in flight, or starts one. Needs a runtime.
+    ///
+    /// A run is a task of its own and goes on without its callers. Otherwise a client that leaves
+    /// at once could end it again and again.
+    pub(super) fn join<F>(&self, start: impl FnOnce() -> F) -> Run<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        // Nothing panics while holding the lock; if it did, the value is whole.
+        // No code panics while holding the lock, and the value would be whole anyway.
         let mut in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let joined = in_flight.as_ref().filter(|run| run.peek().is_none());
         joined.cloned().unwrap_or_else(|| {
@@ -36,15 +37,15 @@ impl<T: Clone + Send + Sync + 'static> Joined<T> {
     }
 }
 
-impl<T> Default for Joined<T> {
+impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T> fmt::Debug for Joined<T> {
+impl<T> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Joined")
+        f.write_str("SingleFlight")
     }
 }
 
