@@ -22,22 +22,23 @@ use kube::{Api, Client};
 use tokio::time;
 
 use self::mirror::{Mirror, Told};
-use self::version::Source;
 use crate::cluster::Refusal;
 use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 
-pub mod check;
-pub mod endpoint;
-pub mod instance;
+pub(crate) mod check;
+pub(crate) mod endpoint;
+pub(crate) mod instance;
 mod mirror;
-pub mod routes;
-pub mod services;
-pub mod table;
-pub mod version;
+pub(crate) mod routes;
+pub(crate) mod services;
+pub(crate) mod table;
+pub(crate) mod version;
 
+pub use self::endpoint::{Kind, Status};
 pub use self::instance::Instance;
 pub use self::services::Services;
+pub use self::version::Source;
 
 /// What belongs together arrives within this: a pod that becomes ready is an event of its
 /// own and one of its slice.

@@ -34,4 +34,4 @@ pub mod unhealthy;
 pub mod verdict;
 
 pub use self::target::Target;
-pub use self::verdict::{Check, HEALTHY, Verdict};
+pub use self::verdict::{Check, HEALTHY};

@@ -8,25 +8,27 @@
 //! service below [`kube::Client`] is ours. It never retries: who sends decides.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use http::Uri;
 
 use self::credentials::{Credentials, Given};
 use self::options::Options;
 
-pub mod backoff;
-pub mod connector;
-pub mod credentials;
-pub mod events;
+pub(crate) mod backoff;
+pub(crate) mod connector;
+pub(crate) mod credentials;
+pub(crate) mod events;
 mod lanes;
-pub mod options;
-pub mod pace;
-pub mod refusal;
-pub mod request;
-pub mod service;
-pub mod unusable;
-pub mod watch;
+pub(crate) mod options;
+pub(crate) mod pace;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod service;
+pub(crate) mod unusable;
+pub(crate) mod watch;
 
+pub use self::options::{ApiServer, InvalidApiServer};
 pub use self::refusal::Refusal;
 pub use self::unusable::Unusable;
 
@@ -39,9 +41,67 @@ pub struct Cluster {
     credentials: Option<Credentials>,
 }
 
+/// The settings of a [`Cluster`], each with the default that a pod needs.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    options: Options,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// Asks this API server instead of the pod's own.
+    #[must_use]
+    pub fn api_server(mut self, address: ApiServer) -> Self {
+        self.options.registry_address = Some(address);
+        self
+    }
+
+    /// Works in this namespace instead of the pod's own.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.options.registry_namespace = Some(namespace.into());
+        self
+    }
+
+    /// Reads the service account's token, `ca.crt` and namespace from this folder. The default is
+    /// the folder into which Kubernetes mounts them.
+    #[must_use]
+    pub fn service_account(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.service_account = folder.into();
+        self
+    }
+
+    /// Finds the API server and reads its credentials. Sends no request. Wants a runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`], which names the setting.
+    pub async fn build(self) -> Result<Cluster, Unusable> {
+        Cluster::new(&self.options, |name| std::env::var_os(name)).await
+    }
+}
+
 // === impl Cluster ===
 
 impl Cluster {
+    /// Finds the API server of the pod that this program runs in; outside a pod, and with the
+    /// feature `kubeconfig`, the one that kubectl would use. Sends no request. Wants a runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`], which names the setting.
+    pub async fn from_env() -> Result<Self, Unusable> {
+        Self::builder().build().await
+    }
+
+    /// Returns the settings that [`Cluster::from_env`] uses, to change some of them.
+    pub fn builder() -> Builder {
+        Builder {
+            options: Options::default(),
+        }
+    }
+
     /// Finds the API server: `--registry_address`, then the pod's own, then (with the
     /// feature `kubeconfig`) what kubectl would use. Asks it nothing. Wants a runtime.
     ///

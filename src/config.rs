@@ -25,10 +25,10 @@ use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 use crate::cluster::{Refusal, request};
 
-pub mod configmap;
-pub mod env;
+pub(crate) mod configmap;
+pub(crate) mod env;
 mod sights;
-pub mod values;
+pub(crate) mod values;
 
 pub use self::sights::Event;
 

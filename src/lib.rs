@@ -1,41 +1,174 @@
-//! Answers Kubernetes probes on behalf of a go-micro service in the same pod.
+//! The parts of micro services on Kubernetes, for Rust programs. The sidecar `health` is made of
+//! them, and [go-micro](https://github.com/micro/go-micro) programs and these parts find each other.
 //!
-//! ```text
-//!             GET /health                         Debug.Health  (gRPC or mucp)
-//!  kubelet ────────────────▶  server ──▶ target ──────────────────────────────▶ service
+//! | module | what a program does with it | feature |
+//! |---|---|---|
+//! | [`debug`] | answers `Debug.Health`, so that the sidecar and go-micro's clients can check it | – |
+//! | `registry` | finds, watches and registers services in go-micro's Kubernetes registry | `kubernetes` |
+//! | `resolver` | follows the endpoints of a Service by `kubernetes://`, and calls them by a tonic channel | `kubernetes` |
+//! | `config` | reads the `micro` `ConfigMap` and the environment as settings | `kubernetes` |
+//! | `catalog` | lists services and their versions as Amalgam8 does | `kubernetes` |
+//! | `cluster` | reaches the API server, which the others need | `kubernetes` |
+//!
+//! # Be checked
+//!
 //! ```
-//!
-//! The kubelet **probes** us, we **check** the target.
-//!
-//! Begin with [`app`], everything that runs, and [`check`], one check and its verdict. [`server`]
-//! answers the kubelet, [`cli`] has the commands. [`debug`] is for Rust programs that want to be
-//! checked; `registry`, `resolver`, `catalog` and `config` read and write what Kubernetes knows.
+//! let (health, service) = micro_health::debug::service();
+//! health.set("no database"); // any text but "ok" is unhealthy
+//! # let _ = service; // tonic's `Server::add_service` takes it
+//! ```
+#![cfg_attr(
+    feature = "kubernetes",
+    doc = r##"
+# Find a service
 
-pub mod app;
+In a pod, `Cluster::from_env` uses the pod's service account.
+
+```no_run
+use micro_health::cluster::Cluster;
+use micro_health::registry::Registry;
+
+# async fn example() -> Result<(), Box<dyn std::error::Error>> {
+let registry = Registry::of(&Cluster::from_env().await?);
+for service in registry.get_service("greeter").await? {
+    for node in service.nodes() {
+        println!("{} {}", service.version, node.address);
+    }
+}
+# Ok(())
+# }
+```
+
+# Register in the own pod
+
+```no_run
+use micro_health::cluster::Cluster;
+use micro_health::registry::{Node, Registry, Service};
+use micro_health::Identity;
+
+# async fn example() -> Result<(), Box<dyn std::error::Error>> {
+let cluster = Cluster::from_env().await?;
+let pod = Identity::from_env(&cluster)?.pod;
+let node = Node::new(format!("greeter-{pod}"), "10.1.0.7:9091").with("protocol", "grpc");
+let greeter = Service::new("greeter").node(node);
+Registry::of(&cluster).register(&pod, &greeter).await?;
+# Ok(())
+# }
+```
+
+# Call every endpoint of a Service in turn
+
+```no_run
+use micro_health::cluster::Cluster;
+use micro_health::resolver::{Resolver, channel::Builder};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+# async fn example() -> Result<(), Box<dyn std::error::Error>> {
+let resolver = Resolver::of(&Cluster::from_env().await?);
+let channel = Builder::new(resolver).connect("kubernetes:///greeter.shop:grpc")?;
+let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await?;
+println!("{:?}", answer.into_inner().status());
+# Ok(())
+# }
+```
+
+# Read settings
+
+```no_run
+use micro_health::cluster::Cluster;
+use micro_health::config::{Config, Environment};
+
+# async fn example() -> Result<(), Box<dyn std::error::Error>> {
+let environment = Environment { variables: std::env::vars().collect(), prefixes: Vec::new() };
+let client = Cluster::from_env().await?.client();
+let mut config = Config::new(client, "default", "micro", environment);
+config.load().await?;
+println!("{:?}", config.get(&["mongodb", "host"]));
+# Ok(())
+# }
+```
+
+# List services
+
+```no_run
+use micro_health::catalog::Catalog;
+use micro_health::cluster::Cluster;
+
+# async fn example() -> Result<(), Box<dyn std::error::Error>> {
+let cluster = Cluster::from_env().await?;
+let services = Catalog::new(cluster.client(), cluster.namespace()).read().await?;
+for (service, instances) in services.iter() {
+    println!("{service}: {}", instances.len());
+}
+# Ok(())
+# }
+```
+"##
+)]
+//! # Features
+//!
+//! All are default. `kubernetes` has the modules above, `latest` the newest Kubernetes version of
+//! k8s-openapi (a program that uses another one leaves it out), `kubeconfig` kube's own loader for
+//! a workstation, `tls` TLS to a service, and `commands` the subcommands of the program `health`.
+
+mod app;
 #[cfg(feature = "kubernetes")]
 pub mod catalog;
-pub mod check;
-pub mod cli;
+mod check;
+mod cli;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 #[cfg(feature = "kubernetes")]
 pub mod config;
 pub mod debug;
-pub mod flags;
-pub mod net;
-pub mod registration;
+mod flags;
+mod net;
+mod registration;
 #[cfg(feature = "kubernetes")]
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod resolver;
-pub mod server;
+mod server;
 mod text;
 
-/// How requests to the target introduce themselves.
-pub const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));
+#[cfg(feature = "kubernetes")]
+pub use crate::registration::identity::{Identity, NoIdentity};
 
-/// What `--version` prints: version, commit, features.
-pub const VERSION: &str = concat!(
+/// The parts that the program `health` and the tests of this repository use. Not for others: they
+/// change without notice.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::app::{App, Ended, args};
+    pub use crate::check::Target;
+    pub use crate::check::grpc::MAX_AGE;
+    pub use crate::check::monitor::Monitor;
+    pub use crate::check::selector::Selector;
+    pub use crate::check::server_address::ServerAddress;
+    pub use crate::check::target::Settings;
+    pub use crate::check::unhealthy::Unhealthy;
+    pub use crate::cli::console::Console;
+    pub use crate::cli::dispatch;
+    pub use crate::cli::environment::Environment;
+    pub use crate::cli::invocation::{self, Invocation};
+    pub use crate::cli::probe::parse;
+    pub use crate::cli::probe::plan::Plan;
+    #[cfg(feature = "kubernetes")]
+    pub use crate::cli::registry;
+    pub use crate::net::endpoint::Endpoint;
+    pub use crate::net::stage::Stage;
+    #[cfg(feature = "kubernetes")]
+    pub use crate::registration::handle::Handle;
+    #[cfg(feature = "kubernetes")]
+    pub use crate::registration::run::Registration;
+    pub use crate::server::grpc::pb;
+    pub use crate::server::pages::FRESH;
+}
+
+/// The user agent of requests to the target.
+pub(crate) const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));
+
+/// The text of `--version`: version, commit, features.
+pub(crate) const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (commit ",
     env!("MICRO_HEALTH_COMMIT"),

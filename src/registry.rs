@@ -14,21 +14,26 @@
 //! compares two snapshots. [`on_behalf`] registers services of other pods. [`access`] asks the API
 //! server which verbs are allowed, and [`rbac`] writes the Role that is missing.
 
-pub mod access;
-pub mod changes;
-pub mod error;
-pub mod mark;
-pub mod on_behalf;
-pub mod plan;
-pub mod pod;
-pub mod pod_client;
-pub mod rbac;
-pub mod reader;
-pub mod record;
-pub mod scheme;
-pub mod snapshot;
+pub(crate) mod access;
+pub(crate) mod changes;
+pub(crate) mod error;
+pub(crate) mod mark;
+pub(crate) mod on_behalf;
+pub(crate) mod plan;
+pub(crate) mod pod;
+pub(crate) mod pod_client;
+pub(crate) mod rbac;
+pub(crate) mod reader;
+pub(crate) mod record;
+pub(crate) mod scheme;
+pub(crate) mod snapshot;
 mod watch;
 mod writer;
 
+pub use self::changes::{Action, Event};
 pub use self::error::Error;
+pub use self::plan::write::Taken;
 pub use self::reader::Registry;
+pub use self::record::parse::InvalidRecord;
+pub use self::record::{Endpoint, Node, Service, Value};
+pub use self::scheme::{Scheme, Schemes, UnmappableName};

@@ -15,22 +15,23 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::watch::Receiver;
 
-use self::slices::Union;
-use self::view::{State, View};
+use self::view::View;
 use self::watch::Watch;
 use crate::cluster::{Cluster, Refusal};
 
-pub mod absence;
+pub(crate) mod absence;
 pub mod channel;
 mod connection;
-pub mod service;
-pub mod slice;
-pub mod slices;
-pub mod target;
-pub mod view;
+pub(crate) mod service;
+pub(crate) mod slice;
+pub(crate) mod slices;
+pub(crate) mod target;
+pub(crate) mod view;
 mod watch;
 
-pub use self::target::Target;
+pub use self::slices::{Endpoint, Union};
+pub use self::target::{InvalidTarget, Port, Target};
+pub use self::view::State;
 
 /// Knows the endpoints of Services by watching each once, however many ask.
 ///

@@ -28,6 +28,16 @@ pub struct Options {
     pub service_account: PathBuf,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            registry_address: None,
+            registry_namespace: None,
+            service_account: SERVICE_ACCOUNT.into(),
+        }
+    }
+}
+
 /// The API server's address: scheme, host, perhaps a port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiServer(pub Uri);

@@ -16,6 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use crate::cluster::Cluster;
+
 /// The name of our pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
@@ -55,6 +57,17 @@ struct Reference {
 // === impl Identity ===
 
 impl Identity {
+    /// Finds the pod that this program runs in: by the service account's token, then by the
+    /// variables `POD_NAME` and `HOSTNAME`. Sends no request.
+    ///
+    /// # Errors
+    ///
+    /// [`NoIdentity`].
+    pub fn from_env(cluster: &Cluster) -> Result<Self, NoIdentity> {
+        let token = cluster.credentials().and_then(|it| it.token().ok());
+        Self::find(None, token.as_deref(), |name| std::env::var_os(name))
+    }
+
     /// Finds out, asking nobody.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use kube::Api;
 use kube::api::ListParams;
 use tracing::warn;
 
-use crate::cluster::Refusal;
+use crate::cluster::{Cluster, Refusal};
 use crate::registry::error::Error;
 use crate::registry::pod::Pod;
 use crate::registry::record::Service;
@@ -57,6 +57,18 @@ impl Registry {
             include_not_ready: false,
             skipped: Arc::default(),
         }
+    }
+
+    /// Returns the registry of a cluster's namespace, in the scheme `micro.mu`. Sends no request.
+    pub fn of(cluster: &Cluster) -> Self {
+        Self::new(cluster.client(), cluster.namespace(), Schemes::default())
+    }
+
+    /// Reads and writes these schemes instead.
+    #[must_use]
+    pub fn schemes(mut self, schemes: Schemes) -> Self {
+        self.schemes = schemes;
+        self
     }
 
     /// Whether to hear pods that are not Ready; those that are about to go, or whose

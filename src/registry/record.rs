@@ -71,6 +71,36 @@ pub struct Value {
 // === impl Service ===
 
 impl Service {
+    /// A service without nodes, of the version that go-micro's stock server has: "latest".
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: "latest".to_owned(),
+            metadata: None,
+            endpoints: Some(Vec::new()),
+            nodes: None,
+        }
+    }
+
+    /// Sets the version.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Adds a node.
+    #[must_use]
+    pub fn node(mut self, node: Node) -> Self {
+        self.nodes.get_or_insert_default().push(node);
+        self
+    }
+
+    /// Returns the nodes; none where the record has no list of them.
+    pub fn nodes(&self) -> &[Node] {
+        self.nodes.as_deref().unwrap_or_default()
+    }
+
     /// Byte for byte what a Go writer of generation B would write.
     pub fn to_json(&self) -> String {
         go_json::to_string(self)
@@ -98,6 +128,27 @@ impl Service {
         self.nodes = self.nodes.filter(|nodes| !nodes.is_empty());
         let nodes = self.nodes.as_deref_mut().unwrap_or_default();
         nodes.sort_by(|a, b| (&a.id, &a.address).cmp(&(&b.id, &b.address)));
+        self
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// A node without metadata. The address is `host:port`.
+    pub fn new(id: impl Into<String>, address: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            address: address.into(),
+            metadata: None,
+        }
+    }
+
+    /// Adds one entry of metadata, such as `protocol` and `grpc`.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let metadata = self.metadata.get_or_insert_default();
+        metadata.insert(key.into(), value.into());
         self
     }
 }

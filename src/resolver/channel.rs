@@ -40,6 +40,9 @@ use crate::net::tls;
 use crate::resolver::target::{InvalidTarget, SCHEME};
 use crate::resolver::{Endpoints, Resolver, Target};
 
+pub use crate::net::tls::InvalidTls;
+pub use crate::net::tls::options::Options as TlsOptions;
+
 mod connections;
 mod health;
 mod heard;
@@ -92,7 +95,7 @@ pub enum NoChannel {
     Target(#[from] InvalidTarget),
     /// TLS that cannot be spoken as the options say.
     #[error(transparent)]
-    Tls(#[from] tls::InvalidTls),
+    Tls(#[from] InvalidTls),
 }
 
 /// How long a request waits for an open connection.
@@ -164,7 +167,7 @@ impl Builder {
 // === impl Channel ===
 
 impl Channel {
-    fn new(builder: &Builder, endpoints: Endpoints) -> Result<Self, tls::InvalidTls> {
+    fn new(builder: &Builder, endpoints: Endpoints) -> Result<Self, InvalidTls> {
         let target = endpoints.target().clone();
         let name = target.server_name();
         let mut tls = builder.tls.clone();
