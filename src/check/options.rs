@@ -28,9 +28,9 @@ pub struct Options {
     #[arg(long = "server_address", value_name = "HOST:PORT")]
     pub server_address: ServerAddress,
 
-    /// With static and without --server_address, the service's name is the address: with the domain
-    /// of `STATIC_SELECTOR_DOMAIN_NAME`, and the port of `STATIC_SELECTOR_PORT_NUMBER` or 8080.
-    /// go-micro's other selectors change nothing
+    /// With static and without `--server_address`, the service's name is the address: with the
+    /// domain of `STATIC_SELECTOR_DOMAIN_NAME`, and the port of `STATIC_SELECTOR_PORT_NUMBER` or
+    /// 8080. go-micro's other selectors change nothing
     #[arg(
         long = "selector",
         value_name = "SELECTOR",
@@ -68,8 +68,8 @@ pub struct Options {
     )]
     pub without_debug: WithoutDebug,
 
-    /// The service name to ask grpc.health.v1 for [default: --server_name, and if that is unknown,
-    /// the server as a whole]
+    /// The service name to ask grpc.health.v1 for [default: `--server_name`, and if that is
+    /// unknown, the server as a whole]
     #[arg(long = "health_service", value_name = "NAME")]
     pub health_service: Option<String>,
 
