@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::stream;
 use micro_health::app::args;
-use micro_health::app::{App, Ended};
+use micro_health::app::{App, ExitReason};
 use testkit::client::{Answer, Connection};
 use testkit::{NAME, kubelet, within};
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 pub struct Sidecar {
     pub address: SocketAddr,
     signals: mpsc::UnboundedSender<&'static str>,
-    running: JoinHandle<anyhow::Result<Ended>>,
+    running: JoinHandle<anyhow::Result<ExitReason>>,
 }
 
 // === impl Sidecar ===
@@ -68,7 +68,7 @@ impl Sidecar {
     }
 
     /// Stops it as a signal would, and waits until it has ended.
-    pub async fn stop(mut self) -> anyhow::Result<Ended> {
+    pub async fn stop(mut self) -> anyhow::Result<ExitReason> {
         let _ = self.signals.send("SIGTERM");
         within("the sidecar to stop", &mut self.running)
             .await

@@ -296,7 +296,7 @@ async fn a_watch_shows_each_change_and_keeps_what_it_knew() {
     plane.stop_apiserver();
     let warning = watching.complaint().await;
     assert!(
-        warning.ends_with("what was shown last may be old"),
+        warning.ends_with("the last output may be out of date"),
         "{warning}"
     );
     plane.start_apiserver().await;

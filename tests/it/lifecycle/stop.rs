@@ -115,7 +115,7 @@ async fn the_grace_period_ends_what_does_not_finish() {
     sidecar.signal("TERM").await;
     assert_eq!(sidecar.exit().await.code(), Some(0));
     sidecar
-        .logged("Stopping before everything has finished")
+        .logged("Grace period ended; stopping before all work has finished")
         .await;
 }
 

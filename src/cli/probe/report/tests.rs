@@ -1,4 +1,4 @@
-//! What is said of each verdict.
+//! The output lines of each verdict.
 
 use std::time::SystemTime;
 
