@@ -1,5 +1,5 @@
-//! A Rust program that is a micro service like any other: it answers `Debug.Health`, and in a pod
-//! it is in go-micro's registry until it stops.
+//! A Rust program that is a micro service: it answers `Debug.Health`, and in a pod it is in
+//! go-micro's registry until it stops.
 //!
 //! ```sh
 //! cargo run --example greeter -- 127.0.0.1:9091
@@ -39,8 +39,8 @@ struct Args {
     registry: Options,
 }
 
-/// What was registered, to be taken away again.
-struct Registered {
+/// A registration, with the parts that are needed to remove it.
+struct Registration {
     registry: Registry,
     pod: String,
     service: Service,
@@ -50,29 +50,29 @@ struct Registered {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let listener = TcpListener::bind(args.listen).await?;
-    // `health.set("degraded")` is how the program says that it is not well.
+    // A program that is not well calls `health.set("degraded")`.
     let (_health, service) = micro_health::debug::service();
-    // Only who listens is registered.
-    let registered = match args.registry.registry {
+    // The listener is bound first: clients may call as soon as the service is registration.
+    let registration = match args.registry.registry {
         Kind::None => None,
-        Kind::Kubernetes => Some(Registered::new(&args.registry, listener.local_addr()?).await?),
+        Kind::Kubernetes => Some(Registration::new(&args.registry, listener.local_addr()?).await?),
     };
     tokio::select! {
         never = serve(listener, service) => never?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
-    if let Some(Registered {
+    if let Some(Registration {
         registry,
         pod,
         service,
-    }) = registered
+    }) = registration
     {
         registry.deregister(&pod, &service).await?;
     }
     Ok(())
 }
 
-impl Registered {
+impl Registration {
     async fn new(options: &Options, listens: SocketAddr) -> anyhow::Result<Self> {
         let variable = |name: &str| std::env::var_os(name);
         let cluster = Cluster::new(&options.cluster, variable).await?;

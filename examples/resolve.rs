@@ -1,10 +1,10 @@
-//! A Rust client of a Service: what `kubernetes://` is for Go.
+//! A Rust client of a `kubernetes://` Service, as Go clients have it by kuberesolver.
 //!
 //! ```sh
 //! cargo run --example resolve -- kubernetes:///greeter.shop:grpc
 //! ```
 //!
-//! In a pod it asks with the pod's service account, elsewhere as kubectl would.
+//! In a pod it uses the pod's service account; elsewhere it uses the kubeconfig.
 #![expect(clippy::print_stdout, reason = "an example talks to a person")]
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
         service_account: SERVICE_ACCOUNT.into(),
     };
     let cluster = Cluster::new(&options, |name| std::env::var_os(name)).await?;
-    // One resolver watches each Service once, however many channels there are.
+    // One resolver watches each Service once, however many channels use it.
     let channel = Builder::new(Resolver::of(&cluster)).connect(&target)?;
     let mut client = HealthClient::new(channel);
     loop {
