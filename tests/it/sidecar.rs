@@ -53,12 +53,12 @@ impl Sidecar {
         }
     }
 
-    /// Asks as the kubelet does.
+    /// Probes a path as the kubelet does.
     pub async fn probe(&self, path: &str) -> Answer {
         kubelet::probe(self.address, path).await
     }
 
-    /// Asks `/health` for the verdict, and for the reason's code.
+    /// Probes `/health` and returns the answer and the reason's code.
     pub async fn explain(&self) -> (Answer, String) {
         kubelet::explain(self.address).await
     }
