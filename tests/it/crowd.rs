@@ -1,5 +1,5 @@
-//! Many clients at once: the kubelet still gets its answer, and the sidecar releases all that the
-//! clients held.
+//! A crowd of clients at once: the kubelet still gets its answer, and the sidecar releases all
+//! that the clients held.
 
 use futures_util::{StreamExt as _, future, stream};
 use testkit::client::{Connection, get};

@@ -1,4 +1,4 @@
-//! Several services of one pod, the age of cached verdicts, and liveness.
+//! The targets of one pod, the age of cached verdicts, and liveness.
 
 use serde_json::Value;
 use testkit::kubelet::{self, HEALTH_JSON, TIMEOUT};

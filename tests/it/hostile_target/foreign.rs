@@ -1,4 +1,4 @@
-//! Healthy services of other protocols.
+//! A healthy service of another protocol, in several forms.
 
 use testkit::frames::{self as h2, END_STREAM, FIRST};
 use testkit::scripts::{answering, call_answered_by, speaking_first};

@@ -16,9 +16,7 @@ async fn twice(name: &str, answer: &Answer, says: &str) {
         // A list fails after the connection did.
         let logged = messages(&log, REGISTRY);
         assert!(
-            logged
-                .last()
-                .is_some_and(|logged| logged.contains(says)),
+            logged.last().is_some_and(|logged| logged.contains(says)),
             "{name} to {verb:?}: {logged:#?}"
         );
     }))

@@ -1,4 +1,4 @@
-//! Rust services with the TLS of tonic's own server.
+//! A Rust service with the TLS of tonic's own server.
 
 use std::net::SocketAddr;
 
