@@ -1,5 +1,5 @@
-//! Hostile services: every probe gets 500 with the right reason within the kubelet's second. The
-//! next probe gets 200 as soon as a healthy service has the port.
+//! The hostile services: every probe gets 500 with the right reason within the kubelet's second.
+//! The next probe gets 200 as soon as a healthy service has the port.
 //!
 //! The tests write the times to hostile-target.txt in cargo's folder for such files (target/tmp).
 
