@@ -1,4 +1,4 @@
-//! Compiles proto/ without protoc and records what was built.
+//! Compiles proto/ without protoc, and records the commit and the features of the build.
 
 use std::error::Error;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The features that users choose between, for `--version`.
+/// Returns the features that users choose between, for `--version`.
 fn features() -> String {
     let chosen = ["kubernetes", "tls"].into_iter().filter(|feature| {
         std::env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some()
@@ -40,8 +40,8 @@ fn features() -> String {
     }
 }
 
-/// The commit given by the environment (an image build has no .git), else what
-/// git says, else "unknown".
+/// Returns the commit that the environment names, because an image build has no .git. Otherwise
+/// returns git's commit, or "unknown".
 fn commit() -> String {
     let from_git = || {
         let output = Command::new("git")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the shipped file: see README.md beside this.
+"""Measures the shipped file; README.md in this folder explains the figures.
 
   bench.py table              every row, for a person
   bench.py budgets            the rows that gate; exit 1 if one is over its budget

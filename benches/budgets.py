@@ -23,7 +23,7 @@ def gate(hbench, slim, full, floor, tls, probes):
     for how, name in ((CLOSED, "one connection each"), (KEPT, "kept")):
         ours, theirs = measures.cpu(hbench, [slim, floor], *how)
         times = ratio(ours, theirs)
-        # The budget is 1.4; what lies between is noise.
+        # The budget is 1.4; the rest is tolerance for noise.
         yield Row(f"CPU time per probe, {name}, µs", ours, None, theirs, times, at_most(times, 1.7, "1.4 × (gate 1.7 ×)"))
     lines, calls = measures.traffic(hbench, slim)
     yield Row("log lines per healthy probe", lines, None, None, None, at_most(lines, 0, "0"))
@@ -54,7 +54,7 @@ def registered(full):
 
 
 def secured(hbench, tls):
-    """The build with TLS and nothing else, asking over TLS. It may cost what the full one may."""
+    """The build with TLS alone, with a target over TLS. It has the budgets of the full build."""
     size = tls.binary.stat().st_size
     yield Row("TLS alone: static file, bytes", None, size, None, None, at_most(size, mib(5.2), "5.2 MiB"))
     ours = measures.memory(hbench, tls, 20_000)

@@ -1,4 +1,4 @@
-"""What is measured, and how it is built: the shipped file, the floor, the Go half."""
+"""Builds the measured programs: the shipped file, the floor and the Go half."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MUSL = "x86_64-unknown-linux-musl"
 
-# The floor is glibc's, and static: musl's allocator and memcpy would lower the bar.
+# The floor uses glibc and is static, because musl's allocator and memcpy would make it slower.
 FLOOR_TARGET = "x86_64-unknown-linux-gnu"
 FLOOR_FLAGS = "-C target-feature=+crt-static"
 
 FEATURES = {"slim": [], "full": ["--features", "kubernetes,latest,tls"], "tls": ["--features", "tls"]}
 
-# Who else asks once: the crate, and the Go tool. Where each is, and what it is asked.
+# The other one-shot programs, the crate and the Go tool: the path of each, and its arguments.
 PEERS = {
     "grpc_health_probe": ("MICRO_HEALTH_PEER_PROBE", "--addr=http://{backend}", "--service=greeter"),
     "grpc-health-probe": ("MICRO_HEALTH_GO_PROBE", "-addr={backend}", "-service=greeter"),
@@ -25,7 +25,7 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that answers `GET /health` by asking `{backend}`, which may speak TLS by `{certificate}`."""
+    """A sidecar that answers `GET /health` by a check of `{backend}`, over TLS with `{certificate}` if given."""
 
     name: str
     binary: Path
@@ -44,14 +44,14 @@ def fill_in(argument, values):
 
 
 def health(name, binary, protocol="grpc", check_timeout="10s"):
-    """The sidecar. The protocol is fixed, so that no row measures detection; and it has patience,
-    because a machine that is busy, or valgrind, makes a target slow."""
+    """The sidecar. Its protocol is fixed, so that no row measures detection. Its deadline is long,
+    because a busy machine or valgrind makes a target slow."""
     flags = ("--health_address={listen}", "--server_name=greeter", "--server_address={backend}")
     return Subject(name, binary, (*flags, f"--protocol={protocol}", f"--check_timeout={check_timeout}"))
 
 
 def secured(subject):
-    """The same, asking over TLS."""
+    """The sidecar with a target over TLS."""
     flags = ("--tls", "--tls_ca_cert={certificate}")
     return replace(subject, arguments=(*subject.arguments, *flags), tls=True)
 
@@ -61,7 +61,7 @@ def floor(binary):
 
 
 def one_shots(health, floor):
-    """`health probe`, the floor's one-shot, and the peers that are installed, all asking gRPC."""
+    """`health probe`, the one-shot of the floor, and the installed peers, all over gRPC."""
     flags = ("--server_name=greeter", "--server_address={backend}", "--protocol=grpc", "--check_timeout=10s")
     yield Subject("health probe", health.binary, ("probe", *flags))
     yield Subject("floor", floor.binary, ("{backend}",))
@@ -78,7 +78,7 @@ def target_directory():
 
 
 def build_health(edition, keep_as, tree=ROOT, config=(), rustflags=None):
-    """Builds the shipped file and puts it aside, because the next build overwrites it."""
+    """Builds the shipped file and copies it, because the next build overwrites it."""
     target = target_directory()
     command = ["cargo", "build", "--locked", "--release", "--package", "micro-health", "--target", MUSL, "--no-default-features"]
     options = [part for line in config for part in ("--config", line)]
@@ -105,7 +105,7 @@ def build_hbench():
 
 
 def registry_test(name, **environment):
-    """What one test of the registry level prints. Its rig is built, as `just registry` does it."""
+    """Returns the output of one test of the registry level, after building the rig as `just registry` does."""
     command = [ROOT / "tests" / "rig" / "build.sh", "kube"]
     rig = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     command = ["cargo", "test", "--locked", "--test", "registry", "--", name]

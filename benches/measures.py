@@ -1,4 +1,4 @@
-"""One function for each figure: subjects in, numbers out.
+"""The measurements: each function takes subjects and returns one figure for each.
 
 Times of this machine mean nothing by themselves. Whatever takes time is measured in
 turns, subject after subject and round after round, and compared within a round.
@@ -19,10 +19,10 @@ from statistics import median
 import build
 from processes import PATIENCE, Backend, Sidecar, free_address
 
-# Connections at once where a row says "at 16".
+# The number of connections of the rows "at 16".
 MANY = 16
 
-# Rounds of a measurement in turns.
+# The number of rounds of a measurement in turns.
 ROUNDS = 9
 
 CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
@@ -30,7 +30,7 @@ CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
 @dataclass
 class Memory:
-    """RSS in bytes, along a run."""
+    """Returns the RSS in bytes at several points of a run."""
 
     start: int
     half: int
@@ -38,7 +38,7 @@ class Memory:
 
 
 def memory(hbench, subject, probes):
-    """Both halves of the probes are alike: kept connections, then one connection each."""
+    """Sends half of the probes on kept connections, then half on one connection each."""
     with in_memory(subject) as copy, Backend(hbench, tls=subject.tls) as backend, Sidecar(copy, backend) as sidecar:
         time.sleep(0.5)
         start, halves = sidecar.rss(), []
@@ -50,7 +50,7 @@ def memory(hbench, subject, probes):
 
 
 def flooded(hbench, subject):
-    """The most bytes resident while more HTTP/2 connections than are kept hold requests that cannot end."""
+    """Returns the peak RSS in bytes while too many HTTP/2 connections hold requests that never end."""
     with in_memory(subject) as copy, Backend(hbench, "blackhole") as backend, Sidecar(copy, backend) as sidecar:
         hbench("flood", "-addr", sidecar.address)
         return sidecar.peak()
@@ -58,14 +58,14 @@ def flooded(hbench, subject):
 
 @contextmanager
 def in_memory(subject):
-    """The same file in tmpfs. On a disk its resident pages depend on the pieces in which the page cache holds
-    it, which depends on who wrote it and when: 130 kB more or less for the same bytes."""
+    """Copies the file into tmpfs. From a disk, its resident pages depend on the pieces of the page cache: the
+    same bytes can differ by 130 kB."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield replace(subject, binary=Path(shutil.copy(subject.binary, folder)))
 
 
 def traffic(hbench, subject, probes=200):
-    """Log lines, and calls at the target, of one healthy probe."""
+    """Returns the log lines, and the calls at the target, of one healthy probe."""
     with tempfile.TemporaryFile() as log, Backend(hbench) as backend:
         with Sidecar(subject, backend, stderr=log) as sidecar:
             hbench.probe(sidecar, "-n", 1)
@@ -80,8 +80,8 @@ def log_lines(log):
 
 
 def registration(full):
-    """Resident bytes of the file with a live registration, and after 20,000 probes; what it wrote meanwhile.
-    The test that prints them has a real API server."""
+    """Returns the RSS in bytes with a live registration and after 20,000 probes, and the number of writes.
+    A test with a real API server prints them."""
     with in_memory(full) as copy:
         said = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(copy.binary))
     found = re.search(r"(\d+) KiB registered, (\d+) KiB .* after 20000 probes.*; (\d+) writes", said)
@@ -90,9 +90,10 @@ def registration(full):
 
 
 def instructions(hbench, subject, *close):
-    """Of one probe, under callgrind: exact, where times are not. The difference of a short and a long run."""
+    """Returns the instructions of one probe under callgrind, which are exact where times are not.
+    They are the difference of a short and a long run."""
     if not shutil.which("valgrind"):
-        sys.exit("instructions are counted by valgrind: apt-get install valgrind")
+        sys.exit("valgrind is needed to count instructions: apt-get install valgrind")
     short, long = 20, 220
     few, many = (callgrind(hbench, subject, probes, *close) for probes in (short, long))
     return round((many - few) / (long - short))
@@ -107,7 +108,7 @@ def callgrind(hbench, subject, probes, *close):
 
 
 def instructions_of_process(hbench, subject):
-    """Of a one-shot, from exec to exit."""
+    """Returns the instructions of a one-shot, from exec to exit."""
     with Backend(hbench) as backend:
         command = [*CALLGRIND, *subject.command("", backend.address)]
         return collected(subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE).stderr)
@@ -118,7 +119,7 @@ def collected(report):
 
 
 def page_faults(hbench, subject, probes=2000):
-    """Of one probe: where an allocator gives memory back and asks for it again."""
+    """Returns the page faults of one probe, which an allocator causes when it returns memory and maps it again."""
     with Backend(hbench) as backend, Sidecar(subject, backend) as sidecar:
         hbench.probe(sidecar, "-n", probes, "-close")
         before = sidecar.page_faults()
@@ -127,7 +128,7 @@ def page_faults(hbench, subject, probes=2000):
 
 
 def first_200(hbench, subject, runs=21):
-    """Milliseconds from before the fork."""
+    """Returns the milliseconds from the fork to the first answer."""
     with Backend(hbench) as backend:
         listen = free_address()
         command = subject.command(listen, backend.address)
@@ -135,7 +136,7 @@ def first_200(hbench, subject, runs=21):
 
 
 def black_hole(hbench, subject, runs=3):
-    """The longest that an answer took from a target that accepts and stays silent, in ms."""
+    """Returns the longest time of an answer in ms, with a target that accepts connections and never answers."""
     with Backend(hbench, "blackhole") as backend, Sidecar(subject, backend) as sidecar:
         one = hbench("load", "-url", sidecar.url, "-n", runs, "-close")
         many = hbench("load", "-url", sidecar.url, "-n", MANY, "-c", MANY, "-close")
@@ -146,7 +147,7 @@ def black_hole(hbench, subject, runs=3):
 
 
 def cpu(hbench, subjects, *how):
-    """Microseconds of user and system time of one probe."""
+    """Returns the microseconds of user and system time of one probe."""
 
     def one(sidecar):
         before = sidecar.cpu()
@@ -157,7 +158,7 @@ def cpu(hbench, subjects, *how):
 
 
 def latency(hbench, subjects, wire="grpc"):
-    """Median microseconds of a probe on a kept connection; the last column is without a sidecar."""
+    """Returns the median microseconds of a probe on a kept connection; the last column has no sidecar."""
 
     def one(sidecar):
         return hbench.probe(sidecar, "-d", "700ms")["p50_us"]
@@ -169,7 +170,7 @@ def latency(hbench, subjects, wire="grpc"):
 
 
 def throughput(hbench, subjects):
-    """Probes a second at 16 kept connections."""
+    """Returns the probes per second at 16 kept connections."""
 
     def one(sidecar):
         return hbench.probe(sidecar, "-d", "700ms", "-c", MANY)["rps"]
@@ -178,7 +179,7 @@ def throughput(hbench, subjects):
 
 
 def one_shot(hbench, subjects):
-    """Median microseconds from exec to exit."""
+    """Returns the median microseconds from exec to exit."""
     with Backend(hbench) as backend:
         commands = [subject.command("", backend.address) for subject in subjects]
         rounds = [[hbench("exec", "-runs", 50, "--", *command)["p50_us"] for command in commands] for _ in range(ROUNDS)]
@@ -186,7 +187,7 @@ def one_shot(hbench, subjects):
 
 
 def turns(hbench, subjects, measure, wire="grpc", direct=None):
-    """A list for each subject, its figures round by round."""
+    """Returns a list for each subject, with one figure for each round."""
     with ExitStack() as stack:
         backend = stack.enter_context(Backend(hbench, wire))
         takers = [(measure, stack.enter_context(Sidecar(subject, backend))) for subject in subjects]
@@ -199,5 +200,5 @@ def turns(hbench, subjects, measure, wire="grpc", direct=None):
 
 
 def ratio(ours, theirs):
-    """The median of the rounds' ratios: what disturbs one round disturbs both."""
+    """Returns the median of the rounds' ratios, because a disturbance of a round affects both subjects."""
     return median(our / their for our, their in zip(ours, theirs))

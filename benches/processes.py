@@ -1,4 +1,4 @@
-"""What runs during a measurement: the service, the sidecar, and the one that asks.
+"""The processes of a measurement: the service, the sidecar and the prober.
 
 Everything stays on 127.0.0.1, and only processes started here are signalled.
 """
@@ -12,12 +12,12 @@ import subprocess
 import tempfile
 import time
 
-# Longer than any wait in a run, and short enough to notice.
+# The time limit of every wait.
 PATIENCE = 60
 
 
 class Hbench:
-    """The Go half, as functions."""
+    """The Go half of the benches, as functions."""
 
     def __init__(self, binary):
         self.binary = str(binary)
@@ -30,7 +30,7 @@ class Hbench:
         return json.loads(done.stdout)
 
     def probe(self, sidecar, *arguments):
-        """Probes; an answer other than 200 ends the run, because its time means nothing."""
+        """Probes. An answer other than 200 ends the run, because its time is not comparable."""
         result = self("load", "-url", sidecar.url, *arguments)
         if result["not_200"] or not result["n"]:
             raise RuntimeError(f"{sidecar.name}: {result['not_200']} of {result['n']} answers were not 200")
@@ -38,7 +38,7 @@ class Hbench:
 
 
 class Process:
-    """A child that ends with its `with` block."""
+    """A child process that ends with its `with` block."""
 
     def __init__(self, command, **options):
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
@@ -55,7 +55,7 @@ class Process:
 
 
 class Backend(Process):
-    """A healthy service, with TLS or without, or a black hole."""
+    """A healthy service, with or without TLS, or a service that never answers."""
 
     def __init__(self, hbench, wire="grpc", tls=False):
         self.address, self.certificate = free_address(), ""
@@ -93,22 +93,22 @@ class Sidecar(Process):
         raise RuntimeError(f"{self.name} does not listen")
 
     def rss(self):
-        """Resident memory in bytes."""
+        """Returns the resident memory in bytes."""
         with open(f"/proc/{self.child.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def peak(self):
-        """The most that it ever was, in bytes."""
+        """Returns the peak of the resident memory in bytes."""
         with open(f"/proc/{self.child.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) << 10
 
     def page_faults(self):
-        """So far, those that needed no disk."""
+        """Returns the minor page faults so far, which are those without disk access."""
         with open(f"/proc/{self.child.pid}/stat", encoding="ascii") as stat:
             return int(stat.read().rsplit(") ", 1)[1].split()[7])
 
     def cpu(self):
-        """User and system time of its threads in nanoseconds; /proc/PID/stat counts in ticks of 10 ms."""
+        """Returns user and system time of its threads in nanoseconds; /proc/PID/stat has ticks of 10 ms only."""
         tasks = f"/proc/{self.child.pid}/task"
         total = 0
         for task in os.listdir(tasks):

@@ -1,4 +1,4 @@
-"""What `[profile.release]`, the allocator and .cargo/config.toml were chosen by."""
+"""Compares build profiles. `[profile.release]`, the allocator and .cargo/config.toml were chosen by it."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from statistics import median
 import build
 import measures
 
-# Where a probe spends its time.
+# The crates in which a probe spends its time.
 HOT = ("bytes", "h2", "http", "hyper", "hyper-util", "tokio", "tonic")
 
 HEAD = "| opt-level | allocator | position | bytes | instructions kept | each | × floor | CPU µs each | × floor | RSS KiB at start | after 20,000 |"
@@ -61,7 +61,7 @@ def show(hbench):
 
 
 def copy_tree(to):
-    """A copy, so that an edit meanwhile does not mix two versions in one table."""
+    """Copies the sources, so that an edit during the run does not mix two versions in one table."""
     for part in ("Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"):
         shutil.copy(build.ROOT / part, to)
     for part in ("crates", "src", "proto", "examples", "tests"):
@@ -70,7 +70,7 @@ def copy_tree(to):
 
 
 def without_allocator(tree):
-    """The three lines that declare ours are cut out."""
+    """Removes the three lines that declare the allocator."""
     main = tree / "src" / "main.rs"
     text, cut = re.subn(r"#\[cfg.*\n#\[global_allocator\]\n.*\n", "", main.read_text())
     if not cut:

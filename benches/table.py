@@ -17,7 +17,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure is a number, the list of a measurement in turns, or None."""
+    """Formats a figure: a number, the list of a measurement in turns, or None."""
 
     name: str
     slim: object
@@ -50,14 +50,14 @@ def figure(value):
 
 
 def show(rows):
-    """Prints the rows as they are measured; whether all keep their budgets."""
+    """Prints each row once it is measured. Returns whether all rows keep their budgets."""
     over = kept = 0
     print_cells(HEAD)
     for row in rows:
         print_cells(row.cells())
         kept += row.budget is not None and row.budget.kept
         over += row.budget is not None and not row.budget.kept
-    # The line that .ci/run counts.
+    # .ci/run counts this line.
     print(f"\ntest result: {'FAILED' if over else 'ok'}. {kept} passed; {over} failed; of the budgets", flush=True)
     return not over
 

@@ -1,5 +1,5 @@
-//! A Rust program that is a micro service like any other: it answers `Debug.Health`, and in a pod
-//! it is in go-micro's registry until it stops.
+//! A Rust program that is a micro service: it answers `Debug.Health`, and in a pod it is in
+//! go-micro's registry until it stops.
 //!
 //! ```sh
 //! cargo run --example greeter -- 127.0.0.1:9091
@@ -20,14 +20,12 @@ use clap::Parser as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use micro_health::Identity;
 use micro_health::cluster::Cluster;
-use micro_health::cluster::credentials::Credentials;
 use micro_health::debug::DebugService;
-use micro_health::registration::identity::Identity;
-use micro_health::registration::options::{Kind, Options};
-use micro_health::registry::Registry;
-use micro_health::registry::record::{Node, Service};
+use micro_health::registry::{Node, Registry, Schemes, Service};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 #[derive(clap::Parser)]
@@ -35,12 +33,17 @@ struct Args {
     #[arg(default_value = "127.0.0.1:9091")]
     listen: SocketAddr,
 
-    #[command(flatten)]
-    registry: Options,
+    /// kubernetes registers the service in its pod; none does not
+    #[arg(long, default_value = "none", value_parser = ["kubernetes", "none"])]
+    registry: String,
+
+    /// micro.mu, go.micro, or both
+    #[arg(long = "register_scheme", default_value = "micro.mu")]
+    schemes: Schemes,
 }
 
-/// What was registered, to be taken away again.
-struct Registered {
+/// A registration, with the parts that are needed to remove it.
+struct Registration {
     registry: Registry,
     pod: String,
     service: Service,
@@ -49,59 +52,45 @@ struct Registered {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    let mut terminated = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(args.listen).await?;
-    // `health.set("degraded")` is how the program says that it is not well.
+    // A program that is unhealthy calls `health.set("no database")`.
     let (_health, service) = micro_health::debug::service();
-    // Only who listens is registered.
-    let registered = match args.registry.registry {
-        Kind::None => None,
-        Kind::Kubernetes => Some(Registered::new(&args.registry, listener.local_addr()?).await?),
+    // The listener is bound first, because clients may call as soon as the service is registered.
+    let registration = match args.registry.as_str() {
+        "kubernetes" => Some(Registration::new(args.schemes, listener.local_addr()?).await?),
+        _ => None,
     };
     tokio::select! {
         never = serve(listener, service) => never?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
     }
-    if let Some(Registered {
+    if let Some(Registration {
         registry,
         pod,
         service,
-    }) = registered
+    }) = registration
     {
         registry.deregister(&pod, &service).await?;
     }
     Ok(())
 }
 
-impl Registered {
-    async fn new(options: &Options, listens: SocketAddr) -> anyhow::Result<Self> {
-        let variable = |name: &str| std::env::var_os(name);
-        let cluster = Cluster::new(&options.cluster, variable).await?;
-        let token = cluster.credentials().map(Credentials::token).transpose()?;
-        let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), variable)?;
+impl Registration {
+    async fn new(schemes: Schemes, listens: SocketAddr) -> anyhow::Result<Self> {
+        let cluster = Cluster::from_env().await?;
+        let Identity { pod, uid, .. } = Identity::from_env(&cluster)?;
         let ip = std::env::var("POD_IP").context("set POD_IP by the downward API")?;
-        let service = Service {
-            name: "greeter".to_owned(),
-            version: options.server_version.clone(),
-            metadata: None,
-            endpoints: Some(Vec::new()),
-            nodes: Some(vec![Node {
-                id: format!(
-                    "greeter-{}",
-                    identity.uid.as_deref().unwrap_or(&identity.pod)
-                ),
-                address: SocketAddr::new(ip.parse()?, listens.port()).to_string(),
-                metadata: Some([("protocol".to_owned(), "grpc".to_owned())].into()),
-            }]),
-        };
-        let registry = Registry::new(
-            cluster.client(),
-            cluster.namespace(),
-            options.register_scheme,
-        );
-        registry.register(&identity.pod, &service).await?;
+        let address = SocketAddr::new(ip.parse()?, listens.port());
+        let id = format!("greeter-{}", uid.as_deref().unwrap_or(&pod));
+        let node = Node::new(id, address.to_string()).with("protocol", "grpc");
+        let service = Service::new("greeter").node(node);
+        let registry = Registry::of(&cluster).schemes(schemes);
+        registry.register(&pod, &service).await?;
         Ok(Self {
             registry,
-            pod: identity.pod,
+            pod,
             service,
         })
     }

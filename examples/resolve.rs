@@ -1,17 +1,16 @@
-//! A Rust client of a Service: what `kubernetes://` is for Go.
+//! A Rust client of a `kubernetes://` Service, as Go clients have it by kuberesolver.
 //!
 //! ```sh
 //! cargo run --example resolve -- kubernetes:///greeter.shop:grpc
 //! ```
 //!
-//! In a pod it asks with the pod's service account, elsewhere as kubectl would.
+//! In a pod it uses the pod's service account; elsewhere it uses the kubeconfig.
 #![expect(clippy::print_stdout, reason = "an example talks to a person")]
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use micro_health::cluster::Cluster;
-use micro_health::cluster::options::{Options, SERVICE_ACCOUNT};
 use micro_health::resolver::Resolver;
 use micro_health::resolver::channel::Builder;
 use tonic_health::pb::HealthCheckRequest;
@@ -21,13 +20,8 @@ use tonic_health::pb::health_client::HealthClient;
 async fn main() -> anyhow::Result<()> {
     let target = std::env::args().nth(1);
     let target = target.context("usage: resolve kubernetes:///service.namespace:port")?;
-    let options = Options {
-        registry_address: None,
-        registry_namespace: None,
-        service_account: SERVICE_ACCOUNT.into(),
-    };
-    let cluster = Cluster::new(&options, |name| std::env::var_os(name)).await?;
-    // One resolver watches each Service once, however many channels there are.
+    let cluster = Cluster::from_env().await?;
+    // One resolver watches each Service once, however many channels use it.
     let channel = Builder::new(Resolver::of(&cluster)).connect(&target)?;
     let mut client = HealthClient::new(channel);
     loop {

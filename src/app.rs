@@ -1,4 +1,4 @@
-//! What runs: bind, run, stop.
+//! The sidecar's run: binding the port, serving and stopping.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -23,19 +23,19 @@ use crate::flags::notice::Notice;
 use crate::net::endpoint::Endpoint;
 use crate::server::{Server, process};
 
-use self::args::{Args, Understood};
-use self::registered::Registered;
+use self::args::{Args, Configuration};
+use self::pod_registration::PodRegistration;
 
 pub mod args;
 pub mod environment;
 pub mod go_micro;
 pub mod log;
 pub mod options;
-mod registered;
+mod pod_registration;
 mod service;
 pub mod signals;
 
-/// The sidecar, holding its port.
+/// The sidecar, with its port bound.
 #[derive(Debug)]
 pub struct App {
     server: Server,
@@ -43,45 +43,45 @@ pub struct App {
     address: SocketAddr,
     args: Args,
     in_pod: bool,
-    registered: Registered,
+    registration: PodRegistration,
 }
 
-/// Why the sidecar ended.
+/// The reason why the sidecar ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ended {
-    /// It was told to.
+pub enum ExitReason {
+    /// A signal stopped the sidecar.
     Stopped,
     /// A service failed `--exit_after_failures` checks in a row.
-    GaveUp(NonZeroU8),
+    ServiceFailed(NonZeroU8),
 }
 
-/// The kubelet's default patience: an answer that comes later is not seen.
+/// The kubelet's default probe timeout: it discards a later answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs the sidecar until it is told to stop.
+/// Runs the sidecar until a signal stops it.
 ///
 /// # Errors
 ///
-/// A port that cannot be listened on, and a second signal.
-pub fn run(understood: Understood) -> anyhow::Result<Ended> {
-    understood.notices.iter().for_each(Notice::log);
+/// Fails if the port cannot be bound, or on a second signal.
+pub fn run(configuration: Configuration) -> anyhow::Result<ExitReason> {
+    configuration.notices.iter().for_each(Notice::log);
     let mut runtime = runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("cannot start")?;
     let ended = runtime.block_on(async {
-        // First of all: process 1 loses a signal that it does not listen for.
+        // Listens for signals first: process 1 loses a signal that it does not listen for.
         let mut signals = std::pin::pin!(signals::listen()?);
-        match bind_unless_stopped(App::bind(understood), &mut signals).await? {
+        match bind_unless_stopped(App::bind(configuration), &mut signals).await? {
             Some(app) => app.run(signals).await,
-            None => Ok(Ended::Stopped),
+            None => Ok(ExitReason::Stopped),
         }
     });
-    // A resolver that hangs must not hold up the exit.
+    // A DNS lookup that hangs must not delay the exit.
     runtime.shutdown_background();
     ended
 }
 
-/// Awaits the port, or nothing once a signal has come: a lookup may take long, and there is
-/// nothing yet to finish.
+/// Binds the port, or returns `None` once a signal arrives. A DNS lookup may take long, and no
+/// request is in flight yet.
 async fn bind_unless_stopped<A>(
     bind: impl Future<Output = anyhow::Result<A>>,
     signals: &mut (impl Stream<Item = &'static str> + Unpin),
@@ -96,20 +96,20 @@ async fn bind_unless_stopped<A>(
     }
 }
 
-/// Logs why the sidecar could not run.
+/// Logs why the sidecar could not run, and returns the exit code.
 pub fn could_not_run(error: &anyhow::Error) -> ExitCode {
     error!("{error:#}");
     ExitCode::FAILURE
 }
 
-// === impl Ended ===
+// === impl ExitReason ===
 
-impl Ended {
-    /// What the process ends with.
+impl ExitReason {
+    /// Returns the exit code of the process.
     pub fn exit_code(self) -> ExitCode {
         match self {
             Self::Stopped => ExitCode::SUCCESS,
-            Self::GaveUp(code) => ExitCode::from(code.get()),
+            Self::ServiceFailed(code) => ExitCode::from(code.get()),
         }
     }
 }
@@ -117,21 +117,21 @@ impl Ended {
 // === impl App ===
 
 impl App {
-    /// Takes the port. Does not ask the target: one that is not up yet is unhealthy,
-    /// not an error.
+    /// Binds the port. Does not check the target: a target that is not up yet is unhealthy, not
+    /// an error.
     ///
     /// # Errors
     ///
-    /// A port that cannot be listened on, or a file of TLS that cannot be used, named.
-    pub async fn bind(understood: Understood) -> anyhow::Result<Self> {
-        // The first call decides, and not the first scrape.
+    /// Fails if the port cannot be bound, or if a TLS file cannot be used. The error names it.
+    pub async fn bind(configuration: Configuration) -> anyhow::Result<Self> {
+        // The first call sets the start time, so it must not be the first scrape.
         process::started();
-        let Understood {
+        let Configuration {
             args,
             hint,
             environment,
             notices: _,
-        } = understood;
+        } = configuration;
         let settings = Settings {
             hint,
             ..Settings::default()
@@ -140,12 +140,12 @@ impl App {
         let targets = Targets::new(&args.target, &args.targets, &settings)?;
         let monitor = |target: &Arc<Target>| Monitor::new(Arc::clone(target), args.monitor.clone());
         let monitors: Arc<[Monitor]> = targets.all().iter().map(monitor).collect();
-        let registered = Registered::new(&args, &monitors, &environment).await?;
+        let registration = PodRegistration::new(&args, &monitors, &environment).await?;
         let server = Server::bind(
             &args.server,
             targets,
             Arc::clone(&monitors),
-            registered.probed(),
+            registration.for_server(),
         )
         .await
         .with_context(|| {
@@ -156,36 +156,39 @@ impl App {
         })?;
         let address = server
             .local_addr()
-            .context("cannot tell the address listened on")?;
+            .context("cannot read the listening address")?;
         Ok(Self {
             server,
             monitors,
             address,
             args,
             in_pod: environment.is_pod(),
-            registered,
+            registration,
         })
     }
 
-    /// Where probes are answered.
+    /// Returns the address that answers probes.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers probes until the first signal, finishes what is in flight within the
-    /// grace period, and ends at once at the second.
+    /// Answers probes until the first signal, then finishes requests in flight within the grace
+    /// period. A second signal ends it at once.
     ///
     /// # Errors
     ///
-    /// A second signal.
-    pub async fn run(self, signals: impl Stream<Item = &'static str>) -> anyhow::Result<Ended> {
+    /// Fails on a second signal.
+    pub async fn run(
+        self,
+        signals: impl Stream<Item = &'static str>,
+    ) -> anyhow::Result<ExitReason> {
         tokio::pin!(signals);
-        self.say_what_was_understood();
+        self.log_configuration();
         let Self {
             server,
             monitors,
             args,
-            mut registered,
+            mut registration,
             ..
         } = self;
         let options::Options {
@@ -200,7 +203,7 @@ impl App {
         let serve = server.run(async {
             let _ = stopped.await;
         });
-        let registering = registered.run(Arc::clone(&prober));
+        let registering = registration.run(Arc::clone(&prober));
         let serve = async {
             tokio::select! {
                 () = serve => {}
@@ -212,24 +215,24 @@ impl App {
         let ended = tokio::select! {
             signal = signals.next() => {
                 info!(signal, ?grace_period, "Stopping");
-                Ended::Stopped
+                ExitReason::Stopped
             }
             name = failed(&monitors, exit_after_failures) => {
-                error!(service = name, failures = exit_after_failures, %exit_code, "Giving up on the service");
-                Ended::GaveUp(exit_code)
+                error!(service = name, failures = exit_after_failures, %exit_code, "Exiting because the service failed --exit_after_failures checks in a row");
+                ExitReason::ServiceFailed(exit_code)
             }
-            () = &mut serve => bail!("the server ended unasked"),
+            () = &mut serve => bail!("the server ended unexpectedly"),
         };
         let leave = async {
             prober.drain();
-            registered.leave().await;
+            registration.leave().await;
             let _ = stop.send(());
         };
         let finish = async { tokio::join!(serve, leave) };
         tokio::select! {
             finished = time::timeout(grace_period, finish) => {
                 if finished.is_err() {
-                    warn!(?grace_period, "Stopping before everything has finished");
+                    warn!(?grace_period, "Grace period ended; stopping before all work has finished");
                 }
                 Ok(ended)
             }
@@ -237,12 +240,12 @@ impl App {
         }
     }
 
-    fn say_what_was_understood(&self) {
+    fn log_configuration(&self) {
         let target = &self.args.target;
         let loopback = self.address.ip().is_loopback();
         info!(
             health_address = %self.address,
-            asked_by = if loopback { "this machine" } else { "anyone who can reach it" },
+            reachable_from = if loopback { "this machine" } else { "the network" },
             server_name = %target.server_name.0,
             server_address = %target.server_address,
             protocol = target.protocol.name(),
@@ -260,15 +263,17 @@ impl App {
         if target.check_timeout.0 >= PROBE_TIMEOUT {
             warn!(
                 check_timeout = %target.check_timeout,
-                "A probe with the default timeoutSeconds of 1 gives up before the answer: raise it above --check_timeout"
+                "The kubelet's default timeoutSeconds of 1 is not above --check_timeout: raise timeoutSeconds, or lower --check_timeout"
             );
         }
         if target.tls.tls_no_verify {
-            warn!("--tls_no_verify: whoever answers at --server_address is taken for the service");
-        }
-        if service::asks_replicas(target) {
             warn!(
-                "{} may be this pod's own Service: a gate for what depends on it may ask it, but as this pod's own readiness it never becomes ready, and as its liveness another replica's fault restarts this one",
+                "--tls_no_verify is set, so any server at --server_address is accepted as the service: prefer --tls_ca_cert"
+            );
+        }
+        if service::is_service(target) {
+            warn!(
+                "{} may be this pod's own Service: use it only to gate pods that depend on that Service. As this pod's own readiness probe it never becomes ready, and as its liveness probe it restarts this pod for another replica's failure",
                 target.server_address
             );
         }
@@ -279,7 +284,7 @@ impl App {
             let dialled = address.dial_addresses().unwrap_or_default();
             if dialled.iter().any(|dialled| dialled.ip().is_loopback()) {
                 warn!(
-                    "--server_address={} is the sidecar itself: it would ask itself",
+                    "--server_address={} is the sidecar's own address, so it would check itself: set the service's port",
                     target.server_address
                 );
             }
@@ -287,16 +292,16 @@ impl App {
     }
 }
 
-/// The name of the first service that has failed so many checks in a row. Never, for
-/// 0: then nothing is monitored.
+/// Returns the name of the first service that has failed this many checks in a row. Never returns
+/// for 0, because then nothing is monitored.
 async fn failed(monitors: &[Monitor], failures: u32) -> &str {
     if failures == 0 {
         return pending().await;
     }
     let failed = monitors.iter().map(|monitor| {
-        let mut seen = monitor.subscribe();
+        let mut record = monitor.subscribe();
         async move {
-            let _ = seen.wait_for(|seen| seen.failures >= failures).await;
+            let _ = record.wait_for(|record| record.failures >= failures).await;
             monitor.target().name()
         }
         .boxed()

@@ -1,4 +1,4 @@
-//! The commands: which one argv asks for, its flags, and its exit code.
+//! The commands: selection by argv, their flags and their exit codes.
 //!
 //! ```text
 //! argv ──▶ invocation: which command ──▶ dispatch ──▶ its flags ──▶ its run ──▶ Output, exit code

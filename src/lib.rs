@@ -138,7 +138,7 @@ pub use crate::registration::identity::{Identity, NoIdentity};
 /// change without notice.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::app::{App, Ended, args};
+    pub use crate::app::{App, ExitReason, args};
     pub use crate::check::Target;
     pub use crate::check::grpc::MAX_AGE;
     pub use crate::check::monitor::Monitor;
@@ -165,10 +165,12 @@ pub mod internal {
 }
 
 /// The user agent of requests to the target.
-pub(crate) const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));
+#[doc(hidden)]
+pub const USER_AGENT: &str = concat!("micro-health/", env!("CARGO_PKG_VERSION"));
 
 /// The text of `--version`: version, commit, features.
-pub(crate) const VERSION: &str = concat!(
+#[doc(hidden)]
+pub const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (commit ",
     env!("MICRO_HEALTH_COMMIT"),

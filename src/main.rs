@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::{env, io};
 
-use micro_health::cli::console::Console;
-use micro_health::cli::dispatch;
-use micro_health::cli::environment::Environment;
+use micro_health::internal::Console;
+use micro_health::internal::Environment;
+use micro_health::internal::dispatch;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the README's blocks that are marked `run by: docs`, line by line as they stand, beside a greeter.
 #
-# A line that begins with `health` goes on until stopped, so it is left running; any other must succeed within
-# ten seconds, and is asked again until then, as a person would.
+# A line that begins with `health` runs until stopped, so it stays in the background. Any other line must succeed
+# within ten seconds, and is tried again until then, as a person would.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +14,7 @@ export PATH="$target/debug:$PATH"
 
 lines() { sed -n '/^<!-- run by: docs -->$/,/^```$/p' README.md | grep -v -e '^<!--' -e '^```'; }
 
-# The lines' own variables and settings are theirs to give.
+# The lines set their own variables and settings.
 unset "${!MICRO_@}"
 "$target/debug/examples/greeter" 127.0.0.1:9091 &
 
@@ -41,4 +41,4 @@ if ((run < 2)); then
   echo "the README has $run lines marked 'run by: docs'"
   exit 1
 fi
-echo "$run lines of the README did what they say"
+echo "$run lines of the README succeeded"

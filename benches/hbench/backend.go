@@ -20,12 +20,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What has been asked so far, printed on SIGHUP.
+// The number of requests so far, printed on SIGHUP.
 var connections, calls atomic.Int64
 
-// backend is a go-micro service that is well: any /NAME.Debug/Health over gRPC, or
+// backend is a healthy go-micro service: it serves any /NAME.Debug/Health over gRPC, or
 // Debug.Health over mucp, each answered with the bytes that go-micro sends. For probes
-// that ask nothing else it serves grpc.health.v1 too.
+// that call nothing else it serves grpc.health.v1 too.
 func backend(args []string) {
 	flags := flag.NewFlagSet("backend", flag.ExitOnError)
 	wire := flags.String("wire", "grpc", "grpc or mucp")
@@ -64,7 +64,7 @@ func blackhole(args []string) {
 	fmt.Println("ready")
 	for {
 		connection := accept(listener)
-		// Reads, so that the peer's writes succeed.
+		// Reads only so that the peer's writes succeed.
 		go bufio.NewReader(connection).WriteTo(discard{})
 	}
 }
@@ -115,7 +115,7 @@ func grpcServer(options ...grpc.ServerOption) *grpc.Server {
 		}))...)
 }
 
-// message is protobuf as bytes; raw is the codec that leaves it so.
+// message is protobuf as bytes; raw is the codec that passes it unchanged.
 type message []byte
 type raw struct{}
 
@@ -141,7 +141,7 @@ func callGRPC(connection *grpc.ClientConn) error {
 
 // === mucp ===
 
-// mucp answers one connection: the bytes are the same from go-micro v1.8 to v5.30.
+// mucp serves one connection. The bytes are the same from go-micro v1.8 to v5.30.
 func mucp(connection net.Conn) {
 	defer connection.Close()
 	reader := bufio.NewReader(connection)

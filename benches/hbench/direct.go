@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// direct makes the checks that a sidecar would make, without one: over one kept
+// direct checks the service as a sidecar would, but without one: over one kept
 // connection in gRPC, over one connection each in mucp.
 func direct(args []string) {
 	flags := flag.NewFlagSet("direct", flag.ExitOnError)

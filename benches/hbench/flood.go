@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// flood opens more HTTP/2 connections than the sidecar keeps, each with more requests than it takes, whose
-// bodies never end, and holds them. How much memory that cost is for the caller to read.
+// flood opens more HTTP/2 connections than the sidecar keeps, and holds them. Each has more requests than
+// the sidecar accepts, with bodies that never end. The caller reads how much memory that uses.
 func flood(args []string) {
 	flags := flag.NewFlagSet("flood", flag.ExitOnError)
 	addr := flags.String("addr", "", "whom to flood, on loopback")
@@ -38,7 +38,7 @@ func flood(args []string) {
 			defer conn.Close()
 			conn.SetDeadline(end)
 			conn.Write(request)
-			// Until the sidecar hangs up or it is over. Nothing that it sends is acknowledged.
+			// Reads until the sidecar hangs up or the run ends, and acknowledges nothing.
 			for answer := make([]byte, 4096); err == nil; {
 				_, err = conn.Read(answer)
 			}

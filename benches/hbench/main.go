@@ -1,5 +1,5 @@
-// hbench: the Go half of the benches. It asks the sidecar as the kubelet does, and is
-// the service that the sidecar asks. Loopback only.
+// hbench is the Go half of the benches. It probes the sidecar as the kubelet does, and it is
+// the service that the sidecar checks. It uses loopback only.
 //
 //	hbench backend -wire grpc|mucp -listen A       a healthy service; -certificate FILE: with TLS
 //	hbench blackhole -listen A                     accepts, and never answers
@@ -63,7 +63,7 @@ func print(value any) {
 	os.Stdout.Write(append(line, '\n'))
 }
 
-// loopback refuses to talk to anything but this machine.
+// loopback refuses every address that is not of this machine.
 func loopback(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

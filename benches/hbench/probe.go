@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// prober asks one URL with the kubelet's headers: on one connection for all probes, or
+// prober probes one URL with the kubelet's headers: on one connection for all probes, or
 // on one each with SO_LINGER 1 as the kubelet does.
 type prober struct {
 	address, path string
@@ -68,7 +68,7 @@ func (p *prober) ask() (int, error) {
 	return p.answer()
 }
 
-// answer reads one response; by hand, because net/http's client costs more than the sidecar.
+// answer reads one response. It is written by hand because net/http's client costs more than the sidecar.
 func (p *prober) answer() (int, error) {
 	line, err := p.reader.ReadSlice('\n')
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// How long the service stays up and down in the quarters in which it comes and goes.
+// The bounds of the time that the service stays up, and stays down, while it is restarted.
 const (
 	upFor   = 2 * time.Second
 	downFor = time.Second
 )
 
-// Probers at a time: half of them keep their connection, half use one for each probe.
+// The number of probers: half of them keep their connection, half use one for each probe.
 const probers = 16
 
-// An answer takes at most check_timeout and 10 ms. One that takes this long is none.
+// The timeout of a probe. An answer takes at most check_timeout and 10 ms.
 const patience = 2 * time.Second
 
-// RSS may grow by this in the second half: a few pages that the first did not touch.
+// RSS may grow by this in the second half, for a few pages that the first half did not touch.
 const maxGrowthKB = 128
 
 // soak spreads N probes over D. In the second and the fourth quarter the service is
@@ -34,7 +34,7 @@ const maxGrowthKB = 128
 // An answer is wrong if it is 200 although the service was down from before the probe
 // until after its answer, or anything else although it was up for all that time. Up
 // begins when the service listens and the probes of before have been answered, so the
-// first probe after that must be 200 already. A probe without an answer is wrong always.
+// first probe after that must be 200 already. A probe without an answer is always wrong.
 func soak(args []string) {
 	flags := flag.NewFlagSet("soak", flag.ExitOnError)
 	n := flags.Int("n", 100_000, "probes")
@@ -96,7 +96,7 @@ func soak(args []string) {
 		"fds":    map[string]int{"before": before.FDs, "after": after.FDs}, "time_wait": waiting,
 	})
 	failed := report.wrong.Load() > 0 || growth > maxGrowthKB || after.FDs > before.FDs
-	// The lines that .ci/run counts.
+	// .ci/run counts these lines.
 	if failed {
 		fmt.Println("test result: FAILED. 0 passed; 1 failed; of the soak: wrong answers, RSS that grows, or descriptors that stay")
 		exit(1)

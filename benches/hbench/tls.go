@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// secured is TLS with a certificate of its own making, which is left in a file for
-// whoever is to trust it.
+// secured returns a TLS configuration with a self-signed certificate, which it also writes to a
+// file for the clients that trust it.
 func secured(path string) grpc.ServerOption {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,4 +1,4 @@
-//! A resolver that watches, and what that costs its process.
+//! A resolver that watches Services, and the costs for its process.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,7 +7,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use micro_health::cluster::Cluster;
-use micro_health::cluster::options::Options;
 use micro_health::resolver::{Endpoints, Resolver};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -19,12 +18,12 @@ use crate::Shape;
 /// Bounds every wait.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Changes that are measured, and those before them.
+/// The number of changes that are measured; the warm-up comes before them.
 const CHANGES: usize = 1_000;
 const WARM_UP: usize = 100;
 
-/// Services that change, at most: what is measured is a change among many Services, and
-/// not what it costs that one was out of the processor's caches.
+/// The largest number of Services that change. It is small, so that the cost of a cold processor
+/// cache is not measured.
 const CHANGING: usize = 10;
 
 struct Server {
@@ -33,15 +32,15 @@ struct Server {
     _process: Child,
 }
 
-/// The figures of one shape, as an object.
+/// Returns the figures of one shape, as an object.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(shape: Shape) -> Value {
     let account = tempfile::tempdir().unwrap();
     let mut server = Server::start(account.path().to_str().unwrap(), shape).await;
     let resolver = Resolver::of(&cluster(server.address, account.path()).await);
-    // What the first request costs is no Service's.
-    let nobody = resolver.endpoints("kubernetes:///nobody".parse().unwrap());
-    bounded(nobody.known()).await.unwrap();
+    // The first request has costs that belong to no Service.
+    let empty = resolver.endpoints("kubernetes:///nobody".parse().unwrap());
+    bounded(empty.known()).await.unwrap();
 
     let (memory, started, spent_before) = (memory(), Instant::now(), spent());
     let services = (0..shape.services).map(|number| {
@@ -55,7 +54,7 @@ pub async fn run(shape: Shape) -> Value {
     }
     let (known, known_cpu) = (started.elapsed(), spent().saturating_sub(spent_before));
 
-    let mut told = Vec::new();
+    let mut delays = Vec::new();
     let mut spent_before = Duration::ZERO;
     for round in 0..WARM_UP + CHANGES {
         if round == WARM_UP {
@@ -63,7 +62,7 @@ pub async fn run(shape: Shape) -> Value {
         }
         let changing = shape.services.min(CHANGING);
         let (service, part) = (round % changing, round % shape.slices);
-        // Each time a slice's turn has come, the other way.
+        // Each slice alternates between ready and not ready.
         let turns = changing.max(shape.slices);
         let ready = (round / turns) % 2 == 1;
         let started = Instant::now();
@@ -72,14 +71,14 @@ pub async fn run(shape: Shape) -> Value {
             .await;
         let first = service * shape.endpoints + part * (shape.endpoints / shape.slices);
         bounded(is(&mut services[service], first, ready)).await;
-        told.push(started.elapsed());
+        delays.push(started.elapsed());
     }
     let change_cpu = (spent().saturating_sub(spent_before)) / u32::try_from(CHANGES).unwrap();
-    // With every watch open, and every buffer as large as it gets.
+    // Every watch is open, and every buffer has its final size.
     let grown = self::memory().saturating_sub(memory);
-    told.drain(..WARM_UP);
-    told.sort_unstable();
-    // Growth of less than this is the allocator's.
+    delays.drain(..WARM_UP);
+    delays.sort_unstable();
+    // A growth of less than 1 MiB comes from the allocator.
     let is_large = grown > 1 << 20;
     json!({
         "known_ms": known.as_secs_f64() * 1e3,
@@ -87,7 +86,7 @@ pub async fn run(shape: Shape) -> Value {
         "bytes_per_endpoint": is_large.then(|| grown / (shape.services * shape.endpoints)),
         "bytes_per_service": is_large.then(|| grown / shape.services),
         "change_cpu_us": change_cpu.as_secs_f64() * 1e6,
-        "change_told_us": told[told.len() / 2].as_secs_f64() * 1e6,
+        "change_delay_us": delays[delays.len() / 2].as_secs_f64() * 1e6,
     })
 }
 
@@ -109,23 +108,22 @@ async fn is(endpoints: &mut Endpoints, number: usize, ready: bool) {
 /// Returns the cluster of the server at this address, as a pod with these files reaches it.
 async fn cluster(address: SocketAddr, account: &Path) -> Cluster {
     let url = format!("https://{address}");
-    let options = Options {
-        registry_address: Some(url.parse().expect("an address must make a URL")),
-        registry_namespace: None,
-        service_account: account.to_owned(),
-    };
-    let cluster = Cluster::new(&options, |_| None).await;
+    let cluster = Cluster::builder()
+        .api_server(url.parse().expect("an address must make a URL"))
+        .service_account(account)
+        .build()
+        .await;
     cluster.expect("the account's files must be readable")
 }
 
-/// Processor time so far, user and system.
+/// Returns the processor time so far, user and system.
 fn spent() -> Duration {
     let account = fs::read_to_string("/proc/self/schedstat").unwrap();
     let nanos = account.split(' ').next().unwrap();
     Duration::from_nanos(nanos.parse().unwrap())
 }
 
-/// Resident memory, bytes.
+/// Returns the resident memory in bytes.
 fn memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let (_, rest) = status.split_once("VmRSS:").unwrap();

@@ -1,8 +1,8 @@
-//! What it costs to watch Services: `cargo bench --bench scale`, which `just bench` runs.
+//! The costs of watching Services: `cargo bench --bench scale`, which `just bench` runs.
 //!
 //! ```text
-//! main: the table ──▶ client: a resolver, measured ──▶ server: slices, HTTP/2 over TLS
-//!                     one process for each row's column, so that memory is its own
+//! main: the table ──▶ client: a resolver, measure ──▶ server: slices, HTTP/2 over TLS
+//!                     one process for each column, so that its memory is measure alone
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -18,14 +18,14 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// How many Services, of how many endpoints each, in how many slices each.
+/// The shape of a measurement: Services, endpoints and slices.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// All alike.
+    /// The number of Services. All are alike.
     pub services: usize,
-    /// Of each Service.
+    /// The number of endpoints of each Service.
     pub endpoints: usize,
-    /// Of each Service.
+    /// The number of slices of each Service.
     pub slices: usize,
 }
 
@@ -36,14 +36,14 @@ const SHAPES: [Shape; 4] = [
     Shape::new(1, 5_000, 50),
 ];
 
-/// Name, and the figure's in the client's line.
+/// The name of each row, and of its figure in the client's line.
 const ROWS: [(&str, &str); 6] = [
     ("first answer: all endpoints known, ms", "known_ms"),
     ("  processor time of it, ms", "known_cpu_ms"),
     ("memory for each endpoint, bytes", "bytes_per_endpoint"),
     ("memory for each Service, bytes", "bytes_per_service"),
     ("a change of one slice: processor time, µs", "change_cpu_us"),
-    ("  until it is told, p50, µs", "change_told_us"),
+    ("  until clients see it, p50, µs", "change_delay_us"),
 ];
 
 fn main() {
@@ -57,7 +57,7 @@ fn main() {
 }
 
 fn table() {
-    let columns: Vec<_> = SHAPES.into_iter().map(measured).collect();
+    let columns: Vec<_> = SHAPES.into_iter().map(measure).collect();
     let names = SHAPES.map(|shape| format!("{} × {}", shape.services, shape.endpoints));
     print_row("services × endpoints of each", &names);
     print_row(
@@ -83,8 +83,8 @@ fn figure_of(column: &Value, name: &str) -> String {
     }
 }
 
-/// Measures in a process of its own.
-fn measured(shape: Shape) -> Value {
+/// Measures a shape in a process of its own.
+fn measure(shape: Shape) -> Value {
     let program = std::env::current_exe().unwrap();
     let client = Command::new(program)
         .arg("client")
@@ -115,7 +115,7 @@ impl Shape {
         Self::new(numbers[0], numbers[1], numbers[2])
     }
 
-    /// As [`Self::read`] reads them.
+    /// Returns the words that [`Self::read`] parses.
     pub fn words(self) -> [String; 3] {
         [self.services, self.endpoints, self.slices].map(|number| number.to_string())
     }

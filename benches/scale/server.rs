@@ -1,4 +1,4 @@
-//! The API server: prints its address, and changes a slice for each line that it reads.
+//! The API server. It prints its address, and changes a slice for each line that it reads.
 
 use std::path::Path;
 use std::{io, thread};
@@ -31,7 +31,7 @@ pub async fn run(folder: &Path, shape: Shape) {
     }
 }
 
-/// Writes a slice whose first endpoint is ready, or not.
+/// Writes a slice whose first endpoint is ready or not ready.
 fn set(server: &SliceServer, shape: Shape, service: usize, part: usize, ready: bool) {
     let name = format!("greeter-{service}");
     let each = shape.endpoints / shape.slices;

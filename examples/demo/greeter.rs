@@ -1,4 +1,4 @@
-//! A micro service to be checked, and everything that can happen to one.
+//! The checked micro service, with the states that it can be in.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,19 +60,19 @@ impl Greeter {
         });
     }
 
-    /// Answers this status from now on.
-    pub(crate) fn say(&mut self, status: &str) {
+    /// Sets the status of every later answer.
+    pub(crate) fn set_status(&mut self, status: &str) {
         if let Some(health) = &self.health {
             health.set(status);
         }
     }
 
-    /// Accepts requests and answers none, or answers again.
+    /// Starts or ends a hang: requests are accepted and not answered.
     pub(crate) fn hang(&mut self, hangs: bool) {
         self.hangs.send_replace(hangs);
     }
 
-    /// Takes the listener and every connection away.
+    /// Closes the listener and every connection.
     pub(crate) fn die(&mut self) {
         self.tasks = JoinSet::new();
     }

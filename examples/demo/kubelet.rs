@@ -1,4 +1,4 @@
-//! A prober that speaks as the kubelet does.
+//! A prober that sends the kubelet's requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use tokio::time::{Instant, timeout};
 /// The kubelet's default timeoutSeconds.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What one probe saw.
-pub(crate) struct Seen {
+/// The result of one probe.
+pub(crate) struct ProbeResult {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The enumerated reason, which the kubelet does not ask for.
+    /// The reason, from a second request: the kubelet does not request it.
     pub(crate) reason: String,
     pub(crate) took: Duration,
 }
 
-/// Probes `/health` once as the kubelet, then asks for the reason as a person would.
-pub(crate) async fn probe(sidecar: SocketAddr) -> anyhow::Result<Seen> {
+/// Probes `/health` once as the kubelet does, then requests the reason in JSON.
+pub(crate) async fn probe(sidecar: SocketAddr) -> anyhow::Result<ProbeResult> {
     let started = Instant::now();
     let (status, body) = get(sidecar, "/health", "*/*").await?;
     let took = started.elapsed();
     let (_, json) = get(sidecar, "/health", "application/health+json").await?;
     let json: serde_json::Value = serde_json::from_str(&json)?;
     let reason = json["output"].as_str().unwrap_or("ok").to_owned();
-    Ok(Seen {
+    Ok(ProbeResult {
         status,
         body,
         reason,
@@ -49,7 +49,7 @@ async fn get(sidecar: SocketAddr, path: &str, accept: &str) -> anyhow::Result<(u
     };
     let answer = timeout(TIMEOUT, exchange)
         .await
-        .context("no answer within the kubelet's second")??;
+        .context("no answer within the kubelet's timeout of 1 s")??;
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .context("an answer has a head")?;

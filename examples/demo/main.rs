@@ -12,60 +12,60 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use futures_util::stream;
-use micro_health::app::App;
-use micro_health::app::args;
+use micro_health::internal::App;
+use micro_health::internal::args;
 
 use self::greeter::Greeter;
-use self::kubelet::Seen;
+use self::kubelet::ProbeResult;
 
 mod greeter;
 mod kubelet;
 
-/// One chapter: what happens to the greeter, and what the kubelet must then see.
+/// A chapter: a change of the greeter, and the answer that the kubelet must get.
 struct Chapter {
-    happens: &'static str,
+    change: &'static str,
     act: fn(&mut Greeter),
     expected: (u16, &'static str),
 }
 
 const STORY: [Chapter; 8] = [
     Chapter {
-        happens: "the greeter is not up yet",
+        change: "the greeter is not up yet",
         act: |_| {},
         expected: (500, "unreachable"),
     },
     Chapter {
-        happens: "the greeter starts",
+        change: "the greeter starts",
         act: Greeter::start,
         expected: (200, "ok"),
     },
     Chapter {
-        happens: "it says it is degraded",
-        act: |greeter| greeter.say("degraded"),
+        change: "it reports degraded",
+        act: |greeter| greeter.set_status("degraded"),
         expected: (500, "not_serving"),
     },
     Chapter {
-        happens: "it says it is ok again",
-        act: |greeter| greeter.say("ok"),
+        change: "it reports ok again",
+        act: |greeter| greeter.set_status("ok"),
         expected: (200, "ok"),
     },
     Chapter {
-        happens: "it hangs",
+        change: "it hangs",
         act: |greeter| greeter.hang(true),
         expected: (500, "deadline"),
     },
     Chapter {
-        happens: "it comes to",
+        change: "it answers again",
         act: |greeter| greeter.hang(false),
         expected: (200, "ok"),
     },
     Chapter {
-        happens: "it dies",
+        change: "it dies",
         act: Greeter::die,
         expected: (500, "unreachable"),
     },
     Chapter {
-        happens: "it returns",
+        change: "it returns",
         act: Greeter::start,
         expected: (200, "ok"),
     },
@@ -87,14 +87,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     let mut deviations = 0;
     for chapter in STORY {
         (chapter.act)(&mut greeter);
-        // One probe, the very next one: nothing is waited for.
-        let seen = kubelet::probe(sidecar).await?;
-        let as_told = (seen.status, seen.reason.as_str()) == chapter.expected;
-        deviations += usize::from(!as_told);
-        tell(chapter.happens, &seen, as_told);
+        // The very next probe must have the new answer, so nothing is awaited.
+        let result = kubelet::probe(sidecar).await?;
+        let is_expected = (result.status, result.reason.as_str()) == chapter.expected;
+        deviations += usize::from(!is_expected);
+        print_chapter(chapter.change, &result, is_expected);
     }
     if once {
-        println!("\n{} chapters, {deviations} not as told", STORY.len());
+        println!("\n{} chapters, {deviations} not as expected", STORY.len());
         return Ok(if deviations == 0 {
             ExitCode::SUCCESS
         } else {
@@ -116,7 +116,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The real sidecar, with the flags that a pod would give it.
+/// Starts the real sidecar with the flags of a pod, and returns its address.
 async fn start_sidecar(greeter: SocketAddr) -> anyhow::Result<SocketAddr> {
     let argv = [
         "health".to_owned(),
@@ -130,11 +130,15 @@ async fn start_sidecar(greeter: SocketAddr) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-fn tell(happens: &str, seen: &Seen, as_told: bool) {
-    let took = format!("{:.1} ms", seen.took.as_secs_f64() * 1e3);
-    let mark = if as_told { "" } else { "   <- not as told" };
+fn print_chapter(change: &str, result: &ProbeResult, is_expected: bool) {
+    let took = format!("{:.1} ms", result.took.as_secs_f64() * 1e3);
+    let mark = if is_expected {
+        ""
+    } else {
+        "   <- not expected"
+    };
     println!(
-        "{happens:28} {:>6}  {:13} {:12} {took:>9}{mark}",
-        seen.status, seen.body, seen.reason
+        "{change:28} {:>6}  {:13} {:12} {took:>9}{mark}",
+        result.status, result.body, result.reason
     );
 }

@@ -1,4 +1,5 @@
-//! Every flag. The parts own theirs and are flattened here.
+//! Every flag of the sidecar. Each part of the program defines its own flags; they are flattened
+//! here.
 //!
 //! ```text
 //! argv ──▶ go_style: one spelling ──▶ env: what argv left out ──▶ clap ──▶ Args
@@ -17,7 +18,7 @@ use crate::flags::notice::Notice;
 use crate::flags::{self, CommandLine, ParsedArgs};
 use crate::server;
 
-/// Answers Kubernetes probes on behalf of a go-micro service in the same pod.
+/// Answers Kubernetes probes for a go-micro service in the same pod
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health", version = crate::VERSION, about, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Args {
@@ -55,22 +56,22 @@ pub struct Args {
     pub go_micro: go_micro::Options,
 }
 
-/// What the command line and the environment say.
+/// The configuration: the command line and the environment, parsed.
 #[derive(Debug)]
-pub struct Understood {
+pub struct Configuration {
     /// The flags.
     pub args: Args,
-    /// Which wire `--protocol=auto` should try first, if go-micro's variables say.
+    /// The wire that `--protocol=auto` tries first, if go-micro's variables name one.
     pub hint: Option<Protocol>,
-    /// What the environment says of the pod, if this is one.
+    /// The variables that describe the pod, if the sidecar runs in one.
     pub environment: Environment,
-    /// What to tell the operator once there is a log.
+    /// The notices to log once the log is set up.
     pub notices: Vec<Notice>,
 }
 
 const AFTER_HELP: &str = "\
 Example: health --server_name=greeter --server_address=localhost:9091
-One check instead, for HEALTHCHECK and exec probes: health probe --help
+For one check, as in HEALTHCHECK and exec probes: health probe --help
 Flags are also read as -server_name and --server-name, and from the variable in
 brackets; a flag wins over its variable. Exit codes: 0 stopped, 1 could not run,
 2 usage.";
@@ -81,15 +82,16 @@ const SIDECAR: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
 };
 
-/// Reads the command line and the environment.
+/// Parses the command line and the environment.
 ///
 /// # Errors
 ///
-/// clap's, which also carry `--help` and `--version`; its exit code is 2 for usage.
+/// Returns clap's errors, which also carry `--help` and `--version`. The exit code of a usage
+/// error is 2.
 pub fn read(
     argv: impl IntoIterator<Item = OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Understood, clap::Error> {
+) -> Result<Configuration, clap::Error> {
     let ParsedArgs { args, notices }: ParsedArgs<Args> = SIDECAR.parse(argv, &variable)?;
     args.targets
         .validate(&args.target.server_name)
@@ -100,7 +102,7 @@ pub fn read(
         .map_err(|why| flags::command::<Args>().error(ErrorKind::ArgumentConflict, why))?;
     let hint = go_micro::hint(args.go_micro.server.as_deref(), &variable);
     let environment = Environment::new(&variable);
-    Ok(Understood {
+    Ok(Configuration {
         args,
         hint,
         environment,

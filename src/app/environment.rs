@@ -1,12 +1,13 @@
-//! The pod, as its environment describes it.
+//! The variables that describe the pod.
 
 use std::ffi::OsString;
 
-/// What the environment says of the pod.
+/// The variables that describe the pod, with their values.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
-/// Its variables: Kubernetes' own, and those that a downward API is asked for.
+/// The names of these variables: those of Kubernetes, and those that a manifest sets by the
+/// downward API.
 const POD: [&str; 5] = [
     "HOSTNAME",
     "KUBERNETES_SERVICE_HOST",
@@ -18,7 +19,7 @@ const POD: [&str; 5] = [
 // === impl Environment ===
 
 impl Environment {
-    /// Keeps what is set.
+    /// Copies the variables that are set.
     pub fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         Self(
             POD.into_iter()
@@ -27,13 +28,14 @@ impl Environment {
         )
     }
 
-    /// One of them.
+    /// Returns the value of one variable.
     pub fn get(&self, name: &str) -> Option<OsString> {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.clone())
     }
 
-    /// Whether this is a pod: Kubernetes tells every container where its API server is.
+    /// Returns whether this is a pod: Kubernetes sets the address of its API server in every
+    /// container.
     pub fn is_pod(&self) -> bool {
         self.get("KUBERNETES_SERVICE_HOST").is_some()
     }

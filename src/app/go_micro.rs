@@ -1,7 +1,7 @@
-//! go-micro's own flags and variables, as far as a sidecar has no use for them.
+//! go-micro's own flags and variables that a sidecar does not use.
 //!
-//! Deployments pass one set of flags and one `envFrom` to both containers, so what
-//! go-micro's `cmd` package takes is taken here too.
+//! Deployments pass the same flags and the same `envFrom` to both containers, so the sidecar
+//! accepts the flags of go-micro's `cmd` package.
 //! Source: go-micro cmd/cmd.go, v1.0 to v6.
 
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::flags::notice::Notice;
 use crate::flags::{DerivedFlag, SharedFlags, Variables};
 use crate::net::endpoint::Endpoint;
 
-/// The flags of go-micro that say something to a sidecar, if only "no".
+/// The flags of go-micro that the sidecar reads, even if only to refuse a value.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
-#[command(next_help_heading = "go-micro's own, accepted as they stand")]
+#[command(next_help_heading = "go-micro's own flags, accepted and ignored")]
 pub struct Options {
-    /// What the service was started with: tried first by --protocol=auto
+    /// The service's own --server: the wire that --protocol=auto tries first
     #[arg(long = "server", value_name = "SERVER", hide = true)]
     pub server: Option<String>,
 
@@ -25,13 +25,13 @@ pub struct Options {
     #[arg(long = "transport", value_name = "TRANSPORT", hide = true, value_parser = only_http)]
     pub transport: Option<String>,
 
-    /// The service's registry: this build keeps none
+    /// The service's registry: this build has none
     #[cfg(not(feature = "kubernetes"))]
     #[arg(long = "registry", value_name = "REGISTRY", hide = true, value_parser = no_registry)]
     pub registry: Option<String>,
 }
 
-/// The flags and variables of go-micro, for every command of ours.
+/// The flags and variables of go-micro, for every command of this program.
 pub const SHARED: SharedFlags = SharedFlags {
     ignored: &IGNORED,
     unread: &MENTIONED,
@@ -39,7 +39,7 @@ pub const SHARED: SharedFlags = SharedFlags {
     derive,
 };
 
-/// Flags that are accepted with any value where the build gives them no meaning.
+/// Flags that are accepted with any value, because they have no meaning for a sidecar.
 const IGNORED: [&str; 37] = [
     "auth",
     "auth_address",
@@ -80,7 +80,7 @@ const IGNORED: [&str; 37] = [
     "transport_address",
 ];
 
-/// Variables of go-micro that a user might think we follow.
+/// Variables of go-micro that a user might expect to have an effect.
 const MENTIONED: [&str; 4] = [
     "MICRO_REGISTRY",
     "MICRO_TRANSPORT",
@@ -88,26 +88,26 @@ const MENTIONED: [&str; 4] = [
     "MICRO_CLIENT_REQUEST_TIMEOUT",
 ];
 
-/// `--transport=grpc` makes a mucp service unreachable over HTTP.
+/// Refuses transports such as grpc, because a service on them cannot be reached over HTTP.
 fn only_http(text: &str) -> Result<String, &'static str> {
     match text {
         "" | "http" => Ok(text.to_owned()),
-        _ => Err("a service on this transport cannot be asked over HTTP or gRPC; only http can"),
+        _ => Err("a service on this transport cannot be checked over HTTP or gRPC; expected http"),
     }
 }
 
-/// The image with the tag `slim` has no registry.
+/// Refuses `kubernetes`, because the slim build has no registry.
 #[cfg(not(feature = "kubernetes"))]
 fn no_registry(text: &str) -> Result<String, &'static str> {
     match text {
         "kubernetes" => Err(
-            "this build has no registry: take one with the feature kubernetes, or the image's tag full",
+            "this build has no registry: use one with the feature kubernetes, or the image's tag full",
         ),
         _ => Ok(text.to_owned()),
     }
 }
 
-/// Checks the value of a variable that the service's container may have too.
+/// Validates the value of a variable that the service's container may have too.
 fn check(flag: &str, value: &str) -> Result<(), String> {
     #[cfg(feature = "kubernetes")]
     crate::registration::options::check(flag, value)?;
@@ -120,7 +120,7 @@ fn check(flag: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// Derives `--server_address` by the static selector, when that is chosen.
+/// Derives `--server_address` if the static selector is chosen.
 fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<DerivedFlag> {
     let selected = selector::select(argv, variable)?;
     let notice = selected
@@ -134,8 +134,8 @@ fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<DerivedFlag> {
     })
 }
 
-/// What the service was probably started as: `--server`, then `MICRO_SERVER`, then
-/// `MICRO_CLIENT`. Orders auto-detection and never decides it.
+/// Returns the protocol that the service was probably started with: `--server`, then
+/// `MICRO_SERVER`, then `MICRO_CLIENT`. It only orders auto-detection.
 pub fn hint(server: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> Option<Protocol> {
     let protocol = |name: &str| match name {
         "grpc" => Some(Protocol::Grpc),

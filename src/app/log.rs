@@ -1,7 +1,7 @@
-//! The log: stderr, one line an event, text or JSON.
+//! The log on stderr: one line for each event, text or JSON.
 //!
-//! Only our own: kube logs an answer that it cannot read, which is a pod with everything in
-//! it, and h2 every header.
+//! Events of other crates are left out: kube logs an answer that it cannot parse, which is a
+//! whole pod, and h2 logs every header.
 
 use std::io;
 
@@ -15,16 +15,16 @@ use self::writer::Lines;
 
 mod writer;
 
-/// How to log.
+/// The options of the log.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The log")]
 pub struct Options {
-    /// One line of text or one JSON object for each event
+    /// The form of each log event: one line of text, or one JSON object
     #[arg(long = "log_format", value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
 
-    /// off, error, warn, info, debug or trace
+    /// The least important level to log: off, error, warn, info, debug or trace
     #[arg(long = "log_level", value_name = "LEVEL", default_value = "info", value_parser = level)]
     pub log_level: LevelFilter,
 }
@@ -32,16 +32,16 @@ pub struct Options {
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Lines of text, for people.
     Text,
-    /// For machines.
+    /// JSON objects, for programs.
     Json,
 }
 
 // === impl Options ===
 
 impl Options {
-    /// Logs to stderr from now on. A second call changes nothing.
+    /// Starts the log on stderr. A second call changes nothing.
     pub fn init(&self) {
         let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), self.log_level);
         let layer = tracing_subscriber::fmt::layer()

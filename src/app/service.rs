@@ -8,8 +8,8 @@ use crate::check::server_address::ServerAddress;
 use crate::check::target::Settings;
 use crate::net::endpoint::Endpoint;
 
-/// Whether the target is a Service, and not the pod's own container.
-pub(super) fn asks_replicas(target: &Options) -> bool {
+/// Returns whether the target is a Service, and not the pod's own container.
+pub(super) fn is_service(target: &Options) -> bool {
     match &target.server_address {
         ServerAddress::Endpoint(Endpoint::Tcp(address)) => {
             target.selector == Selector::Static && address.dial_addresses().is_none()
@@ -20,11 +20,11 @@ pub(super) fn asks_replicas(target: &Options) -> bool {
     }
 }
 
-/// Gives the settings a source of endpoints, if a target is a Service.
+/// Gives the settings a source of endpoints if a target is a Service.
 ///
 /// # Errors
 ///
-/// No API server can be used.
+/// Fails if no API server can be used.
 #[cfg(feature = "kubernetes")]
 pub(super) async fn with_resolver(
     settings: Settings,
@@ -55,7 +55,7 @@ pub(super) async fn with_resolver(
 ///
 /// # Errors
 ///
-/// None.
+/// Never fails.
 #[cfg(not(feature = "kubernetes"))]
 #[expect(clippy::unused_async, reason = "the signature of the other build")]
 pub(super) async fn with_resolver(

@@ -5,13 +5,13 @@ use std::io;
 use futures_util::{Stream, stream};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Listens from now on: also as PID 1, whose default is to ignore both.
+/// Listens for both signals. Process 1 needs this, because it ignores both by default.
 ///
 /// # Errors
 ///
-/// Those of the system.
+/// Returns the error of the system.
 pub fn listen() -> io::Result<impl Stream<Item = &'static str>> {
-    // The kubelet and `docker stop` send SIGTERM, a terminal's Ctrl-C SIGINT.
+    // The kubelet and `docker stop` send SIGTERM; Ctrl-C in a terminal sends SIGINT.
     let signals = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

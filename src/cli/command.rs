@@ -1,4 +1,4 @@
-//! The run of a command that asks the API server: runtime, log, signals, errors.
+//! The runner of commands that use the API server: runtime, log, signals, errors.
 
 use std::io;
 
@@ -11,8 +11,8 @@ use super::exit::{DONE, REFUSED, USAGE};
 use crate::app::{log, signals};
 use crate::cluster::{Cluster, Unusable};
 
-/// Runs a command on a runtime of its own until it ends, or until SIGINT or SIGTERM, and returns
-/// the exit code. An error of the command is one of its output, whose reader has gone.
+/// Runs a command on its own runtime until it ends or a SIGINT or SIGTERM arrives, and returns
+/// the exit code. The command's own error means that its output was closed by the reader.
 pub fn run<'a>(
     log_level: LevelFilter,
     connect: impl Future<Output = Result<Cluster, Unusable>>,
@@ -49,12 +49,12 @@ pub fn run<'a>(
             code = command => code,
         }
     });
-    // A resolver that hangs must not hold up the exit.
+    // A DNS lookup that hangs must not delay the exit.
     runtime.shutdown_background();
     code
 }
 
-/// Waits for SIGINT or SIGTERM, whose default a process that is PID 1 does not have.
+/// Waits for SIGINT or SIGTERM. Process 1 has no default action for them.
 async fn stopped() {
     let Ok(signals) = signals::listen() else {
         return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! `health config`: what a service finds in the environment and in the `ConfigMap`.
+//! `health config`: the settings of a service from the environment and the `ConfigMap`.
 //!
 //! ```text
 //! argv ──▶ options ──▶ the ConfigMap, once or watched ──▶ values, exit code
@@ -45,7 +45,7 @@ pub fn run(
         prefixes: request.prefixes.clone(),
     };
     let cluster = Cluster::new(&request.cluster, environment.variable);
-    // The command reports in its own words what kube's watcher warns of.
+    // The command prints its own message for each failure that kube's watcher logs as a warning.
     command::run(
         LevelFilter::ERROR,
         cluster,
@@ -58,7 +58,8 @@ pub fn run(
     )
 }
 
-/// Prints what was asked for. The environment is served whatever the `ConfigMap` is.
+/// Prints the requested settings. The environment is printed even if the `ConfigMap` cannot be
+/// read.
 async fn act(
     request: &Request,
     mut config: Config,
@@ -89,7 +90,7 @@ async fn act(
     Ok(code)
 }
 
-/// Prints each change, until one comes that will not pass.
+/// Prints each change until a permanent error.
 async fn watch(
     request: &Request,
     config: &Config,
@@ -97,19 +98,19 @@ async fn watch(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let mut shown = values::get(config.values(), &request.path).cloned();
+    let mut printed = values::get(config.values(), &request.path).cloned();
     let mut changes = pin!(config.watch());
     while let Some(change) = changes.next().await {
         match change {
             Ok(change) => {
                 told = None;
                 let found = values::get(&change.values, &request.path).cloned();
-                // Of one path only what changes there is news.
-                if request.path.is_empty() || found != shown {
+                // With a path, only changes of its value are printed.
+                if request.path.is_empty() || found != printed {
                     write!(out, "{}", changed(request, &change, found.as_ref()))?;
                     out.flush()?;
                 }
-                shown = found;
+                printed = found;
             }
             Err(error) => {
                 if told.as_ref() != Some(&error) {
@@ -133,7 +134,7 @@ fn once(request: &Request, found: &Value) -> String {
     }
 }
 
-/// The first line of a watch: what is, before anything happens.
+/// Returns the first line of a watch: the value before any change.
 fn now(request: &Request, found: Option<&Value>) -> String {
     match request.output {
         Output::Json => format!("{}\n", json!({"event": "now", "config": found})),

@@ -7,16 +7,16 @@ use super::exit::DONE;
 
 /// The two streams that a command writes to.
 pub struct Console<'a> {
-    /// Standard output: the answer.
+    /// The standard output, for the answer.
     pub out: &'a mut dyn Write,
-    /// Standard error: errors and warnings.
+    /// The standard error, for errors and warnings.
     pub err: &'a mut dyn Write,
 }
 
 // === impl Console ===
 
 impl Console<'_> {
-    /// Prints clap's refusal, or the help that was asked for, and returns the exit code.
+    /// Prints clap's refusal or help, and returns the exit code.
     pub fn refuse(&mut self, refusal: &clap::Error, usage: u8) -> u8 {
         let is_refusal = refusal.use_stderr();
         let to = if is_refusal {

@@ -12,7 +12,7 @@ use super::invocation::{self, Invocation};
 use super::probe;
 use crate::app;
 
-/// Runs what the command line is for, and returns the exit code.
+/// Runs the command or the sidecar that argv selects, and returns the exit code.
 pub fn run(
     argv: Vec<OsString>,
     environment: Environment<'_>,
@@ -33,15 +33,15 @@ pub fn run(
 }
 
 fn sidecar(argv: Vec<OsString>, environment: Environment<'_>) -> ExitCode {
-    let understood = match app::args::read(argv, environment.variable) {
-        Ok(understood) => understood,
+    let configuration = match app::args::read(argv, environment.variable) {
+        Ok(configuration) => configuration,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
     };
-    understood.args.log.init();
-    match app::run(understood) {
+    configuration.args.log.init();
+    match app::run(configuration) {
         Ok(ended) => ended.exit_code(),
         Err(error) => {
             tracing::error!("{error:#}");
@@ -113,7 +113,7 @@ mod tests {
                 assert_eq!(run(of, argv, &[]), USAGE, "{of:?}");
             }
         }
-        // Nothing is required of it: it fails for lack of an API server.
+        // `services` requires no argument, so it fails because there is no API server.
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("none");
         let variables = [("KUBECONFIG".into(), kubeconfig.into_os_string())];

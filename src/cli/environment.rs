@@ -1,9 +1,9 @@
-//! The environment of the process.
+//! The environment of the process, as functions.
 
 use std::ffi::OsString;
 use std::fmt;
 
-/// The environment of the process.
+/// The environment of the process, as functions.
 #[derive(Clone, Copy)]
 pub struct Environment<'a> {
     /// Returns the value of one variable.

@@ -11,10 +11,10 @@
 use crate::check::Check;
 use crate::check::unhealthy::FailureStep;
 
-/// The exit code of a command that did what it was asked to do, `--help` included.
+/// The exit code of a command that succeeded, `--help` included.
 pub const DONE: u8 = 0;
 
-/// The exit code of a command that was refused, or found nothing, or could not start.
+/// The exit code of a command that was refused, found nothing or could not start.
 pub const REFUSED: u8 = 1;
 
 /// The exit code of a command line or an environment that cannot be used.
@@ -49,8 +49,8 @@ impl Tool {
     pub fn failed(self, failed: FailureStep) -> u8 {
         match (self, failed) {
             (_, FailureStep::Unhealthy) => 4,
-            // The original knows only that the call failed. To grpc-go a connection is one that
-            // has brought SETTINGS, to us one that was accepted.
+            // The original tool knows only that the call failed. grpc-go counts a connection as
+            // made once SETTINGS have arrived, this program once it was accepted.
             (_, FailureStep::Connect)
             | (Self::Micro, FailureStep::Settings | FailureStep::Call)
             | (Self::GrpcHealth, FailureStep::Settings) => 2,

@@ -1,11 +1,11 @@
-//! Which tool this process stands for, and the exit codes of each.
+//! The tool or command that argv selects.
 //!
 //! | `argv[0]`, `argv[1]`                     | tool                                        |
 //! |------------------------------------------|---------------------------------------------|
 //! | `health probe`                           | ours                                        |
 //! | `probe`                                  | the exec probe of micro/kubernetes          |
 //! | `grpc_health_probe`, `grpc-health-probe` | grpc-ecosystem's, for grpc.health.v1 alone  |
-//! | `health config` and others               | a command of that name: [`Command`]      |
+//! | `health config` and others               | the command of that name: [`Command`]    |
 //! | anything else                            | the sidecar                                 |
 
 use std::ffi::{OsStr, OsString};
@@ -16,15 +16,15 @@ use super::exit::Tool;
 /// The part of the program that a command line is for, with the argv that it reads.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Invocation {
-    /// No command: answer probes.
+    /// The sidecar, which answers probes.
     Sidecar(Vec<OsString>),
-    /// One check.
+    /// A one-shot check.
     Probe(Tool, Vec<OsString>),
-    /// A command that asks the API server.
+    /// A command that uses the API server.
     Command(Command, Vec<OsString>),
 }
 
-/// A command that asks the API server. A build without the feature `kubernetes` has none.
+/// A command that uses the API server. A build without the feature `kubernetes` has none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command {
     /// `health config`.
@@ -41,7 +41,7 @@ pub enum Command {
     Services,
 }
 
-/// Reads the names, and nothing else: a one-shot check does not pay for the sidecar's flags.
+/// Selects the tool by name only, so that a one-shot check does not parse the sidecar's flags.
 pub fn parse(mut argv: Vec<OsString>) -> Invocation {
     let name = argv.first().map(Path::new).and_then(Path::file_name);
     match name.and_then(OsStr::to_str) {

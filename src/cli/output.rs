@@ -3,10 +3,10 @@
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Output {
-    /// For people and shells: lines, or a table.
+    /// Lines or a table, for people and shells.
     #[default]
     #[value(alias = "table")]
     Text,
-    /// For programs: one JSON object, on one line each when several follow.
+    /// JSON, for programs: one object, and one on each line if several follow.
     Json,
 }

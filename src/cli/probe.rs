@@ -43,7 +43,7 @@ enum NotChecked {
     Cluster(#[from] crate::cluster::Unusable),
 }
 
-/// Runs one check and returns the exit code. A line that nobody reads is lost.
+/// Runs one check and returns the exit code. Ignores a failure to write the line.
 pub fn run(
     tool: Tool,
     argv: Vec<OsString>,
@@ -86,7 +86,7 @@ pub fn run(
             rows: target.rows(),
             exit_code,
         };
-        // grpc_health_probe logs everything.
+        // grpc_health_probe writes all its output to stderr.
         let to = if tool == Tool::GrpcHealth {
             &mut console.err
         } else {
@@ -116,7 +116,7 @@ fn check(
         };
         Ok((target, check))
     });
-    // A resolver that hangs must not hold up the exit.
+    // A DNS lookup that hangs must not delay the exit.
     runtime.shutdown_background();
     checked
 }
@@ -154,7 +154,7 @@ async fn settings(
     })
 }
 
-/// A check with a limit for each half.
+/// Runs a check with a limit for each half.
 async fn check_within(target: &Arc<Target>, limits: Limits) -> Arc<Check> {
     let started = Instant::now();
     tokio::select! {
@@ -164,7 +164,7 @@ async fn check_within(target: &Arc<Target>, limits: Limits) -> Arc<Check> {
     }
 }
 
-/// Resolves when the first limit has passed.
+/// Returns when one of the limits has passed, with that limit.
 async fn overdue(target: &Target, limits: Limits) -> (Duration, Stage) {
     let Limits { connect, call } = limits;
     if time::timeout(connect, target.connected()).await.is_err() {

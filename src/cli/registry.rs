@@ -1,4 +1,4 @@
-//! `health registry`: the registry from a terminal or a script.
+//! `health registry`: the registry in a terminal or a script.
 //!
 //! ```text
 //! argv ──▶ options: which command, its flags ──▶ one or two requests ──▶ table, exit code
@@ -30,10 +30,10 @@ pub mod table;
 
 /// The reason why a command ended early.
 #[derive(Debug)]
-pub enum Ended {
-    /// The registry said no.
+pub enum CommandError {
+    /// The registry refused the request.
     Registry(Error),
-    /// Nobody reads what we write any more.
+    /// The output was closed by its reader.
     Output(io::Error),
 }
 
@@ -60,11 +60,11 @@ pub fn run(
     )
 }
 
-/// Does what the command line asks for and returns the exit code.
+/// Runs the request and returns the exit code.
 ///
 /// # Errors
 ///
-/// The output has no reader any more.
+/// Fails if the output was closed by its reader.
 pub async fn act(
     request: &Request,
     registry: &Registry,
@@ -72,11 +72,11 @@ pub async fn act(
 ) -> io::Result<u8> {
     match answer(request, registry, console.out, console.err).await {
         Ok(code) => Ok(code),
-        Err(Ended::Registry(error)) => {
+        Err(CommandError::Registry(error)) => {
             writeln!(console.err, "error: {error}")?;
             Ok(REFUSED)
         }
-        Err(Ended::Output(error)) => Err(error),
+        Err(CommandError::Output(error)) => Err(error),
     }
 }
 
@@ -85,7 +85,7 @@ async fn answer(
     registry: &Registry,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<u8, Ended> {
+) -> Result<u8, CommandError> {
     match &request.action {
         Action::List => {
             let services = registry.list_services().await?;
@@ -144,14 +144,14 @@ async fn answer(
     Ok(DONE)
 }
 
-/// Prints what happens, until something happens that will not pass.
+/// Prints each event until a permanent error.
 async fn watch(
     request: &Request,
     registry: &Registry,
     name: Option<&str>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<(), Ended> {
+) -> Result<(), CommandError> {
     let mut events = std::pin::pin!(registry.watch(name));
     while let Some(event) = events.next().await {
         match event {
@@ -170,7 +170,8 @@ async fn watch(
     Ok(())
 }
 
-/// The service that the flags describe. The pod is read only if they leave something to it.
+/// Returns the service that the flags describe. Reads the pod only if the flags leave out a
+/// value.
 async fn described(registry: &Registry, pod: &str, node: &Node) -> Result<Service, Error> {
     let advertised = Told::new(None, &node.address).map_err(|_| Error::NoAddress)?;
     if let (Some(id), Some(address)) = (&node.id, advertised.with(None)) {
@@ -182,8 +183,12 @@ async fn described(registry: &Registry, pod: &str, node: &Node) -> Result<Servic
     Ok(node.service(uid, address.ok_or(Error::NoAddress)?))
 }
 
-/// Asks what we may do, and prints the role that is missing.
-async fn check(registry: &Registry, pod: Option<&str>, out: &mut dyn Write) -> Result<u8, Ended> {
+/// Prints the client's permissions, and the Role that is missing.
+async fn check(
+    registry: &Registry,
+    pod: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let (client, namespace) = (registry.client(), registry.namespace());
     let refused = |refusal| Error::of(refusal, namespace);
     let mut verbs = Vec::new();
@@ -191,22 +196,22 @@ async fn check(registry: &Registry, pod: Option<&str>, out: &mut dyn Write) -> R
         let may = access::may(client, namespace, pod, verb.name).await;
         verbs.push((verb, may.map_err(refused)?));
     }
-    // Servers before 1.28 do not tell, and the role is as good without.
+    // Servers before 1.28 do not return the subject; the Role is printed without it.
     let subject: Option<Subject> = access::who(client).await.ok();
     let is_enough = verbs.iter().all(|(verb, may)| *may || !verb.is_needed);
     write!(out, "{}", table::verbs(namespace, subject.as_ref(), &verbs))?;
     Ok(if is_enough { DONE } else { REFUSED })
 }
 
-// === impl Ended ===
+// === impl CommandError ===
 
-impl From<Error> for Ended {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         Self::Registry(error)
     }
 }
 
-impl From<io::Error> for Ended {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }

@@ -1,4 +1,4 @@
-//! `health resolve`: the endpoints of a target, once or for as long as anybody reads.
+//! `health resolve`: the endpoints of a target, once or until the reader leaves.
 //!
 //! ```text
 //! argv ──▶ options ──▶ one list ──▶ report: addresses, or why there is none ──▶ exit code
@@ -26,7 +26,7 @@ use crate::resolver::{Endpoints, Resolver, service};
 pub mod options;
 pub mod report;
 
-/// Bounds the first answer, whichever client asks; ours gives up after 30 s at most.
+/// The time limit for the first answer. The crate's own client gives up after at most 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 /// Runs the command and returns the exit code.
@@ -56,19 +56,19 @@ pub fn run(
     )
 }
 
-/// Resolves once, or until nobody reads the output any more, and returns the exit code.
+/// Resolves once, or until the output is closed by its reader, and returns the exit code.
 ///
 /// # Errors
 ///
-/// The output has no reader any more.
+/// Fails if the output was closed by its reader.
 pub async fn act(flags: &Flags, resolver: &Resolver, console: &mut Console<'_>) -> io::Result<u8> {
     let mut endpoints = resolver.endpoints(flags.target.clone());
     if let Err(refusal) = first(&endpoints).await
         && (refusal.is_denied() || !flags.watch)
     {
         let namespace = endpoints.target().namespace.as_deref();
-        let told = report::refused(&refusal, namespace.unwrap_or_default());
-        writeln!(console.err, "error: {told}")?;
+        let message = report::refused(&refusal, namespace.unwrap_or_default());
+        writeln!(console.err, "error: {message}")?;
         return Ok(REFUSED);
     }
     if flags.watch {
@@ -84,7 +84,7 @@ async fn first(endpoints: &Endpoints) -> Result<(), Refusal> {
     known.map_err(late)?.map(drop)
 }
 
-/// What there is, or why there is nothing.
+/// Prints the endpoints, or the reason why there are none.
 async fn once(
     flags: &Flags,
     resolver: &Resolver,
@@ -94,10 +94,10 @@ async fn once(
 ) -> io::Result<u8> {
     let report = report(flags, resolver, endpoints).await;
     write!(out, "{}", report.whole(flags.output))?;
-    say(&report, err)
+    print_problem(&report, err)
 }
 
-/// What there is, and every change of it. Never ends by itself.
+/// Prints the endpoints and every change. Ends only when the output is closed.
 async fn follow(
     flags: &Flags,
     resolver: &Resolver,
@@ -112,21 +112,21 @@ async fn follow(
         write!(out, "{}", report.since(before.as_ref(), flags.output))?;
         out.flush()?;
         if before.is_none_or(|before| before.problem() != report.problem()) {
-            say(&report, err)?;
+            print_problem(&report, err)?;
         }
         before = Some(report);
     }
 }
 
-/// Says what is wrong, and returns the exit code for it.
-fn say(report: &Report, err: &mut dyn Write) -> io::Result<u8> {
+/// Prints warnings or the error, and returns the exit code.
+fn print_problem(report: &Report, err: &mut dyn Write) -> io::Result<u8> {
     if let Some(unlisted) = &report.unlisted {
         writeln!(err, "warning: {unlisted}")?;
     }
     if let Some(refusal) = report.state.refusal() {
         writeln!(
             err,
-            "warning: {}, not known now: {refusal}",
+            "warning: the endpoints are {}: {refusal}",
             report.state.name()
         )?;
     } else if let Some(absence) = &report.absence {
@@ -146,7 +146,7 @@ async fn report(flags: &Flags, resolver: &Resolver, endpoints: &Endpoints) -> Re
         known = match time::timeout(PATIENCE, read).await {
             Ok(Ok(Some(service))) => Known::There(service),
             Ok(Ok(None)) => Known::Absent,
-            // It only explains, and need not be allowed.
+            // The Service only improves the message, so the permission to read it is optional.
             Ok(Err(_)) | Err(_) => Known::Nothing,
         };
     }

@@ -1,4 +1,4 @@
-//! `health services`: the catalog on a terminal or in a script.
+//! `health services`: the catalog in a terminal or a script.
 //!
 //! ```text
 //! argv ──▶ options ──▶ the catalog, once, watched or served ──▶ table, exit code
@@ -35,7 +35,7 @@ pub fn run(
         Err(refusal) => return console.refuse(&refusal, USAGE),
     };
     let cluster = Cluster::with(&request.cluster, request.given.clone(), &variable);
-    // The command reports in its own words what kube's watcher warns of.
+    // The command prints its own message for each failure that kube's watcher logs as a warning.
     command::run(
         LevelFilter::ERROR,
         cluster,
@@ -59,7 +59,10 @@ async fn act(
     err: &mut dyn Write,
 ) -> io::Result<u8> {
     if request.given.token.is_some() && cluster.credentials().is_none() {
-        writeln!(err, "warning: --k8s_token is sent over https only")?;
+        writeln!(
+            err,
+            "warning: --k8s_token was not sent, because it is sent over https only"
+        )?;
     }
     if let Some(address) = &request.serve {
         return serve(address, cluster, catalog, out, err).await;
@@ -70,7 +73,7 @@ async fn act(
     let services = match catalog.read().await {
         Ok(services) => services,
         Err(refusal) => {
-            writeln!(err, "error: {}", told(&refusal, cluster))?;
+            writeln!(err, "error: {}", failure_text(&refusal, cluster))?;
             return Ok(REFUSED);
         }
     };
@@ -84,7 +87,7 @@ async fn act(
         )?;
         return Ok(REFUSED);
     }
-    write!(out, "{}", shown(request, &services))?;
+    write!(out, "{}", formatted(request, &services))?;
     if !request.check {
         return Ok(DONE);
     }
@@ -96,8 +99,8 @@ async fn act(
     Ok(if unhealthy.is_empty() { DONE } else { REFUSED })
 }
 
-/// Prints the catalog after each change of it. What went wrong is said once, and the last
-/// table stays.
+/// Prints the catalog after each change. Each failure is printed once, and the last table stays
+/// valid.
 async fn watch(
     request: &Request,
     cluster: &Cluster,
@@ -106,13 +109,13 @@ async fn watch(
     err: &mut dyn Write,
 ) -> io::Result<u8> {
     let mut last = None;
-    let mut said = Said::default();
+    let mut failure = LastFailure::default();
     let mut watched = std::pin::pin!(catalog.watch());
     while let Some(services) = watched.next().await {
         match services {
             Ok(services) => {
-                said.0 = None;
-                let text = shown(request, &services);
+                failure.0 = None;
+                let text = formatted(request, &services);
                 if last.as_ref() != Some(&text) {
                     write!(out, "{text}")?;
                     out.flush()?;
@@ -121,18 +124,18 @@ async fn watch(
             }
             Err(refusal) => {
                 if last.is_none() && refusal.is_denied() {
-                    writeln!(err, "error: {}", told(&refusal, cluster))?;
+                    writeln!(err, "error: {}", failure_text(&refusal, cluster))?;
                     return Ok(REFUSED);
                 }
-                said.warn(&refusal, cluster, err)?;
+                failure.warn(&refusal, cluster, err)?;
             }
         }
     }
     Ok(DONE)
 }
 
-/// Serves the catalog, beginning once it is known. What went wrong is said once, and what
-/// was known last is served on.
+/// Serves the catalog from its first answer on. Each failure is printed once, and the last known
+/// catalog is still served.
 async fn serve(
     address: &Address,
     cluster: &Cluster,
@@ -147,16 +150,16 @@ async fn serve(
             return Ok(REFUSED);
         }
     };
-    let mut said = Said::default();
+    let mut failure = LastFailure::default();
     let mut watched = std::pin::pin!(catalog.watch());
     let first = loop {
         match watched.next().await {
             Some(Ok(services)) => break services,
             Some(Err(refusal)) if refusal.is_denied() => {
-                writeln!(err, "error: {}", told(&refusal, cluster))?;
+                writeln!(err, "error: {}", failure_text(&refusal, cluster))?;
                 return Ok(REFUSED);
             }
-            Some(Err(refusal)) => said.warn(&refusal, cluster, err)?,
+            Some(Err(refusal)) => failure.warn(&refusal, cluster, err)?,
             None => return Ok(REFUSED),
         }
     };
@@ -167,10 +170,10 @@ async fn serve(
         while let Some(services) = watched.next().await {
             match services {
                 Ok(services) => {
-                    said.0 = None;
+                    failure.0 = None;
                     tell.send_replace(services);
                 }
-                Err(refusal) => said.warn(&refusal, cluster, err)?,
+                Err(refusal) => failure.warn(&refusal, cluster, err)?,
             }
         }
         Ok(DONE)
@@ -181,29 +184,29 @@ async fn serve(
     }
 }
 
-/// What went wrong last, which is said once.
+/// The last failure, kept so that it is printed only once.
 #[derive(Debug, Default)]
-struct Said(Option<String>);
+struct LastFailure(Option<String>);
 
-// === impl Said ===
+// === impl LastFailure ===
 
-impl Said {
+impl LastFailure {
     fn warn(
         &mut self,
         refusal: &Refusal,
         cluster: &Cluster,
         err: &mut dyn Write,
     ) -> io::Result<()> {
-        let text = told(refusal, cluster);
+        let text = failure_text(refusal, cluster);
         if self.0.as_ref() != Some(&text) {
-            writeln!(err, "warning: {text}; what was shown last may be old")?;
+            writeln!(err, "warning: {text}; the last output may be out of date")?;
             self.0 = Some(text);
         }
         Ok(())
     }
 }
 
-fn shown(request: &Request, services: &Services) -> String {
+fn formatted(request: &Request, services: &Services) -> String {
     match (request.output, &request.service) {
         (Output::Text, _) => table::table(services.all_up()),
         (Output::Json, None) => table::instances(services) + "\n",
@@ -213,7 +216,7 @@ fn shown(request: &Request, services: &Services) -> String {
     }
 }
 
-fn told(refusal: &Refusal, cluster: &Cluster) -> String {
+fn failure_text(refusal: &Refusal, cluster: &Cluster) -> String {
     let namespace = cluster.namespace();
     let remedy = if refusal.is_denied() {
         "; a Role needs the verbs list and watch for endpointslices.discovery.k8s.io and pods"

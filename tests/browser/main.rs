@@ -1,7 +1,7 @@
-//! What a person and a scraper see: `/statusz` in a real Chromium, `/metrics` read by promtool.
+//! The pages in real programs: `/statusz` in Chromium, `/metrics` read by promtool.
 //!
-//! Needs Debian's packages chromium and prometheus: `just browser`. The screenshots stay under
-//! target/tmp/statusz, to be looked at.
+//! The test needs Debian's packages chromium and prometheus: `just browser`. The screenshots stay
+//! under target/tmp/statusz, for a person to look at.
 
 #![expect(clippy::unwrap_used, reason = "a test binary: a panic is a verdict")]
 
@@ -14,18 +14,18 @@ use futures_util::stream;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use micro_health::app::App;
-use micro_health::app::args;
 use micro_health::debug::{self, Health};
+use micro_health::internal::App;
+use micro_health::internal::args;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Chromium starts slowly on a busy machine.
+/// The time limit of a run. Chromium starts slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A micro service that answers until the test ends.
+/// Starts a micro service that answers until the test ends.
 async fn service() -> (SocketAddr, Health) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -105,7 +105,7 @@ fn chromium(sidecar: SocketAddr, profile: &tempfile::TempDir, flags: &[&str]) ->
     command
 }
 
-/// The page as Chromium understood it, and a picture of it.
+/// Returns the page as Chromium parsed it, and saves a screenshot.
 async fn look(sidecar: SocketAddr, name: &str, size: &str, flags: &[&str]) -> String {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("statusz");
     std::fs::create_dir_all(&folder).unwrap();
@@ -181,7 +181,7 @@ async fn a_person_sees_every_target_and_no_hostile_name() {
 }
 
 #[tokio::test]
-async fn promtool_finds_nothing_to_say() {
+async fn promtool_has_no_complaint() {
     let (address, _health) = service().await;
     let sidecar = sidecar(
         "greeter",

@@ -1,4 +1,4 @@
-//! A pod that is deleted is out of the registry before it stops taking traffic.
+//! The deletion of a pod: it leaves the registry before it stops taking traffic.
 
 mod caller;
 
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 use self::caller::Caller;
 use crate::rig::{ACCOUNT, KUBELET, NAME, Scene, greeter, push, registered, row};
 
-/// What clients are given to notice.
+/// The time for clients to notice the deregistration.
 const DRAIN: &str = "2s";
 
-/// How often somebody calls, and looks whether the port is open.
+/// The interval of the calls, and of the checks whether the port is open.
 const OFTEN: Duration = Duration::from_millis(5);
 
 /// The release of go-micro's registry that clients of v4 and v5 have.
@@ -39,7 +39,7 @@ async fn a_client_that_watches_the_registry_loses_no_request() {
         scene.ready_pod("stays", manifest)
     );
     for pod in [&goes, &stays] {
-        pod.until("registered", |seen| seen.annotation(&record()).is_some())
+        pod.until("registered", |state| state.annotation(&record()).is_some())
             .await;
     }
 
@@ -59,7 +59,7 @@ async fn a_client_that_watches_the_registry_loses_no_request() {
     goes.delete().await;
     let event = loop {
         let event = watch.next().await.expect("the watch must go on");
-        caller.hear(&event);
+        caller.apply(&event);
         if !caller.knows(address) {
             break event;
         }
@@ -81,7 +81,7 @@ async fn a_client_that_watches_the_registry_loses_no_request() {
     row(
         "deletion, --drain=2s",
         Some(closed),
-        &stays.seen().await,
+        &stays.state().await,
         &note,
     );
     scene.close().await;
@@ -91,7 +91,7 @@ fn record() -> String {
     format!("micro.mu/service-{NAME}")
 }
 
-/// When nobody listens there any more.
+/// Waits until nothing listens there any more, and returns the time.
 async fn closes(address: SocketAddr) -> Instant {
     let closed = timeout(KUBELET, async {
         loop {

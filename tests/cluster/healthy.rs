@@ -1,4 +1,4 @@
-//! Nobody is restarted: services that are well, slow, or not ready for a while.
+//! Services that must not be restarted: healthy, slow, or not ready for a while.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::rig::{CELLS, Scene, Seen, greeter, row};
+use crate::rig::{CELLS, PodState, Scene, greeter, row};
 
-/// How long the slow service takes to open its port. Its probes alone would kill it after 3 s.
+/// The time until the slow service opens its port. Its probes alone would kill it after 3 s.
 const SLOW: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn a_greeter_of_every_generation_is_ready_and_stays_so() {
+async fn a_greeter_of_every_generation_becomes_ready_and_stays_ready() {
     let scene = Scene::beside_others("healthy").await;
     let each = CELLS.map(|cell| {
         let scene = &scene;
@@ -24,9 +24,9 @@ async fn a_greeter_of_every_generation_is_ready_and_stays_so() {
             let took = started.elapsed();
             pod.counts("health_sidecar_http_requests_total{", "kubelet", 20)
                 .await;
-            let seen = pod.seen().await;
-            assert!(seen.is_ready(), "{seen}");
-            assert_eq!(seen.all_restarts(), "greeter 0, health 0");
+            let state = pod.state().await;
+            assert!(state.is_ready(), "{state}");
+            assert_eq!(state.all_restarts(), "greeter 0, health 0");
             let events = pod.events().await;
             let complaints = events
                 .iter()
@@ -35,7 +35,7 @@ async fn a_greeter_of_every_generation_is_ready_and_stays_so() {
             row(
                 &format!("healthy, {cell}"),
                 Some(took),
-                &seen,
+                &state,
                 "from creation to Ready",
             );
         }
@@ -45,7 +45,7 @@ async fn a_greeter_of_every_generation_is_ready_and_stays_so() {
 }
 
 #[tokio::test]
-async fn a_slow_start_is_waited_for_by_a_startup_probe_alone() {
+async fn only_a_startup_probe_waits_for_a_slow_start() {
     let scene = Scene::beside_others("slow").await;
     let mut patient = greeter("v2.9.1-mucp");
     let variables = patient["spec"]["containers"][0]["env"]
@@ -60,15 +60,15 @@ async fn a_slow_start_is_waited_for_by_a_startup_probe_alone() {
         async { (scene.ready_pod("patient", patient).await, started.elapsed()) },
         async {
             let pod = scene.pod("impatient", impatient).await;
-            pod.until("restarted", |seen| seen.restarts("greeter") > 0)
+            pod.until("restarted", |state| state.restarts("greeter") > 0)
                 .await;
             pod
         }
     );
     let (patient, took) = patient;
     assert!(took >= SLOW, "Ready after {took:?}");
-    let seen = patient.seen().await;
-    assert_eq!(seen.all_restarts(), "greeter 0, health 0");
+    let state = patient.state().await;
+    assert_eq!(state.all_restarts(), "greeter 0, health 0");
     patient
         .event(
             "Unhealthy",
@@ -79,7 +79,7 @@ async fn a_slow_start_is_waited_for_by_a_startup_probe_alone() {
     row(
         "slow start, startupProbe",
         Some(took),
-        &seen,
+        &state,
         "from creation to Ready",
     );
     impatient
@@ -88,7 +88,7 @@ async fn a_slow_start_is_waited_for_by_a_startup_probe_alone() {
     row(
         "slow start, none",
         None,
-        &impatient.seen().await,
+        &impatient.state().await,
         "killed before it listens",
     );
     scene.close().await;
@@ -104,13 +104,13 @@ async fn readiness_goes_and_comes_back_without_a_restart() {
 
     let hung = Instant::now();
     service.hang();
-    pod.until("not Ready", |seen| !seen.is_ready()).await;
+    pod.until("not Ready", |state| !state.is_ready()).await;
     let off = hung.elapsed();
     let going_on = Instant::now();
     service.go_on();
-    let seen = pod.until("Ready again", Seen::is_ready).await;
+    let state = pod.until("Ready again", PodState::is_ready).await;
     let on = going_on.elapsed();
-    assert_eq!(seen.all_restarts(), "greeter 0, health 0");
+    assert_eq!(state.all_restarts(), "greeter 0, health 0");
     assert_eq!(pod.process("greeter").await, service);
     pod.event(
         "Unhealthy",
@@ -123,6 +123,6 @@ async fn readiness_goes_and_comes_back_without_a_restart() {
         off.as_secs_f64(),
         on.as_secs_f64()
     );
-    row("readiness off and on", None, &seen, &note);
+    row("readiness off and on", None, &state, &note);
     scene.close().await;
 }

@@ -7,8 +7,9 @@
 //!     └── stops, kills and asks the processes of the containers ──────────────────▶
 //! ```
 //!
-//! [`rig`] is all of that. Each scenario has a namespace of its own, and those that would disturb others
-//! run alone. What happened is what the kubelet says: its events, and the restarts it counted.
+//! [`rig`] implements all of that. Each scenario has a namespace of its own, and scenarios that
+//! would disturb others run alone. The results come from the kubelet: its events, and the
+//! restarts that it counted.
 //!
 //! `just cluster` builds the programs and runs this in namespaces of its own (`isolated.sh`).
 #![expect(
@@ -17,8 +18,8 @@
     reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
 )]
 
-mod alone;
 mod deletion;
+mod exclusive;
 mod healthy;
 mod order;
 mod other_probes;

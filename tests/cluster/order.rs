@@ -1,4 +1,5 @@
-//! A native sidecar starts before the service and ends after it, and holds up no Job.
+//! The order of a native sidecar: it starts before the service, ends after it, and does not delay
+//! a Job.
 
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::rig::{KUBELET, LOOK_AGAIN, NAME, RunningPod, Scene, get, greeter, row, this_second};
+use crate::rig::{KUBELET, NAME, POLL, RunningPod, Scene, get, greeter, row, this_second};
 
-/// In whole seconds, as the kubelet tells its times.
+/// The least difference of the start times, in whole seconds as the kubelet reports them.
 const EARLIER: i64 = 3;
 const LATER: i64 = 3;
 
-/// Well within that: the service was told to end and runs yet.
+/// A moment at which the service has its SIGTERM and still runs.
 const ENDING: Duration = Duration::from_secs(2);
 
 #[tokio::test]
@@ -25,14 +26,14 @@ async fn a_native_sidecar_starts_first_and_ends_last() {
     spec["initContainers"][0]["startupProbe"]["initialDelaySeconds"] = json!(EARLIER);
     spec["containers"][0]["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": LATER } } });
     let pod = scene.ready_pod("greeter", manifest).await;
-    let seen = pod.seen().await;
-    let ahead = seen.started("greeter").unwrap() - seen.started("health").unwrap();
+    let state = pod.state().await;
+    let ahead = state.started("greeter").unwrap() - state.started("health").unwrap();
     assert!(
         ahead >= EARLIER,
         "the greeter was started {ahead} s after its sidecar"
     );
 
-    // While the service ends, its health is still told.
+    // While the service ends, the sidecar still reports its health.
     let address = pod.address(8081).await;
     let deleted = Instant::now();
     let second = this_second();
@@ -47,19 +48,23 @@ async fn a_native_sidecar_starts_first_and_ends_last() {
             deleted.elapsed()
         );
         last_answer = deleted.elapsed();
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL).await;
     }
-    let seen = pod.gone().await.expect("the pod must have been there");
-    let (greeter_ended, _) = seen.finished("greeter").unwrap_or_else(|| panic!("{seen}"));
-    let (health_ended, code) = seen.finished("health").unwrap_or_else(|| panic!("{seen}"));
-    assert!(greeter_ended - second >= LATER - 1, "{seen}");
-    assert!(health_ended >= greeter_ended, "{seen}");
-    assert_eq!(code, 0, "{seen}");
+    let state = pod.gone().await.expect("the pod must have been there");
+    let (greeter_ended, _) = state
+        .finished("greeter")
+        .unwrap_or_else(|| panic!("{state}"));
+    let (health_ended, code) = state
+        .finished("health")
+        .unwrap_or_else(|| panic!("{state}"));
+    assert!(greeter_ended - second >= LATER - 1, "{state}");
+    assert!(health_ended >= greeter_ended, "{state}");
+    assert_eq!(code, 0, "{state}");
     let note = format!(
         "started {ahead} s ahead, /health 200 until {:.1} s after the deletion",
         last_answer.as_secs_f64()
     );
-    row("native sidecar, first and last", None, &seen, &note);
+    row("native sidecar, first and last", None, &state, &note);
     scene.close().await;
 }
 
@@ -69,7 +74,7 @@ async fn a_job_with_native_sidecars_completes() {
     let mut template = greeter("v2.9.1-mucp");
     let spec = &mut template["spec"];
     spec["restartPolicy"] = json!("Never");
-    // The greeter is a sidecar too. The work is one check of it, asked through grpc.health.v1.
+    // The greeter is a sidecar too. The work of the Job is one check of it over grpc.health.v1.
     let mut service = spec["containers"][0].take();
     service["restartPolicy"] = json!("Always");
     let mut work = spec["initContainers"][0].clone();
@@ -105,7 +110,7 @@ async fn a_job_with_native_sidecars_completes() {
             {
                 break;
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL).await;
         }
     });
     let complete = complete.await;
@@ -121,15 +126,15 @@ async fn a_job_with_native_sidecars_completes() {
         panic!("{pods:?}")
     };
     let pod = RunningPod::new(&scene.namespace, pod);
-    let seen = pod
-        .until("Succeeded", |seen| seen.phase() == "Succeeded")
+    let state = pod
+        .until("Succeeded", |state| state.phase() == "Succeeded")
         .await;
-    let codes = ["work", "health"].map(|name| seen.finished(name).map(|(_, code)| code));
-    assert_eq!(codes, [Some(0), Some(0)], "{seen}");
+    let codes = ["work", "health"].map(|name| state.finished(name).map(|(_, code)| code));
+    assert_eq!(codes, [Some(0), Some(0)], "{state}");
     row(
         "a Job completes",
         Some(took),
-        &seen,
+        &state,
         "from creation to Complete, greeter and health as sidecars",
     );
     scene.close().await;

@@ -1,16 +1,17 @@
-//! Other ways than httpGet: an exec probe, the kubelet's own grpc probe, and a sidecar that gives up.
+//! Probes other than httpGet: an exec probe, the kubelet's own grpc probe, and a sidecar that
+//! exits.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::rig::{NAME, Scene, Seen, greeter, row};
+use crate::rig::{NAME, PodState, Scene, greeter, row};
 
-fn restarted(seen: &Seen) -> bool {
-    seen.restarts("greeter") > 0 && seen.is_running("greeter")
+fn restarted(state: &PodState) -> bool {
+    state.restarts("greeter") > 0 && state.is_running("greeter")
 }
 
 #[tokio::test]
-async fn an_exec_probe_needs_no_sidecar_and_says_why() {
+async fn an_exec_probe_needs_no_sidecar_and_shows_the_reason() {
     let scene = Scene::beside_others("exec").await;
     let mut manifest = greeter("v1.8.0-grpc");
     manifest["spec"]["initContainers"] = Value::Null;
@@ -28,21 +29,21 @@ async fn an_exec_probe_needs_no_sidecar_and_says_why() {
     pod.process("greeter").await.hang();
     pod.until("restarted", restarted).await;
     let took = hung.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| restarted(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| restarted(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1");
-    // Of httpGet the kubelet shows a number, of exec what the program said.
+    assert_eq!(state.all_restarts(), "greeter 1");
+    // For httpGet the kubelet shows a number, for exec the output of the program.
     let why = pod
         .event("Unhealthy", "greeter", "Liveness probe failed: ")
         .await;
     assert!(why.contains("deadline"), "{why}");
-    row("greeter hangs, exec probe", Some(took), &seen, &why);
+    row("greeter hangs, exec probe", Some(took), &state, &why);
     scene.close().await;
 }
 
 #[tokio::test]
-async fn the_kubelets_own_grpc_probe_asks_our_health_v1() {
+async fn the_kubelets_own_grpc_probe_uses_our_health_v1() {
     let scene = Scene::beside_others("grpc").await;
     let mut manifest = greeter("v5.30.0-mucp");
     let service = &mut manifest["spec"]["containers"][0];
@@ -55,10 +56,10 @@ async fn the_kubelets_own_grpc_probe_asks_our_health_v1() {
     pod.process("greeter").await.hang();
     pod.until("restarted", restarted).await;
     let took = hung.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| restarted(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| restarted(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1, health 0");
+    assert_eq!(state.all_restarts(), "greeter 1, health 0");
     let why = pod
         .event(
             "Unhealthy",
@@ -66,12 +67,12 @@ async fn the_kubelets_own_grpc_probe_asks_our_health_v1() {
             "Liveness probe failed: service unhealthy (responded with \"NOT_SERVING\")",
         )
         .await;
-    row("greeter hangs, grpc probe", Some(took), &seen, &why);
+    row("greeter hangs, grpc probe", Some(took), &state, &why);
     scene.close().await;
 }
 
 #[tokio::test]
-async fn a_sidecar_that_gives_up_restarts_the_whole_pod() {
+async fn a_sidecar_that_exits_restarts_the_whole_pod() {
     let scene = Scene::beside_others("restart-all").await;
     let mut manifest = greeter("v2.9.1-mucp");
     let spec = &mut manifest["spec"];
@@ -82,38 +83,40 @@ async fn a_sidecar_that_gives_up_restarts_the_whole_pod() {
         "action": "RestartAllContainers",
         "exitCodes": { "operator": "In", "values": [88] },
     }]);
-    // The sidecar decides, and nobody else.
+    // Only the sidecar decides.
     spec["containers"][0]["livenessProbe"] = Value::Null;
     let pod = scene.ready_pod("greeter", manifest).await;
-    // It gives up on who was healthy by its own looks, one a period: what it is asked does not count.
+    // Only the sidecar's own checks count, one each period; the service must be healthy first.
     pod.counts("health_sidecar_checks_total{", "ok", 10).await;
-    let before = pod.seen().await;
+    let before = pod.state().await;
     let service = pod.process("greeter").await;
     let hung = Instant::now();
     service.hang();
-    let again =
-        |seen: &Seen| restarted(seen) && seen.restarts("health") > 0 && seen.is_running("health");
+    let again = |state: &PodState| {
+        restarted(state) && state.restarts("health") > 0 && state.is_running("health")
+    };
     pod.until("restarted as a whole", again).await;
     let took = hung.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| again(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| again(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1, health 1");
-    // The kubelet does not keep the 88: it removes the containers, and then says this of each.
+    assert_eq!(state.all_restarts(), "greeter 1, health 1");
+    // The kubelet does not keep the exit code 88. It removes the containers, and reports this
+    // status of each.
     for container in ["greeter", "health"] {
-        let ended = seen.ended_before(container);
+        let ended = state.ended_before(container);
         assert_eq!(ended, Some((137, "RestartingAllContainers")), "{container}");
     }
-    // In place: the same pod, at the same address.
+    // The restart is in place: the same pod, at the same address.
     assert_eq!(
-        (seen.ip(), &seen.0.metadata.uid),
+        (state.ip(), &state.0.metadata.uid),
         (before.ip(), &before.0.metadata.uid)
     );
     assert_ne!(pod.process("greeter").await, service);
     row(
         "greeter hangs, exit 88, RestartAllContainers",
         Some(took),
-        &seen,
+        &state,
         "--exit_after_failures=2 --period=1s",
     );
     scene.close().await;

@@ -1,4 +1,5 @@
-//! Whoever is ill is restarted, and nobody else: the kubelet restarts the container that carries the probe.
+//! The restarts of unhealthy containers: the kubelet restarts only the container that has the
+//! probe.
 
 use std::time::Duration;
 
@@ -7,25 +8,26 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::rig::{
-    CELLS, RunningPod, Scene, Seen, as_classic, base, classic, greeter, probed_as, readme, row,
+    CELLS, PodState, RunningPod, Scene, as_classic, base, classic, greeter, probed_as, readme, row,
 };
 
-/// Longer than three periods of the published manifest and its whole grace period.
+/// The time limit: longer than three periods of the published manifest and its whole grace
+/// period.
 const PUBLISHED: Duration = Duration::from_mins(4);
 
-/// Hangs the greeter and waits until it is Ready once more.
-async fn hang(pod: &RunningPod, bound: Duration) -> (Duration, Seen) {
+/// Hangs the greeter and waits until it is Ready again.
+async fn hang(pod: &RunningPod, bound: Duration) -> (Duration, PodState) {
     let before = pod.process("greeter").await;
     let sidecar = pod.process("health").await;
     let hung = Instant::now();
     before.hang();
-    let again = |seen: &Seen| seen.restarts("greeter") > 0 && seen.is_running("greeter");
+    let again = |state: &PodState| state.restarts("greeter") > 0 && state.is_running("greeter");
     pod.until_within(bound, "restarted", again).await;
     let took = hung.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| again(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| again(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1, health 0");
+    assert_eq!(state.all_restarts(), "greeter 1, health 0");
     assert_ne!(pod.process("greeter").await, before);
     assert_eq!(pod.process("health").await, sidecar);
     pod.event(
@@ -40,7 +42,7 @@ async fn hang(pod: &RunningPod, bound: Duration) -> (Duration, Seen) {
         "failed liveness probe, will be restarted",
     )
     .await;
-    (took, seen)
+    (took, state)
 }
 
 #[tokio::test]
@@ -52,11 +54,11 @@ async fn a_hung_greeter_is_restarted_and_its_sidecar_is_not() {
             let pod = scene
                 .ready_pod(&cell.replace('.', "-"), greeter(cell))
                 .await;
-            let (took, seen) = hang(&pod, PUBLISHED).await;
+            let (took, state) = hang(&pod, PUBLISHED).await;
             row(
                 &format!("greeter hangs, {cell}"),
                 Some(took),
-                &seen,
+                &state,
                 "periods 1 s × 3, grace 2 s",
             );
         }
@@ -66,15 +68,15 @@ async fn a_hung_greeter_is_restarted_and_its_sidecar_is_not() {
 }
 
 #[tokio::test]
-async fn with_the_readmes_own_manifest_it_takes_the_longer() {
+async fn the_readmes_own_manifest_restarts_a_hung_greeter_later() {
     let scene = Scene::beside_others("readme").await;
     let manifest = probed_as(&readme(), greeter("v5.30.0-mucp"));
     let pod = scene.ready_pod("greeter", manifest).await;
-    let (took, seen) = hang(&pod, PUBLISHED).await;
+    let (took, state) = hang(&pod, PUBLISHED).await;
     row(
         "greeter hangs, the README's manifest",
         Some(took),
-        &seen,
+        &state,
         "periods 10 s × 3, grace 30 s",
     );
     scene.close().await;
@@ -87,16 +89,16 @@ async fn a_crashed_greeter_is_restarted_and_its_sidecar_is_not() {
     let sidecar = pod.process("health").await;
     let crashed = Instant::now();
     pod.process("greeter").await.crash();
-    let again = |seen: &Seen| seen.restarts("greeter") > 0 && seen.is_running("greeter");
+    let again = |state: &PodState| state.restarts("greeter") > 0 && state.is_running("greeter");
     pod.until("restarted", again).await;
     let took = crashed.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| again(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| again(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1, health 0");
-    assert_eq!(seen.ended_before("greeter"), Some((137, "Error")));
+    assert_eq!(state.all_restarts(), "greeter 1, health 0");
+    assert_eq!(state.ended_before("greeter"), Some((137, "Error")));
     assert_eq!(pod.process("health").await, sidecar);
-    row("greeter crashes", Some(took), &seen, "");
+    row("greeter crashes", Some(took), &state, "");
     scene.close().await;
 }
 
@@ -104,75 +106,80 @@ async fn a_crashed_greeter_is_restarted_and_its_sidecar_is_not() {
 async fn a_killed_sidecar_comes_back_before_the_greeter_is_blamed() {
     let scene = Scene::beside_others("killed").await;
     let mut manifest = greeter("v1.8.0-grpc");
-    // More than a busy machine takes to start a container, and a sixth of the published 3 × 10 s.
+    // The value is longer than a busy machine takes to start a container, and a sixth of the
+    // published 3 × 10 s.
     manifest["spec"]["containers"][0]["livenessProbe"]["failureThreshold"] = json!(5);
     let pod = scene.ready_pod("greeter", manifest).await;
     let service = pod.process("greeter").await;
     let killed = Instant::now();
     pod.process("health").await.crash();
-    let again = |seen: &Seen| seen.restarts("health") > 0 && seen.is_running("health");
+    let again = |state: &PodState| state.restarts("health") > 0 && state.is_running("health");
     pod.until("running its sidecar again", again).await;
     let took = killed.elapsed();
-    let seen = pod
-        .until("Ready again", |seen| again(seen) && seen.is_ready())
+    let state = pod
+        .until("Ready again", |state| again(state) && state.is_ready())
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 0, health 1");
+    assert_eq!(state.all_restarts(), "greeter 0, health 1");
     assert_eq!(pod.process("greeter").await, service);
     row(
         "sidecar is killed",
         Some(took),
-        &seen,
+        &state,
         "liveness 1 s × 5 on the greeter",
     );
     scene.close().await;
 }
 
-/// Hangs the sidecar at the worst moment, which is just after a probe of its own, and waits until all is well again.
+/// Hangs the sidecar at the worst moment, just after its own probe, and waits until the pod has
+/// recovered.
 async fn hang_sidecar(pod: &RunningPod, name: &str) {
     let service = pod.process("greeter").await;
     let sidecar = pod.process("health").await;
     pod.probed_once_more("/livez").await;
     let hung = Instant::now();
     sidecar.hang();
-    let again = |seen: &Seen| seen.restarts("health") > 0 && seen.is_running("health");
+    let again = |state: &PodState| state.restarts("health") > 0 && state.is_running("health");
     let states = pod.states_during(Box::pin(async {
         pod.until_within(PUBLISHED, "running its sidecar again", again)
             .await;
-        // When each probe of the greeter has passed once more, none of its failures counts any longer.
+        // Once each probe of the greeter has passed again, its earlier failures do not count.
         for path in ["/health", "/readyz"] {
             pod.probed_once_more(path).await;
         }
     }));
     let states = states.await;
 
-    let seen = pod.seen().await;
-    assert_eq!(seen.all_restarts(), "greeter 0, health 1");
+    let state = pod.state().await;
+    assert_eq!(state.all_restarts(), "greeter 0, health 1");
     assert_eq!(pod.process("greeter").await, service);
     assert_ne!(pod.process("health").await, sidecar);
-    let blamed = |(_, seen): &&(Instant, Seen)| !seen.is_container_ready("greeter");
-    let blamed = states.iter().find(blamed).map(|(_, seen)| seen.to_string());
+    let blamed = |(_, state): &&(Instant, PodState)| !state.is_container_ready("greeter");
+    let blamed = states
+        .iter()
+        .find(blamed)
+        .map(|(_, state)| state.to_string());
     assert_eq!(blamed, None, "the greeter must stay ready");
     pod.event("Unhealthy", "health", "Liveness probe failed: Get ")
         .await;
     pod.event("Killing", "health", "failed liveness probe")
         .await;
-    let restarted = states.iter().find(|(_, seen)| again(seen));
+    let restarted = states.iter().find(|(_, state)| again(state));
     let took = restarted.map(|(at, _)| *at - hung);
     row(
         &format!("sidecar hangs, {name}"),
         took,
-        &seen,
+        &state,
         &readiness(&states),
     );
 }
 
-/// Says how long the pod was not Ready.
-fn readiness(states: &[(Instant, Seen)]) -> String {
+/// Returns how long the pod was not Ready, as a text.
+fn readiness(states: &[(Instant, PodState)]) -> String {
     let lasted = states.windows(2).filter_map(|pair| {
-        let [(from, seen), (until, _)] = pair else {
+        let [(from, state), (until, _)] = pair else {
             return None;
         };
-        (!seen.is_ready()).then_some(*until - *from)
+        (!state.is_ready()).then_some(*until - *from)
     });
     let lasted: Duration = lasted.sum();
     if lasted.is_zero() {

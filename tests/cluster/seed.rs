@@ -1,15 +1,16 @@
-//! The manifest that the original published, which puts the probe on the sidecar.
+//! The manifest that the original published, which has the probe on the sidecar.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::rig::{Scene, Seen, classic, greeter, row};
+use crate::rig::{PodState, Scene, classic, greeter, row};
 
 #[tokio::test]
 async fn the_original_manifest_restarts_the_sidecar_and_leaves_the_greeter_hung() {
     let scene = Scene::beside_others("seed").await;
-    // Its two containers, word for word but for the images and what a greeter of the rig is told by variables;
-    // securityContext and volumes are what this namespace demands, and change nothing here.
+    // Its two containers are unchanged but for the images and the greeter's variables.
+    // securityContext and volumes are what this namespace requires, and have no effect on the
+    // result.
     let mut manifest = classic(greeter("v1.8.0-grpc"));
     let sidecar = &mut manifest["spec"]["containers"][1];
     sidecar["args"] = Value::Null;
@@ -38,7 +39,7 @@ async fn the_original_manifest_restarts_the_sidecar_and_leaves_the_greeter_hung(
     let service = pod.process("greeter").await;
     let hung = Instant::now();
     service.hang();
-    let once = |seen: &Seen| seen.restarts("health") > 0;
+    let once = |state: &PodState| state.restarts("health") > 0;
     pod.until("restarted in the wrong place", once).await;
     let took = hung.elapsed();
     pod.event(
@@ -47,10 +48,12 @@ async fn the_original_manifest_restarts_the_sidecar_and_leaves_the_greeter_hung(
         "Liveness probe failed: HTTP probe failed with statuscode: 500",
     )
     .await;
-    let seen = pod
-        .until("restarted twice there", |seen| seen.restarts("health") > 1)
+    let state = pod
+        .until("restarted twice there", |state| {
+            state.restarts("health") > 1
+        })
         .await;
-    assert_eq!(seen.restarts("greeter"), 0, "{seen}");
+    assert_eq!(state.restarts("greeter"), 0, "{state}");
     assert_eq!(pod.process("greeter").await, service);
     let note = format!(
         "health again after {:.1} s; the greeter hangs on",
@@ -59,7 +62,7 @@ async fn the_original_manifest_restarts_the_sidecar_and_leaves_the_greeter_hung(
     row(
         "greeter hangs, the original manifest",
         Some(took),
-        &seen,
+        &state,
         &note,
     );
     service.go_on();

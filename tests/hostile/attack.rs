@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time;
 
-/// The wait of a client before it reconnects. A thousand clients that are hung up on at once then open 2,000
-/// connections a second.
+/// The wait of a client before it reconnects. With it, a thousand clients that are hung up on at
+/// once open 2,000 connections a second.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The wait after a failed connection, also for a client without a pause.

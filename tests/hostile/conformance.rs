@@ -1,4 +1,5 @@
-//! h2spec, HTTP/2's own suite: every malformed frame is answered as RFC 9113 and RFC 7541 have it.
+//! The conformance suite h2spec: every malformed frame is answered as RFC 9113 and RFC 7541
+//! require.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The cases that fail, each with the reason.
 const KNOWN: [&str; 2] = [
-    // The port speaks HTTP/1.1 too. It takes any other preface for HTTP/1.1 and answers 400 before it closes.
+    // The port speaks HTTP/1.1 too. It treats any other preface as HTTP/1.1 and answers 400
+    // before it closes.
     "failed http2/3.5/2 Sends invalid connection preface",
     // The suite ignores the stream's window, which is smaller than this frame: no request needs more.
     "failed http2/4.2/1 Sends a DATA frame with 2^14 octets in length",

@@ -1,4 +1,4 @@
-//! A client whose node has died: it holds a Watch, and nothing says that it is gone.
+//! A client whose node has died: it holds a Watch, and no packet shows that it is gone.
 
 use std::time::Duration;
 

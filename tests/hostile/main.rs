@@ -1,5 +1,5 @@
-//! Hostile clients against the shipped file. Whatever they do, the kubelet gets its answer, the memory stays
-//! below the manifests' limit, and the stop is not delayed.
+//! The tests of hostile clients against the shipped file. Whatever they do, the kubelet gets its
+//! answer, the memory stays below the manifests' limit, and the stop is not delayed.
 //!
 //! | file          | what it has                                                     |
 //! |---------------|-----------------------------------------------------------------|
@@ -12,7 +12,7 @@
 //! | `prober`      | the kubelet's probes meanwhile                                  |
 //! | `measure`     | one row's figures                                               |
 //! | `report`      | the gates, and the table as text                                |
-//! | `keep_alive`  | a client that is gone without a word                            |
+//! | `keep_alive`  | a client that is gone silently                                  |
 //! | `conformance` | h2spec, and the cases that may fail                             |
 //!
 //! `just hostile` builds the shipped file and runs all of it; `just hostile gRPC` the rows whose name contains

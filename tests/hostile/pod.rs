@@ -27,17 +27,17 @@ const TARGETS: usize = 64;
 /// The surroundings of the sidecar in a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Setting {
-    /// One healthy service.
+    /// The setting has one healthy service.
     Well,
-    /// A healthy service under 64 names.
+    /// The setting has a healthy service under 64 names.
     Targets,
-    /// A healthy service, and a limit of 64 descriptors.
+    /// The setting has a healthy service, and a limit of 64 descriptors.
     Descriptors,
-    /// A healthy service that is registered at a healthy API server.
+    /// The setting has a healthy service that is registered at a healthy API server.
     Registered,
-    /// A healthy service that is registered at an API server that answers no GET.
+    /// The setting has a healthy service that is registered at an API server that answers no GET.
     ApiServerHangs,
-    /// A service that accepts connections and never answers.
+    /// The setting has a service that accepts connections and never answers.
     ServiceHangs,
 }
 

@@ -15,16 +15,16 @@ use crate::{grpc, http1, http2, report};
 /// The number of connections in a crowd: four times the sidecar's limit.
 const CROWD: usize = 1_000;
 
-/// Slightly more connections than the sidecar's limit of 256.
+/// A number of connections slightly above the sidecar's limit of 256.
 const LIMIT: usize = 270;
 
-/// Slightly fewer connections than that limit.
+/// A number of connections slightly below that limit.
 const KEPT: usize = 250;
 
 /// The number of clients that send as fast as they can.
 const FAST: usize = 64;
 
-/// More connections than a limit of 64 descriptors allows.
+/// A number of connections that a limit of 64 descriptors does not allow.
 const SCARCE: usize = 60;
 
 /// A hostile client.
@@ -181,7 +181,7 @@ async fn no_client_costs_the_kubelet_its_answer() {
     let mut figures = Vec::new();
     for row in rows.filter(|row| row.name.contains(&wanted)) {
         let row = measure(&row).await;
-        // Past the harness, which would show it at the end.
+        // Writes past the harness, which would show it at the end.
         let _ = writeln!(
             std::io::stderr(),
             "{}: {}",

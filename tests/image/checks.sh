@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. What the image is, and how it runs.
+# Sourced by inside.sh. Checks the contents of the image, and its containers.
 
 # shellcheck disable=SC2154 # inside.sh sets tree, work, image, flavour, commit
 
@@ -12,20 +12,20 @@ holds_one_static_file() {
   local files
   rm -rf "$work/saved" && mkdir "$work/saved"
   docker save "$image" | tar -x -C "$work/saved"
-  # One layer, in the old layout of an archive and in the new one.
+  # The archive must have one layer, in the old or the new layout.
   files="$(find "$work/saved" -type f -size +100k)"
   [[ "$(wc -l <<<"$files")" == 1 ]]
   [[ "$(tar -t -f "$files")" == health ]]
   tar -x -C "$work/saved" -f "$files" health
   note "$(stat -c %s "$work/saved/health") bytes of ${budget[$flavour]}"
   (($(stat -c %s "$work/saved/health") <= budget[$flavour]))
-  # A dynamic file would have an interpreter for a scratch image to miss.
+  # A dynamic file would have an interpreter, which a scratch image lacks.
   ! grep -q -a -e '/ld-linux' -e '/ld-musl' "$work/saved/health"
 }
 
 is_for() { # ARCHITECTURE; after holds_one_static_file
   [[ "$(docker image inspect --format '{{.Architecture}}' "$image")" == "$1" ]]
-  # ELF's e_machine: 183 is AArch64.
+  # ELF's e_machine is 183 for AArch64.
   [[ "$(od -A n -t u2 -j 18 -N 2 "$work/saved/health" | tr -d ' ')" == 183 ]]
 }
 
@@ -48,7 +48,7 @@ says_its_version_and_help() {
   docker run --rm "$image" --help | grep -e --server_name
 }
 
-# As its documentation says: docker run -p, and a service elsewhere that stops, hangs and comes back.
+# Runs as documented: docker run -p, with a service elsewhere that stops, hangs and recovers.
 answers_on_a_published_port() {
   local url="http://127.0.0.1:$published/health"
   docker network inspect pods >/dev/null || docker network create --subnet=172.31.254.0/24 pods >/dev/null
@@ -66,7 +66,7 @@ answers_on_a_published_port() {
   says 200 OK "$url"
 }
 
-# The command of the original's manifest, word for word, in one pod with the service.
+# Runs the unchanged command of the original's manifest in one pod with the service.
 runs_the_published_manifest() { # COMMAND
   service --publish "127.0.0.1:$published:8081" --env FIX_ADDR=0.0.0.0:8080 v1.18.0-mucp
   sidecar --network container:service --entrypoint "$1" "$image" \
@@ -89,7 +89,7 @@ needs_no_privilege() {
   note "$(tr -s '\t ' ' ' <<<"$status" | grep -E '^(VmRSS|Threads):' | paste -sd,)"
 }
 
-# As the first process of its container, where no default action would end it.
+# Stops it as the first process of its container, which has no default action for signals.
 stops_at_sigterm() {
   local started ended
   service v5.30.0-grpc

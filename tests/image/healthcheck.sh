@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. `health probe` where a container is asked from inside: HEALTHCHECK, and exec.
+# Sourced by inside.sh. Checks `health probe` inside of a container: HEALTHCHECK, and exec.
 
 # shellcheck disable=SC2154 # inside.sh sets tree, image
 
-# Docker's own defaults are 30 s and three times.
+# Docker's own defaults are an interval of 30 s and three retries.
 readonly soon=(--health-interval=200ms --health-retries=2)
 
-# In the image of a service, which then hangs and comes round again.
+# Checks the image of a service, which then hangs and recovers.
 tells_docker_when_the_service_hangs() {
   build_checked service
   docker run --detach --name service "${soon[@]}" --env FIX_MODE=register checked /v5.30.0-grpc
@@ -18,7 +18,7 @@ tells_docker_when_the_service_hangs() {
   is_called healthy service
 }
 
-# In the sidecar's, whose service is killed.
+# Checks the sidecar's image, whose service is killed.
 tells_docker_when_its_target_is_gone() {
   build_checked "$image"
   service v1.18.0-mucp
@@ -29,7 +29,7 @@ tells_docker_when_its_target_is_gone() {
   note "$(said_last sidecar)"
 }
 
-# As the kubelet's exec probe, and as a person.
+# Runs it as the kubelet's exec probe, and as a person.
 answers_an_exec() {
   local probe=(docker exec sidecar /health probe --server_name=greeter --server_address=localhost:9091)
   service v5.30.0-grpc
@@ -42,14 +42,14 @@ answers_an_exec() {
   exits 2 "${probe[@]}"
 }
 
-# The lines of the README, word for word, on top of an image.
+# Builds an image from another and the unchanged lines of the README.
 build_checked() { # IMAGE
   docker tag "$image" health
   { echo "FROM $1"; sed -n '/^```dockerfile$/,/^```$/p' "$tree/README.md" | grep -v '^```'; } |
     DOCKER_BUILDKIT=1 docker build --quiet --tag checked -
 }
 
-# Waits until Docker calls a container so.
+# Waits until a container has this health status.
 is_called() { # STATUS CONTAINER
   local found="" attempt
   for attempt in {1..100}; do
@@ -57,11 +57,11 @@ is_called() { # STATUS CONTAINER
     if [[ "$found" == "$1" ]]; then return; fi
     sleep 0.1
   done
-  echo "Docker called $2 '$found' at the last of $attempt looks, not '$1': $(field "$2" 'json .State.Health.Log')"
+  echo "the status of $2 was '$found' at the last of $attempt attempts, not '$1': $(field "$2" 'json .State.Health.Log')"
   return 1
 }
 
-# The exit code of the latest check in a container, and what it printed.
+# Prints the exit code and the output of the latest check in a container.
 said_last() {
   docker inspect --format '{{range .State.Health.Log}}{{println .ExitCode .Output}}{{end}}' "$1" | grep . | tail -n 1
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Started by run.sh as the first process of its namespaces: an engine, two images, every check on both.
+# Started by run.sh as the first process of its namespaces. Starts an engine, builds two images and checks both.
 set -euo pipefail
 
-# run.sh passes them.
+# run.sh passes these variables.
 : "${tree:?}" "${work:?}" "${since:?}"
 here="$tree/tests/image"
 SECONDS="$since"

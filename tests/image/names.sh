@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. Host names as --server_address, with nothing in the image to resolve them but musl.
+# Sourced by inside.sh. Checks host names as --server_address, which only musl resolves in the image.
 
 # shellcheck disable=SC2154 # inside.sh sets image, published, gateway
 
@@ -9,7 +9,7 @@ finds_localhost() {
   says 200 OK "http://127.0.0.1:$published/health"
 }
 
-# The engine's own name server, on a network that somebody made.
+# Uses the engine's own name server, on a network that is not the default.
 finds_a_container_by_name() {
   docker network inspect pods >/dev/null || docker network create --subnet=172.31.254.0/24 pods >/dev/null
   service --network pods v5.30.0-grpc
@@ -18,7 +18,7 @@ finds_a_container_by_name() {
   says 200 OK "http://127.0.0.1:$published/health"
 }
 
-# resolv.conf as a pod has it: three search domains and ndots:5.
+# Uses the resolv.conf of a pod: three search domains and ndots:5.
 finds_a_name_in_a_search_domain() {
   local name
   service v5.30.0-grpc
@@ -29,7 +29,7 @@ finds_a_name_in_a_search_domain() {
   done
 }
 
-# A and AAAA for one name: the service at both, at one beside a port that refuses, at one beside nothing at all.
+# A name has A and AAAA: the service is at both, at one while the other refuses, or at one while the other is silent.
 finds_the_living_one_of_two_addresses() {
   local here here_v6
   service v5.30.0-grpc
@@ -49,7 +49,7 @@ ask_by_name() { # NAME [OPTION...]
   docker rm --force sidecar
 }
 
-# Knows these names and no other. Ends with the check's shell.
+# Starts a name server with these names only. It ends with the check's shell.
 name_server() { # RECORD...
   dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= --no-resolv --no-hosts --no-poll \
     --bind-interfaces --listen-address="$gateway" --except-interface=lo --local=/#/ "$@" &

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile with a real Docker engine and asks its images from outside.
+# Builds the Dockerfile with a real Docker engine and checks its images from outside.
 #
-# The engine is one of our own, in namespaces of its own for network, mounts and processes: it meets no other engine,
-# leaves the machine's firewall alone, and ends with them. So nothing in there has a network to fetch from; this
-# script fetches before. Needs root (or sudo without a password), an apt, Rust and Go.
+# The engine runs in its own network, mount and PID namespaces: it meets no other engine, does not change the
+# machine's firewall, and ends with them. Therefore it cannot fetch from the network; this script fetches before.
+# Needs root (or sudo without a password), an apt, Rust and Go.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -11,7 +11,7 @@ tree="$(cd "$here/../.." && pwd)"
 cache="${MICRO_HEALTH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/micro-health/image}"
 readonly here tree cache
 
-# Real services to stand behind the sidecar: one for each wire, the newest and the oldest of their kind.
+# The real services behind the sidecar: one for each wire, the newest and the oldest of their kind.
 readonly services=(v5.30.0-grpc v1.18.0-mucp)
 
 as_root=()
@@ -29,7 +29,7 @@ source "$here/base.sh"
 
 step() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
 
-# A client that can ask for BuildKit: up to 22 by itself, from 23 on with its plugin.
+# Finds a client that supports BuildKit: up to 22 by itself, from 23 on with its plugin.
 client() {
   local path
   while read -r path; do
@@ -55,7 +55,7 @@ packages() {
 
 clean() {
   [[ ! -d "$work" ]] || step "cleaning up"
-  # Whatever an engine that was killed has left of its containers.
+  # Removes what a killed engine has left of its containers.
   find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec "${as_root[@]}" rmdir {} + 2>/dev/null || true
   "${as_root[@]}" rm -rf "$work"
 }
@@ -67,7 +67,7 @@ work="$cache/work"
 cgroup="micro-health-image"
 clean
 trap clean EXIT
-# Not before what is running in the foreground has ended: it gets the signal too.
+# Runs after the foreground process has ended, which gets the signal too.
 trap 'exit 143' INT TERM
 mkdir -p "$work/service"
 

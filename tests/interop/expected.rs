@@ -1,8 +1,8 @@
-//! The table: what the sidecar must say of each cell in each mode, whichever protocol it is told. Pure.
+//! The table of expected verdicts of each cell in each mode, for every `--protocol`.
 
 use Expected::{Healthy, Unhealthy};
 
-/// What a cell can be started as; its `FIX_MODE`.
+/// The modes in which a cell can be started; its `FIX_MODE`.
 pub const MODES: [&str; 9] = [
     "stock",
     "register",
@@ -15,27 +15,27 @@ pub const MODES: [&str; 9] = [
     "empty",
 ];
 
-/// The verdict a running cell deserves.
+/// The expected verdict of a running cell.
 #[derive(Clone, Copy, Debug)]
 pub enum Expected {
     /// The cell has no such mode.
     Absent,
     Healthy,
-    /// For this reason.
+    /// The service is unhealthy for this reason.
     Unhealthy(&'static str),
 }
 
 const __: Expected = Expected::Absent;
 const OK: Expected = Healthy;
-/// It answered, and did not say "ok".
+/// The service answers, but not with "ok".
 const DOWN: Expected = Unhealthy("not_serving");
-/// It serves, and nobody registered Debug.
+/// The service has no registered Debug.
 const BARE: Expected = Unhealthy("no_debug");
 const LATE: Expected = Unhealthy("deadline");
-/// It died under the question, or closed the connection.
+/// The service died during the call, or closed the connection.
 const DEAD: Expected = Unhealthy("unreachable");
 
-/// Every cell with its verdict per mode, in the order of [`MODES`].
+/// The verdicts of every cell, in the order of [`MODES`].
 #[rustfmt::skip]
 pub const TABLE: [(&str, [Expected; MODES.len()]); 13] = [
     //                stock regis none  hang  error plain panic degra empty
@@ -54,7 +54,7 @@ pub const TABLE: [(&str, [Expected; MODES.len()]); 13] = [
     ("v5.30.0-mucp", [BARE, OK,   __,   LATE, DOWN, DOWN, LATE, DOWN, DOWN]),
 ];
 
-/// The protocol a cell speaks, as `--protocol` names it.
+/// Returns the protocol of a cell, as `--protocol` names it.
 pub fn wire(cell: &str) -> &str {
     let (_, wire) = cell
         .rsplit_once('-')
@@ -62,21 +62,21 @@ pub fn wire(cell: &str) -> &str {
     wire
 }
 
-/// Every cell with a mode in which it is healthy.
+/// Returns every cell with a mode in which it is healthy.
 pub fn healthy() -> impl Iterator<Item = (&'static str, &'static str)> {
     pairs()
         .filter(|(_, _, expected)| matches!(expected, Healthy))
         .map(|(cell, mode, _)| (cell, mode))
 }
 
-/// Every cell with a mode in which it serves no Debug.
+/// Returns every cell with a mode in which it serves no Debug.
 pub fn bare() -> impl Iterator<Item = (&'static str, &'static str)> {
     pairs()
         .filter(|(_, _, expected)| matches!(expected, Unhealthy("no_debug")))
         .map(|(cell, mode, _)| (cell, mode))
 }
 
-/// Every cell in every mode it has.
+/// Returns every cell in every mode that it has.
 pub fn pairs() -> impl Iterator<Item = (&'static str, &'static str, Expected)> {
     TABLE.into_iter().flat_map(|(cell, row)| {
         let row = MODES.into_iter().zip(row);
@@ -85,7 +85,7 @@ pub fn pairs() -> impl Iterator<Item = (&'static str, &'static str, Expected)> {
     })
 }
 
-/// The status of `/healthz?code=reason` for a reason.
+/// Returns the status of `/healthz?code=reason` for a reason.
 pub fn detailed_status(reason: Option<&str>) -> u16 {
     match reason {
         None => 200,
@@ -102,7 +102,7 @@ pub fn detailed_status(reason: Option<&str>) -> u16 {
 // === impl Expected ===
 
 impl Expected {
-    /// Whether a verdict, healthy or with its reason, is what the table says.
+    /// Returns whether a verdict, healthy or with its reason, is the expected one.
     pub fn allows(self, reason: Option<&str>) -> bool {
         match (self, reason) {
             (Healthy, None) => true,

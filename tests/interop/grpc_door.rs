@@ -1,7 +1,8 @@
-//! Our `grpc.health.v1`, as those ask it who know nothing else: the crate `grpc_health_probe`, this binary
-//! under that name, and the kubelet's `grpc` probe with its own prober package.
+//! The sidecar's `grpc.health.v1`, for clients that know nothing else: the crate
+//! `grpc_health_probe`, this binary under that name, and the kubelet's `grpc` probe with its own
+//! prober package.
 //!
-//! What they say of each answer is left beside the build, in `grpc-door.txt`.
+//! The tests write the results to `grpc-door.txt` beside the build.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -12,94 +13,106 @@ use crate::report;
 use crate::service::{NAME, Service};
 use crate::sidecar::Sidecar;
 
-/// What the sidecar answers.
+/// The answer of the sidecar.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Answer {
     Serving,
     NotServing,
-    /// A name that no target has.
+    /// No target has the name.
     Unknown,
 }
 
 use Answer::{NotServing, Serving, Unknown};
 
-/// How a service behaves, and the answers for the server as a whole, for its name, and for a name
-/// that nobody has.
+/// The mode of a service, with the answers for the server as a whole, for its name, and for an
+/// unknown name.
 const TABLE: [(&str, [Answer; 3]); 4] = [
     ("register", [Serving, Serving, Unknown]),
     ("error", [NotServing, NotServing, Unknown]),
     ("stock", [NotServing, NotServing, Unknown]),
-    // The kubelet hears it before its second is over.
+    // The kubelet gets the answer before its second is over.
     ("hang", [NotServing, NotServing, Unknown]),
 ];
 
 const CELLS: [&str; 2] = ["v5.30.0-grpc", "v5.30.0-mucp"];
 const NAMES: [&str; 3] = ["", NAME, "nobody"];
 
-/// Everyone who asks, and what they have said so far.
-struct Askers {
+/// The probers, and the report of their results.
+struct Probers {
     crates: OneShot,
     ours: OneShot,
-    said: String,
+    report: String,
 }
 
 #[tokio::test]
-async fn those_who_speak_only_grpc_health_learn_of_a_go_micro_service() {
-    let mut askers = Askers::new();
+async fn grpc_health_probers_get_the_verdict_of_a_go_micro_service() {
+    let mut probers = Probers::new();
     for cell in CELLS {
         for (mode, answers) in TABLE {
             let service = Service::start(cell, mode).await;
             let sidecar = Sidecar::start(&service, &[]).await;
             for (name, answer) in NAMES.into_iter().zip(answers) {
                 let context = format!("{cell} {mode} {name:?}");
-                askers.hear(sidecar.address, name, answer, &context).await;
+                probers
+                    .assert_answer(sidecar.address, name, answer, &context)
+                    .await;
             }
         }
     }
-    report::publish("grpc-door.txt", &askers.said);
+    report::publish("grpc-door.txt", &probers.report);
 }
 
 #[tokio::test]
-async fn each_target_is_asked_for_by_its_name() {
+async fn each_target_is_checked_by_its_name() {
     let well = Service::start("v5.30.0-grpc", "register").await;
     let named = vec![("FIX_NAME", "stock".to_owned())];
     let mut other = Service::start_with("v5.30.0-mucp", "register", named).await;
     let target = format!("--target=stock={}", other.address);
     let sidecar = Sidecar::start(&well, &[&target]).await;
-    let mut askers = Askers::new();
+    let mut probers = Probers::new();
     for (name, answer) in [("", Serving), (NAME, Serving), ("stock", Serving)] {
-        askers.hear(sidecar.address, name, answer, name).await;
+        probers
+            .assert_answer(sidecar.address, name, answer, name)
+            .await;
     }
     other.stop().await;
     for (name, answer) in [("", NotServing), (NAME, Serving), ("stock", NotServing)] {
-        askers.hear(sidecar.address, name, answer, name).await;
+        probers
+            .assert_answer(sidecar.address, name, answer, name)
+            .await;
     }
 }
 
-// === impl Askers ===
+// === impl Probers ===
 
-impl Askers {
+impl Probers {
     fn new() -> Self {
         Self {
             crates: OneShot::the_crate(),
             ours: OneShot::ours(),
-            said: String::new(),
+            report: String::new(),
         }
     }
 
-    /// Asserts that everyone learns this answer.
-    async fn hear(&mut self, sidecar: SocketAddr, name: &str, answer: Answer, context: &str) {
+    /// Asserts that all probers get this answer.
+    async fn assert_answer(
+        &mut self,
+        sidecar: SocketAddr,
+        name: &str,
+        answer: Answer,
+        context: &str,
+    ) {
         let service = format!("--service={name}");
         let crates = [format!("--addr=http://{sidecar}"), service.clone()];
         let crates = self.crates.run(&crates).await;
         let ours = self.ours.run(&[format!("-addr={sidecar}"), service]).await;
-        let kubelet = ask_as_kubelet(sidecar, name).await;
+        let kubelet = probe_as_kubelet(sidecar, name).await;
 
-        let (code, to_the_crate, to_ours, result, message) = answer.heard();
+        let (code, to_the_crate, to_ours, result, message) = answer.expected();
         assert_eq!(crates.code, code, "{context}: {crates:?}");
-        assert_eq!(crates.said, to_the_crate, "{context}");
+        assert_eq!(crates.output, to_the_crate, "{context}");
         assert_eq!(ours.code, code, "{context}: {ours:?}");
-        assert!(ours.said.contains(to_ours), "{context}: {ours:?}");
+        assert!(ours.output.contains(to_ours), "{context}: {ours:?}");
         assert_eq!(kubelet.error, "", "{context}");
         assert_eq!(
             (kubelet.result.as_str(), kubelet.message.as_str()),
@@ -108,14 +121,15 @@ impl Askers {
         );
         let context = format!("{context:<46}");
         let result = kubelet.result;
-        let _ = writeln!(self.said, "{context}{code}  {result:<8}  {message}");
+        let _ = writeln!(self.report, "{context}{code}  {result:<8}  {message}");
     }
 }
 
-/// A probe that gave up is made once more, as in [`crate::kubelet_prober`].
-async fn ask_as_kubelet(sidecar: SocketAddr, service: &str) -> Outcome {
+/// Probes as the kubelet. A probe that gave up is made once more, as in
+/// [`crate::kubelet_prober`].
+async fn probe_as_kubelet(sidecar: SocketAddr, service: &str) -> Outcome {
     let outcome = prober::grpc(sidecar, service).await;
-    if outcome.gave_up() {
+    if outcome.timed_out() {
         return prober::grpc(sidecar, service).await;
     }
     outcome
@@ -124,9 +138,9 @@ async fn ask_as_kubelet(sidecar: SocketAddr, service: &str) -> Outcome {
 // === impl Answer ===
 
 impl Answer {
-    /// The exit code of both tools, what the crate says, part of what ours says, and the kubelet's
-    /// result and message.
-    fn heard(self) -> (i32, &'static str, &'static str, &'static str, &'static str) {
+    /// Returns the exit code of both tools, the crate's output, a part of this binary's output,
+    /// and the kubelet's result and message.
+    fn expected(self) -> (i32, &'static str, &'static str, &'static str, &'static str) {
         match self {
             Serving => (
                 0,

@@ -1,8 +1,8 @@
-//! The same questions to the crate `grpc_health_probe` and to this binary under that name.
+//! A comparison of the crate `grpc_health_probe` with this binary under that name.
 //!
-//! Scripts branch on the exit code, so the codes are compared; where they differ, [`TABLE`] says why.
-//! The crate spells three things its own way, and is asked its way: `--addr` is a URL, timeouts are
-//! numbers of milliseconds, and without `--service` it asks for the name `""`, quotes included.
+//! Scripts branch on the exit code, so the codes are compared; where they differ, [`TABLE`] has
+//! the reason. The crate has three differences in its arguments: `--addr` is a URL, timeouts are
+//! numbers of milliseconds, and without `--service` it requests the name `""`, quotes included.
 //! `just interop` installs it and names it in `MICRO_HEALTH_PEER_PROBE`.
 
 use std::fmt::Write as _;
@@ -21,9 +21,10 @@ use tower_service::Service as _;
 
 use crate::one_shot::OneShot;
 
-/// What both are asked, the codes of the crate and of ours, and why they differ.
-const TABLE: &[(Peer, Asked, i32, i32, &str)] = {
-    use Asked::{Addr, Bare, NoRpcTime, NotAFlag, Service, TlsFlagAlone, Whole};
+/// The arguments for both, the codes of the crate and of this binary, and the reason for a
+/// difference.
+const TABLE: &[(Peer, Arguments, i32, i32, &str)] = {
+    use Arguments::{Addr, Bare, NoRpcTime, NotAFlag, Service, TlsFlagAlone, Whole};
     use Peer::{Full, Health, NoHealth, Nothing, Silent, Web};
     &[
         (Health, Whole, 0, 0, ""),
@@ -67,39 +68,39 @@ const TABLE: &[(Peer, Asked, i32, i32, &str)] = {
     ]
 };
 
-/// What listens.
+/// The peer at the address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Peer {
-    /// grpc.health.v1, with the server and `up` serving, `down` not.
+    /// The peer serves grpc.health.v1: the server and `up` are serving, `down` is not.
     Health,
-    /// gRPC, without grpc.health.v1.
+    /// The peer serves gRPC without grpc.health.v1.
     NoHealth,
-    /// Nobody.
+    /// No peer listens.
     Nothing,
-    /// A queue that is full.
+    /// The peer's queue is full.
     Full,
-    /// Accepts, and that is all.
+    /// The peer accepts connections and never answers.
     Silent,
-    /// A web server: HTTP/1.1.
+    /// The peer is a web server of HTTP/1.1.
     Web,
 }
 
-/// What is asked of it.
+/// The arguments of a run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Asked {
-    /// For the server as a whole, said aloud.
+enum Arguments {
+    /// The arguments name the server as a whole explicitly.
     Whole,
-    /// For a name.
+    /// The arguments name a service.
     Service(&'static str),
-    /// For nothing in particular.
+    /// The arguments name no service.
     Addr,
-    /// Without an address.
+    /// The arguments have no address.
     Bare,
-    /// With a flag that neither has.
+    /// The arguments have an unknown flag.
     NotAFlag,
-    /// With no time for the call.
+    /// The arguments leave no time for the call.
     NoRpcTime,
-    /// With a flag that needs another.
+    /// The arguments have a flag that needs another one.
     TlsFlagAlone,
 }
 
@@ -108,11 +109,11 @@ async fn exit_codes_are_those_of_grpc_health_probe() {
     let (crates, ours) = (OneShot::the_crate(), OneShot::ours());
     let mut text = format!("{:<32}{:>6}{:>6}\n", "", "crate", "ours");
     let mut wrong = Vec::new();
-    for (peer, asked, expected_theirs, expected_ours, why) in TABLE {
+    for (peer, arguments, expected_theirs, expected_ours, why) in TABLE {
         let (address, _open) = peer.listen().await;
-        let theirs = crates.run(&asked.to_the_crate(address)).await.code;
-        let ours = ours.run(&asked.to_ours(address)).await.code;
-        let row = format!("{:<32}", format!("{peer:?} {asked:?}"));
+        let theirs = crates.run(&arguments.for_the_crate(address)).await.code;
+        let ours = ours.run(&arguments.for_ours(address)).await.code;
+        let row = format!("{:<32}", format!("{peer:?} {arguments:?}"));
         let _ = writeln!(text, "{row}{theirs:>6}{ours:>6}  {why}");
         if (theirs, ours) != (*expected_theirs, *expected_ours) {
             wrong.push(row);
@@ -120,20 +121,20 @@ async fn exit_codes_are_those_of_grpc_health_probe() {
         assert_eq!(
             theirs == ours,
             why.is_empty(),
-            "{peer:?} {asked:?}: {why:?}"
+            "{peer:?} {arguments:?}: {why:?}"
         );
     }
     crate::report::publish("grpc-health-probe.txt", &text);
     assert!(wrong.is_empty(), "{wrong:?} in\n{text}");
 }
 
-// === impl Asked ===
+// === impl Arguments ===
 
-impl Asked {
-    /// Short, because every silent peer costs it.
+impl Arguments {
+    /// The timeout, which is short because every silent peer uses it up.
     const MILLIS: u64 = 400;
 
-    fn to_the_crate(self, address: SocketAddr) -> Vec<String> {
+    fn for_the_crate(self, address: SocketAddr) -> Vec<String> {
         let addr = format!("--addr=http://{address}");
         let time = |flag: &str| format!("--{flag}={}", Self::MILLIS);
         let mut args = vec![addr, time("connect-timeout"), time("rpc-timeout")];
@@ -149,7 +150,7 @@ impl Asked {
         args
     }
 
-    fn to_ours(self, address: SocketAddr) -> Vec<String> {
+    fn for_ours(self, address: SocketAddr) -> Vec<String> {
         let addr = format!("-addr={address}");
         let time = |flag: &str| format!("-{flag}={}ms", Self::MILLIS);
         let mut args = vec![addr, time("connect-timeout"), time("rpc-timeout")];
@@ -169,7 +170,7 @@ impl Asked {
 // === impl Peer ===
 
 impl Peer {
-    /// Listens; the sockets must live as long as it is to be full.
+    /// Listens. The returned sockets keep the queue full.
     async fn listen(self) -> (SocketAddr, Vec<Socket>) {
         if self == Self::Full {
             return full();
@@ -219,7 +220,7 @@ impl Peer {
     }
 }
 
-/// Never accepts: its queue is full of the returned connections.
+/// Listens and never accepts: the returned connections fill the queue.
 fn full() -> (SocketAddr, Vec<Socket>) {
     let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let listener = socket();
@@ -231,7 +232,7 @@ fn full() -> (SocketAddr, Vec<Socket>) {
     for _ in 0..3 {
         let client = socket();
         client.set_nonblocking(true).expect("it is a socket");
-        // In progress, or waiting for ever.
+        // The connection attempt is in progress, or waits forever.
         let _ = client.connect(&address);
         open.push(client);
     }

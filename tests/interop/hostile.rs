@@ -1,4 +1,4 @@
-//! Targets that do whatever a broken service can do to the one who asks it.
+//! Targets with every fault that a broken service can have.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// The ways to fail. The names say what the target does.
+/// A fault of a target, by its behaviour.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     Refuses,
@@ -27,15 +27,15 @@ pub enum Fault {
     ResetsInsideTheGrpcAnswer,
 }
 
-/// A target with one fault, for as long as it is kept.
+/// A target with one fault. Dropping it stops the target.
 #[derive(Debug)]
 pub struct Hostile {
     pub address: SocketAddr,
-    /// Aborted with its owner.
+    /// The server task, which is aborted with this value.
     _serving: JoinSet<()>,
 }
 
-/// What a healthy mucp service would have answered.
+/// The head of a healthy mucp service's answer.
 const HEADER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Length: 49\r\nContent-Type: application/json-rpc\r\n\r\n";
 const HALF_A_BODY: &[u8] = b"{\"id\":\"1\",\"result\":{\"sta";
@@ -86,7 +86,8 @@ fn local(listener: &TcpListener) -> SocketAddr {
         .expect("a bound listener must have an address")
 }
 
-/// A listener whose queue is full, with the connections that fill it: the kernel answers no SYN.
+/// Returns a listener whose queue is full, with the connections that fill it: the kernel answers
+/// no SYN.
 async fn full() -> (TcpListener, Vec<TcpStream>) {
     const NO_ANSWER: Duration = Duration::from_millis(200);
     let socket = TcpSocket::new_v4().expect("a socket must be creatable");
@@ -103,7 +104,7 @@ async fn full() -> (TcpListener, Vec<TcpStream>) {
 async fn serve(listener: TcpListener, fault: Fault) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        // An error here is the client that has left.
+        // An error here means that the client has left.
         connections.spawn(async move { fault.act(stream).await.unwrap_or_default() });
     }
 }
@@ -113,7 +114,7 @@ async fn serve(listener: TcpListener, fault: Fault) {
 impl Fault {
     async fn act(self, mut stream: TcpStream) -> io::Result<()> {
         if !matches!(self, Self::SendsAnSshBanner) {
-            hear(&mut stream).await?;
+            read_some(&mut stream).await?;
         }
         match self {
             Self::Refuses | Self::NeverAccepts => unreachable!("nobody can have connected"),
@@ -138,8 +139,8 @@ impl Fault {
             Self::SaysGoAway => return close(stream, &[SETTINGS, GOAWAY]).await,
             Self::ResetsInsideTheGrpcAnswer => {
                 stream.write_all(SETTINGS).await?;
-                // The request's HEADERS come at the latest after our SETTINGS.
-                hear(&mut stream).await?;
+                // The request's HEADERS arrive after our SETTINGS at the latest.
+                read_some(&mut stream).await?;
                 return reset(stream, STATUS_200).await;
             }
         }
@@ -147,18 +148,18 @@ impl Fault {
     }
 }
 
-/// Reads what has come of the client's bytes; which ones makes no difference here.
-async fn hear(stream: &mut TcpStream) -> io::Result<usize> {
+/// Reads the bytes that have arrived; their content makes no difference here.
+async fn read_some(stream: &mut TcpStream) -> io::Result<usize> {
     stream.read(&mut [0; 4096]).await
 }
 
-/// Sends, then lets the kernel answer with RST.
+/// Sends these bytes, then lets the kernel answer with RST.
 async fn reset(mut stream: TcpStream, last: &[u8]) -> io::Result<()> {
     stream.write_all(last).await?;
     stream.set_zero_linger()
 }
 
-/// Sends, then ends with FIN.
+/// Sends these bytes, then ends with FIN.
 async fn close(mut stream: TcpStream, last: &[&[u8]]) -> io::Result<()> {
     for bytes in last {
         stream.write_all(bytes).await?;
@@ -169,6 +170,6 @@ async fn close(mut stream: TcpStream, last: &[&[u8]]) -> io::Result<()> {
 
 /// Keeps the connection until the client ends it.
 async fn read_on(mut stream: TcpStream) -> io::Result<()> {
-    while hear(&mut stream).await? > 0 {}
+    while read_some(&mut stream).await? > 0 {}
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The prober's side of a probe: what the kubelet's `httpGet` sends, and what it makes of the answer.
+//! The kubelet's `httpGet` probe: its request, and its handling of the answer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-/// `timeoutSeconds` of a probe that does not set it: an answer that takes longer is lost.
+/// The `timeoutSeconds` of a probe that does not set it: a later answer is lost.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the kubelet accepts, which is anything.
+/// The kubelet's `Accept` header, which accepts anything.
 pub const ANYTHING: &str = "*/*";
 
-/// What a person or a tool asks for to learn the reason as well.
+/// The `Accept` header of a person or a tool that also wants the reason.
 pub const HEALTH_JSON: &str = "application/health+json";
 
-/// One whole answer, and the time from connecting until the last byte.
+/// An answer, and the time from connecting to the last byte.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -27,8 +27,8 @@ pub struct Answer {
 
 /// Probes over a connection of its own, as the kubelet does.
 ///
-/// Reads until the connection ends: a reset instead of an end is a failure, because it can destroy
-/// the answer on its way.
+/// Reads until the connection ends. A reset is a failure, because it can destroy the answer on
+/// its way.
 pub async fn get(address: SocketAddr, path: &str, accept: &str) -> Answer {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: kube-probe/1.36\r\n\
@@ -60,7 +60,7 @@ pub async fn get(address: SocketAddr, path: &str, accept: &str) -> Answer {
 // === impl Answer ===
 
 impl Answer {
-    /// The enumerated reason of an `application/health+json` answer; none if it is healthy.
+    /// Returns the reason of an `application/health+json` answer; `None` if it is healthy.
     pub fn reason(&self) -> Option<String> {
         let json: serde_json::Value = serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.body));

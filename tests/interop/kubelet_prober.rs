@@ -1,7 +1,8 @@
-//! What the kubelet makes of the sidecar's answers, with its own prober packages and its default timeout.
+//! The sidecar's answers under the kubelet's own prober packages and its default timeout.
 //!
-//! Whatever the target does, the kubelet must hear a status, never that it gave up waiting: its message is
-//! all that `kubectl describe pod` shows. The table is left beside the build, in `kubelet-prober.txt`.
+//! Whatever the target does, the kubelet must get a status and never time out, because `kubectl
+//! describe pod` shows only its message. The tests write the table to `kubelet-prober.txt` beside
+//! the build.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use crate::report;
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 
-/// A target, and the statuses `?code=reason` may have with `--protocol` at auto, mucp and grpc.
+/// A target, and the possible statuses of `?code=reason` with `--protocol` at auto, mucp and
+/// grpc.
 type Row = (Target, [Statuses; 3]);
 type Statuses = &'static [u16];
 
@@ -26,7 +28,7 @@ enum Target {
 
 const PROTOCOLS: [&str; 3] = ["auto", "mucp", "grpc"];
 
-/// The questions to each sidecar; the second one's status is in the table.
+/// The paths to request from each sidecar. The table has the statuses of the second one.
 const PATHS: [&str; 4] = ["/health", "/healthz?code=reason", "/readyz", "/livez"];
 
 const OK: Statuses = &[200];
@@ -35,10 +37,11 @@ const UNREACHABLE: Statuses = &[503];
 const DEADLINE: Statuses = &[504];
 const PROTOCOL: Statuses = &[500];
 
-/// Whether its bytes or its reset is seen first.
+/// The statuses of a race: the target's bytes or its reset arrives first.
 const RACE: Statuses = &[500, 503];
 
-/// gRPC to a mucp server: its h2c answer is mostly lost, and once in a while the handler is asked.
+/// The statuses of gRPC to a mucp server: its h2c answer is mostly lost, but sometimes the
+/// handler is called.
 const COIN_TOSS: Statuses = &[200, 500];
 const LOST_OR_LATE: Statuses = &[500, 504];
 
@@ -62,11 +65,11 @@ const TABLE: [Row; 16] = [
     (Target::Fault(Fault::ResetsInsideTheGrpcAnswer),  [UNREACHABLE, PROTOCOL, UNREACHABLE]),
 ];
 
-/// Rows walked at once: more of them would eat into the 0.1 s that an answer may be late.
+/// The number of rows at once. More of them would delay answers, which may be late by 0.1 s only.
 const AT_ONCE: usize = 2;
 
 #[tokio::test]
-async fn the_kubelet_hears_a_status_whatever_the_target_does() {
+async fn the_kubelet_gets_a_status_from_every_target() {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut rows = JoinSet::new();
     for (place, (target, expected)) in TABLE.into_iter().enumerate() {
@@ -92,14 +95,14 @@ async fn the_kubelet_hears_a_status_whatever_the_target_does() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Asks about one target over every protocol. Gives its line of the report, and what is wrong in it.
+/// Probes one target over every protocol. Returns its line of the report, and the errors in it.
 async fn walk(target: Target, expected: [Statuses; 3]) -> (String, Vec<String>) {
     let (mut cells, mut slowest, mut wrong) = (Vec::new(), 0, Vec::new());
     for (protocol, detailed) in PROTOCOLS.into_iter().zip(expected) {
         let outcomes = target.ask(protocol).await;
         for (path, outcome) in PATHS.into_iter().zip(&outcomes) {
             let allowed = allowed(path, detailed);
-            if outcome.gave_up() || !allowed.iter().any(|status| outcome.is_status(*status)) {
+            if outcome.timed_out() || !allowed.iter().any(|status| outcome.is_status(*status)) {
                 let name = target.name();
                 wrong.push(format!(
                     "{name} {protocol} {path}: {outcome:?}, not {allowed:?}"
@@ -114,7 +117,7 @@ async fn walk(target: Target, expected: [Statuses; 3]) -> (String, Vec<String>) 
     (line, wrong)
 }
 
-/// The statuses a path may have where these are the detailed ones.
+/// Returns the possible statuses of a path, given the detailed ones.
 fn allowed(path: &str, detailed: Statuses) -> Vec<u16> {
     let instead = |unhealthy| {
         let plain = move |status: &u16| if *status == 200 { 200 } else { unhealthy };
@@ -153,15 +156,15 @@ impl Target {
     }
 }
 
-/// One probe after the other, as from one kubelet.
+/// Probes one path after the other, as one kubelet would.
 ///
-/// A probe that gave up is made once more: a busy machine can hold any process up for the 0.1 s that are
-/// left, and will not do it twice to the same one. What the sidecar does by itself, it does again.
+/// A probe that gave up is made once more: a busy machine can delay a process by the remaining
+/// 0.1 s, but hardly twice. A fault of the sidecar itself happens again.
 async fn ask(sidecar: &Sidecar) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for path in PATHS {
         let mut outcome = prober::http_get(sidecar.address, path).await;
-        if outcome.gave_up() {
+        if outcome.timed_out() {
             outcome = prober::http_get(sidecar.address, path).await;
             outcome.second = true;
         }

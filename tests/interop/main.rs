@@ -1,4 +1,5 @@
-//! Asks real go-micro services of every generation through the real sidecar, as the kubelet would.
+//! Checks real go-micro services of every generation through the real sidecar, as the kubelet
+//! would.
 //!
 //! ```text
 //!            GET /healthz                    Debug.Health
@@ -6,8 +7,9 @@
 //!  (kubelet.rs)              (sidecar.rs)   gRPC or mucp     (service.rs, built by tests/rig/build.sh)
 //! ```
 //!
-//! [`expected`] is the table: what each cell must be called in each mode. [`matrix`] walks it, and
-//! the other modules prove what one probe cannot show. `just interop` builds the services and runs this.
+//! [`expected`] is the table of the verdicts of each cell in each mode. [`matrix`] tests all of
+//! it, and the other modules test what one probe cannot show. `just interop` builds the services
+//! and runs this.
 #![expect(
     unreachable_pub,
     reason = "a test binary: nothing outside could reach it"
@@ -19,6 +21,7 @@ mod grpc_health_probe;
 mod hostile;
 mod kubelet;
 mod kubelet_prober;
+mod leaks;
 mod matrix;
 mod one_shot;
 mod prober;
@@ -27,5 +30,4 @@ mod restart;
 mod service;
 mod sidecar;
 mod tls;
-mod wear;
 mod without_debug;

@@ -1,4 +1,5 @@
-//! Every cell, in every mode, with the protocol fixed and found: 13 services × up to 8 faults × 2.
+//! The matrix of every cell in every mode, with a fixed and with a detected protocol: 13 services
+//! × up to 8 faults × 2.
 
 use std::sync::Arc;
 
@@ -7,16 +8,16 @@ use tokio::task::JoinSet;
 
 use crate::expected::{self, Expected};
 use crate::kubelet;
-use crate::report::{self, Found};
+use crate::report::{self, Verdicts};
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 
-/// Services running at once. Starting one costs tens of milliseconds of a core, and a hung one
-/// costs 0.9 s of waiting: more of them would eat into the 0.1 s an answer may be late.
+/// The number of services at once. A start costs tens of milliseconds of a core, and a hung
+/// service 0.9 s of waiting. More services would delay answers, which may be late by 0.1 s only.
 const AT_ONCE: usize = 4;
 
 #[tokio::test]
-async fn every_generation_gets_the_verdict_it_deserves() {
+async fn every_generation_gets_its_expected_verdict() {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut questions = JoinSet::new();
     for (cell, mode, expected) in expected::pairs() {
@@ -30,8 +31,8 @@ async fn every_generation_gets_the_verdict_it_deserves() {
         }
     }
 
-    let mut fixed = Found::new();
-    let mut auto = Found::new();
+    let mut fixed = Verdicts::new();
+    let mut auto = Verdicts::new();
     let mut wrong = Vec::new();
     while let Some(answer) = questions.join_next().await {
         let (cell, mode, protocol, verdict, complaints) = match answer {
@@ -56,8 +57,8 @@ async fn every_generation_gets_the_verdict_it_deserves() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Asks one service in all three ways at once, so that they share one check, and then once more
-/// over whatever the sidecar has kept or learned. Gives the verdict, and what is wrong with it.
+/// Checks one service in all three ways at once, so that they share one check, and then once more
+/// with what the sidecar has kept or learned. Returns the verdict, and the errors in it.
 async fn ask(
     cell: &'static str,
     mode: &'static str,

@@ -1,4 +1,5 @@
-//! Programs that ask once and exit: the crate `grpc_health_probe`, and this binary under that name.
+//! Programs that check once and exit: the crate `grpc_health_probe`, and this binary under that
+//! name.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -13,22 +14,22 @@ use tokio::time::timeout;
 #[derive(Debug)]
 pub struct OneShot {
     path: PathBuf,
-    /// Holds the link that gives ours its name.
+    /// The folder of the link that gives this binary its name.
     _folder: Option<TempDir>,
 }
 
-/// What a run left behind.
+/// The result of a run.
 #[derive(Debug)]
-pub struct Ran {
+pub struct RunOutput {
     pub code: i32,
-    /// Standard output, then standard error.
-    pub said: String,
+    /// The standard output, then the standard error.
+    pub output: String,
 }
 
 // === impl OneShot ===
 
 impl OneShot {
-    /// The crate's, as `just interop` has found it.
+    /// Returns the crate's program, as found by `just interop`.
     pub fn the_crate() -> Self {
         let path = std::env::var_os("MICRO_HEALTH_PEER_PROBE").filter(|path| !path.is_empty());
         let path = path.expect("MICRO_HEALTH_PEER_PROBE must name it: run `just interop`");
@@ -38,7 +39,7 @@ impl OneShot {
         }
     }
 
-    /// Ours, in the Go tool's dialect.
+    /// Returns this binary under the name of the Go tool.
     pub fn ours() -> Self {
         let folder = tempfile::tempdir().expect("a folder must be creatable");
         let path = folder.path().join("grpc-health-probe");
@@ -49,8 +50,8 @@ impl OneShot {
         }
     }
 
-    /// Runs it to its end.
-    pub async fn run(&self, args: &[String]) -> Ran {
+    /// Runs the program to its end.
+    pub async fn run(&self, args: &[String]) -> RunOutput {
         let output = Command::new(&self.path)
             .args(args)
             .env_clear()
@@ -62,8 +63,8 @@ impl OneShot {
         let output = output.unwrap_or_else(|error| panic!("{self:?}: {error}"));
         let code = output.status.code();
         let code = code.unwrap_or_else(|| panic!("{self:?} {args:?}: {}", output.status));
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).trim_end().to_owned();
-        Ran { code, said }
+        let output = [output.stdout, output.stderr].concat();
+        let output = String::from_utf8_lossy(&output).trim_end().to_owned();
+        RunOutput { code, output }
     }
 }

@@ -1,4 +1,4 @@
-//! The kubelet's own prober packages, as the command that tests/rig/kubelet/prober makes of them.
+//! The kubelet's own prober packages, as the program of tests/rig/kubelet/prober.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -9,20 +9,21 @@ use testkit::rig::program;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// `timeoutSeconds` of a probe that does not set it.
+/// The `timeoutSeconds` of a probe that does not set it.
 const TIMEOUT: &str = "1s";
 
-/// What the kubelet makes of one probe.
+/// The kubelet's view of one probe.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct Outcome {
-    /// success, warning, failure or unknown.
+    /// The result: success, warning, failure or unknown.
     pub result: String,
-    /// What the event of a failed probe says, and so `kubectl describe pod`.
+    /// The message of the event of a failed probe, which `kubectl describe pod` shows.
     pub message: String,
-    /// Set if the probe could not be made; the kubelet then tries again, three times in all.
+    /// The error if the probe could not be made; the kubelet then tries again, three times in
+    /// all.
     pub error: String,
     pub millis: u64,
-    /// Made after one that gave up.
+    /// Marks a second attempt after one that timed out.
     #[serde(skip)]
     pub second: bool,
 }
@@ -32,7 +33,7 @@ pub async fn http_get(address: SocketAddr, path: &str) -> Outcome {
     probe(&["http", &format!("http://{address}{path}"), TIMEOUT]).await
 }
 
-/// Probes as `grpc` with this `service`; "" is what a probe asks for that does not set it.
+/// Probes as `grpc` with this `service`; a probe that does not set it has "".
 pub async fn grpc(address: SocketAddr, service: &str) -> Outcome {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     probe(&["grpc", &host, &port, service, TIMEOUT]).await
@@ -53,13 +54,13 @@ async fn probe(args: &[&str]) -> Outcome {
     serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// The kubelet's sentence; the number behind it is all that it passes on.
+/// The kubelet's sentence; only the number behind it differs.
 const FAILED: &str = "HTTP probe failed with statuscode: ";
 
 // === impl Outcome ===
 
 impl Outcome {
-    /// Whether the kubelet was answered with this status.
+    /// Returns whether the kubelet got this status.
     pub fn is_status(&self, status: u16) -> bool {
         self.error.is_empty()
             && match status {
@@ -68,13 +69,14 @@ impl Outcome {
             }
     }
 
-    /// Whether the kubelet lost patience before the answer came, and with it the answer.
-    pub fn gave_up(&self) -> bool {
+    /// Returns whether the kubelet timed out before the answer came.
+    pub fn timed_out(&self) -> bool {
         self.message.contains("Client.Timeout exceeded")
             || self.message.contains("did not complete within")
     }
 
-    /// For a table: "ok", the status, or else all that is known; with a star at the second try.
+    /// Returns a short form for a table: "ok", the status, or else everything that is known. A
+    /// star marks the second attempt.
     pub fn brief(&self) -> String {
         let star = if self.second { "*" } else { "" };
         match self.message.strip_prefix(FAILED) {

@@ -1,4 +1,4 @@
-//! What was found, for a person to read.
+//! The report of the verdicts, for a person.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::expected::{MODES, TABLE};
 
-/// Verdicts by cell and mode.
-pub type Found = BTreeMap<(&'static str, &'static str), String>;
+/// The verdicts by cell and mode.
+pub type Verdicts = BTreeMap<(&'static str, &'static str), String>;
 
-/// One row per cell; `fixed/auto` where the two protocols found something else.
-pub fn render(fixed: &Found, auto: &Found) -> String {
+/// Returns one row per cell, with `fixed/auto` where the two protocols have different verdicts.
+pub fn render(fixed: &Verdicts, auto: &Verdicts) -> String {
     let mut text = row("", MODES.map(str::to_owned));
     for (cell, _) in TABLE {
         let verdict = |mode| match (fixed.get(&(cell, mode)), auto.get(&(cell, mode))) {
@@ -28,11 +28,11 @@ fn row(cell: &str, verdicts: [String; MODES.len()]) -> String {
     format!("{cell:<14}{}\n", verdicts.join(" ").trim_end())
 }
 
-/// Shows a table and leaves it beside the build.
+/// Prints a table and writes it beside the build.
 pub fn publish(name: &str, table: &str) {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, table).expect("target/tmp must be writable");
-    // Past the harness, which would keep it to itself when all is well.
+    // The test harness would hide this output of a passing test.
     let mut stdout = std::io::stdout();
     let _ = write!(stdout, "\n{table}\n");
 }

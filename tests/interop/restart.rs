@@ -1,4 +1,4 @@
-//! A service that goes away and comes back.
+//! The restart of a service.
 
 use tokio::task::JoinSet;
 
@@ -8,7 +8,7 @@ use crate::sidecar::Sidecar;
 
 #[tokio::test]
 async fn a_restarted_service_is_healthy_at_the_next_probe() {
-    // One cell after the other, fixed beside auto: each pair is four Go services started.
+    // Cells run one after the other, fixed beside auto: each pair starts four Go services.
     for (cell, mode) in expected::healthy() {
         let mut pair = JoinSet::new();
         for protocol in [expected::wire(cell), "auto"] {

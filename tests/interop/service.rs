@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-/// The name every service of the rig goes by.
+/// The name of every service of the rig.
 pub const NAME: &str = "go.micro.srv.greeter";
 
 /// A running cell: one generation, one wire, one mode.
@@ -21,10 +21,10 @@ pub struct Service {
     pub address: SocketAddr,
     pub cell: &'static str,
     mode: &'static str,
-    /// More variables of the fixture.
+    /// The additional variables of the fixture.
     variables: Vec<(&'static str, String)>,
     child: Child,
-    /// HOME of the child (v5 keeps files there), and its log.
+    /// The HOME of the child (v5 keeps files there), with its log.
     home: TempDir,
 }
 
@@ -36,7 +36,7 @@ impl Service {
         Self::start_with(cell, mode, Vec::new()).await
     }
 
-    /// The same, with more variables.
+    /// Starts a cell with additional variables.
     pub async fn start_with(
         cell: &'static str,
         mode: &'static str,
@@ -77,14 +77,14 @@ impl Service {
         self.accepts().await;
     }
 
-    /// Files and sockets the service holds open.
+    /// Returns the number of files and sockets that the service holds open.
     pub fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid()))
             .expect("a running child must have descriptors")
             .count()
     }
 
-    /// Resident memory in KiB.
+    /// Returns the resident memory in KiB.
     pub fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .expect("a running child must have a status");
@@ -96,7 +96,7 @@ impl Service {
             .expect("a running child must have resident memory")
     }
 
-    /// Everything the service wrote to stdout and stderr.
+    /// Returns the stdout and the stderr of the service.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).expect("the log of a child must be readable text")
     }

@@ -1,4 +1,4 @@
-//! The real `health` binary, started with flags as a pod spec would write them.
+//! The real `health` binary, started with flags as in a pod spec.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::kubelet::{self, Answer};
 use crate::service::{NAME, Service};
 
-/// A running sidecar and what it has logged since its start line.
+/// A running sidecar, with its log lines since the start line.
 #[derive(Debug)]
 pub struct Sidecar {
     pub address: SocketAddr,
@@ -30,7 +30,8 @@ impl Sidecar {
         Self::beside(service.address, flags).await
     }
 
-    /// Starts a sidecar beside whatever listens there and waits for the line that says where it answers.
+    /// Starts a sidecar beside this target and waits for the line with the address on which it
+    /// answers.
     pub async fn beside(target: SocketAddr, flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_health"))
             .args(["--health_address=127.0.0.1:0", "--log_format=json"])
@@ -60,17 +61,17 @@ impl Sidecar {
         }
     }
 
-    /// Asks as the kubelet does.
+    /// Probes a path as the kubelet does.
     pub async fn probe(&self, path: &str) -> Answer {
         kubelet::get(self.address, path, kubelet::ANYTHING).await
     }
 
-    /// Asks for the verdict together with its reason.
+    /// Probes for the verdict with its reason.
     pub async fn explain(&self) -> Answer {
         kubelet::get(self.address, "/healthz", kubelet::HEALTH_JSON).await
     }
 
-    /// The lines logged since the start line.
+    /// Returns the log lines since the start line.
     pub fn log(&self) -> Vec<String> {
         self.log
             .lock()
@@ -85,7 +86,7 @@ impl Drop for Sidecar {
     }
 }
 
-/// Reads on to the start line, the one with `health_address` in its fields.
+/// Reads up to the start line, which has `health_address` in its fields.
 async fn bound_address(lines: &mut Lines<BufReader<ChildStderr>>) -> SocketAddr {
     let mut seen = Vec::new();
     while let Ok(Some(line)) = lines.next_line().await {

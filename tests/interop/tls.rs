@@ -1,4 +1,4 @@
-//! Services with TLS on, in each of the ways go-micro has for that.
+//! Services with TLS, in each way that go-micro has for it.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use crate::expected;
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 
-/// The cell, the mode in which it is healthy, and how it has TLS: `FIX_TLS` in tests/rig/README.md.
+/// The cell, the mode in which it is healthy, and its way of TLS: `FIX_TLS` in
+/// tests/rig/README.md.
 const SECURED: [(&str, &str, &str); 5] = [
     ("v1.8.0-grpc", "stock", "auth"),
     ("v2.9.1-grpc", "stock", "config"),
@@ -54,7 +55,7 @@ async fn secured(files: &Files, cell: &'static str, mode: &'static str, tls: &st
 }
 
 #[tokio::test]
-async fn every_way_of_tls_is_spoken() {
+async fn every_way_of_tls_is_supported() {
     let authority = Authority::new("ca");
     let files = Files::new(&authority, &authority.issue(&["127.0.0.1"]));
     for (cell, mode, tls) in SECURED {
@@ -85,7 +86,7 @@ async fn every_way_of_tls_is_spoken() {
 }
 
 #[tokio::test]
-async fn tls_at_one_end_only_is_told() {
+async fn tls_at_one_end_only_is_reported() {
     let authority = Authority::new("ca");
     let files = Files::new(&authority, &authority.issue(&["127.0.0.1"]));
     for (cell, mode, tls) in SECURED {
@@ -95,7 +96,7 @@ async fn tls_at_one_end_only_is_told() {
             let context = format!("{cell} {tls} --protocol={protocol}");
             let protocol = format!("--protocol={protocol}");
 
-            // gRPC services of go-micro hang up and say nothing: the log asks for --tls.
+            // go-micro's gRPC services hang up without a message, so the log suggests --tls.
             let sidecar = Sidecar::start(&service, &[&protocol]).await;
             let reason = sidecar.explain().await.reason();
             let expected = if cell.ends_with("mucp") {
@@ -114,7 +115,7 @@ async fn tls_at_one_end_only_is_told() {
 }
 
 #[tokio::test]
-async fn go_micros_own_certificate_is_taken_unverified() {
+async fn go_micros_own_certificate_is_accepted_without_verification() {
     let authority = Authority::new("ca");
     let files = Files::new(&authority, &authority.issue(&[]));
     let service = secured(&files, "v5.30.0-mucp", "register", "selfsigned").await;

@@ -1,11 +1,12 @@
-//! Services that serve, and register no Debug: the generations from v4.10 on do not do it themselves.
+//! Services without a registered Debug: the generations from v4.10 on do not register it
+//! themselves.
 
 use crate::expected;
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 
 #[tokio::test]
-async fn a_service_without_debug_is_healthy_if_told_so() {
+async fn a_service_without_debug_is_healthy_with_without_debug_healthy() {
     for (cell, mode) in expected::bare() {
         let service = Service::start(cell, mode).await;
         for protocol in [expected::wire(cell), "auto"] {

@@ -1,5 +1,6 @@
-//! The tree runs one way: a module imports only from those above it, and no file takes part in a
-//! circle. Read from the `use` items and the paths of src/; tests are not read.
+//! The layers of the source tree: a module imports only from modules above it, and no files
+//! import each other in a circle. The tests read the `use` items and the paths of src/, without
+//! its tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,8 @@ use self::imports::Imports;
 mod deciding;
 mod imports;
 
-/// The top modules, from the lowest to the highest, with what each may import besides `text`.
+/// The top modules from the lowest to the highest, with the modules that each may import besides
+/// `text`.
 /// Source: ARCHITECTURE.md, "Tree and direction".
 const LAYERS: [(&str, &[&str]); 14] = [
     ("text", &[]),
@@ -104,7 +106,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn an_import_is_found_however_it_is_written() {
+fn an_import_is_found_in_every_form() {
     let text = "
         use crate::net::{dial::Dialer, stage};
         use super::options as ours;

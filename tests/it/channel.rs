@@ -1,4 +1,4 @@
-//! A Service as a Rust client calls it, while its endpoints come and go.
+//! A Rust client's channel to a Service while endpoints come and go.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ mod replica;
 
 const TARGET: &str = "kubernetes:///greeter.shop:grpc";
 
-/// The endpoints of these replicas, all ready.
+/// Returns the endpoints of these replicas, all ready.
 fn ready(replicas: &[Replica]) -> Vec<(SocketAddr, bool)> {
     replicas.iter().map(|it| (it.address, true)).collect()
 }
@@ -56,7 +56,7 @@ async fn ten_replicas_are_replaced_under_load_and_no_request_fails() {
         .await;
         let old = replicas.remove(0);
         if round % 2 == 0 {
-            // The pod ends before its endpoint does, as it may.
+            // The pod may end before its endpoint is removed.
             old.stop().await;
             api.set(ready(&replicas));
         } else {
@@ -71,7 +71,7 @@ async fn ten_replicas_are_replaced_under_load_and_no_request_fails() {
 }
 
 #[tokio::test]
-async fn a_replica_that_stops_finishes_what_it_has_and_is_given_no_more() {
+async fn a_stopping_replica_finishes_its_calls_and_gets_no_more() {
     let old = Replica::released(false).await;
     let api = ApiServer::start(&[(old.address, true)]).await;
     let channel = builder(&api).connect(TARGET).unwrap();
@@ -85,7 +85,7 @@ async fn a_replica_that_stops_finishes_what_it_has_and_is_given_no_more() {
         }
     })
     .await;
-    // Its connection stays open for that call, and its endpoint is still ready.
+    // The connection stays open for that call, and the endpoint is still ready.
     old.stop.send_replace(true);
     let fresh = Replica::start().await;
     api.set(vec![(old.address, true), (fresh.address, true)]);
@@ -104,13 +104,13 @@ async fn a_replica_that_stops_finishes_what_it_has_and_is_given_no_more() {
 }
 
 #[tokio::test]
-async fn replicas_take_turns_and_one_that_refuses_has_none() {
+async fn replicas_take_turns_and_a_refusing_one_gets_no_call() {
     let replicas = [Replica::start().await, Replica::start().await];
     let mut endpoints = ready(&replicas);
     endpoints.push((refusing().await, true));
     let api = ApiServer::start(&endpoints).await;
     let channel = builder(&api).connect(TARGET).unwrap();
-    // Until both are connected one may be called more often.
+    // Until both are connected, one of them may receive more calls.
     within("both to be called", async {
         while replicas.iter().any(|it| it.calls() == 0) {
             call(&channel).await.unwrap();
@@ -126,7 +126,7 @@ async fn replicas_take_turns_and_one_that_refuses_has_none() {
 }
 
 #[tokio::test]
-async fn a_service_without_a_replica_is_unavailable_until_it_has_one() {
+async fn a_service_without_replicas_is_unavailable_until_one_starts() {
     let gone = refusing().await;
     let api = ApiServer::start(&[(gone, true)]).await;
     let builder = builder(&api)

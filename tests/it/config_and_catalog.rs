@@ -1,5 +1,5 @@
-//! The `ConfigMap` and the catalog as they are watched, whatever the API server does. It
-//! answers by script under a real `kube::Client`; time is paused, so nothing here waits.
+//! Watches of the `ConfigMap` and of the catalog under every behaviour of the API server. A
+//! script answers under a real `kube::Client`; time is paused, so no test waits.
 
 use std::time::Duration;
 
@@ -38,14 +38,14 @@ fn config(client: kube::Client) -> Config {
     Config::new(client, NAMESPACE, "micro", Environment::default())
 }
 
-/// Nothing comes, however long one waits.
-async fn nothing_comes<T: std::fmt::Debug>(watched: &mut (impl Stream<Item = T> + Unpin)) {
+/// Asserts that no event comes, however long the wait.
+async fn no_event_comes<T: std::fmt::Debug>(watched: &mut (impl Stream<Item = T> + Unpin)) {
     let next = tokio::time::timeout(Duration::from_mins(1), watched.next()).await;
     assert!(next.is_err(), "{next:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_missed_is_one_event_and_what_was_not_is_none() {
+async fn a_missed_change_is_one_event_and_no_change_is_none() {
     for too_late in [
         Reply::OpenWatch(vec![gone()]),
         refused(410, "too old resource version: 1 (9)"),
@@ -66,13 +66,13 @@ async fn what_was_missed_is_one_event_and_what_was_not_is_none() {
         let change = within("a change", watched.next()).await.unwrap().unwrap();
         assert_eq!(change.event.as_str(), "edited");
         assert_eq!(change.values, json!({"mongodb": {"host": "b"}}));
-        nothing_comes(&mut watched).await;
+        no_event_comes(&mut watched).await;
         assert_eq!(wire.requests().len(), 7, "{too_late:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_and_the_watch_goes_on() {
+async fn a_refusal_is_reported_and_the_watch_goes_on() {
     let (client, _) = client_in_order([
         list("10", [config_map("1", "a")]),
         refused(500, "etcdserver: request timed out"),
@@ -91,11 +91,11 @@ async fn a_refusal_is_told_and_the_watch_goes_on() {
     assert!(told[1].contains("etcdserver"), "{told:?}");
     told.remove(1);
     assert_eq!(told, ["created", "edited", "deleted"]);
-    nothing_comes(&mut watched).await;
+    no_event_comes(&mut watched).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_catalog_that_is_refused_is_told_once_a_try_and_does_not_change() {
+async fn a_refused_catalog_reports_each_try_and_does_not_change() {
     let mut watches = 0;
     let (client, _) =
         client(
@@ -124,12 +124,12 @@ async fn a_catalog_that_is_refused_is_told_once_a_try_and_does_not_change() {
         .unwrap()
         .unwrap_err();
     assert!(refusal.is_denied(), "{refusal}");
-    nothing_comes(&mut watched).await;
-    nothing_comes(&mut watched).await;
+    no_event_comes(&mut watched).await;
+    no_event_comes(&mut watched).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn watches_that_end_at_once_are_asked_for_once_a_second() {
+async fn a_watch_that_ends_at_once_is_restarted_once_a_second() {
     let answer = || {
         client(|asked| {
             if asked.is_watch() {
@@ -140,7 +140,7 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
         })
     };
     let (client, wire) = answer();
-    nothing_comes(&mut config(client).watch().boxed()).await;
+    no_event_comes(&mut config(client).watch().boxed()).await;
     let count = wire.requests().len();
     assert!((55..=62).contains(&count), "{count} in a minute");
 
@@ -150,7 +150,7 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
         .await
         .unwrap()
         .unwrap();
-    nothing_comes(&mut watched).await;
+    no_event_comes(&mut watched).await;
     let count = wire.requests().len();
     assert!((110..=124).contains(&count), "{count} of two in a minute");
 }

@@ -1,4 +1,4 @@
-//! What those who probe can rely on: every path, its status and its body.
+//! The contract with probers: the status and the body of every path.
 
 use testkit::NAME;
 use testkit::client::Answer;
@@ -60,7 +60,7 @@ async fn the_kubelet_gets_status_and_body_of_every_path() {
 }
 
 #[tokio::test]
-async fn a_plain_answer_is_text_of_known_length_that_no_one_caches() {
+async fn a_plain_answer_is_text_of_known_length_and_not_cached() {
     let (_service, sidecar) = well().await;
     let answer = sidecar.probe("/health").await;
     assert!(
@@ -82,7 +82,7 @@ async fn a_plain_answer_is_text_of_known_length_that_no_one_caches() {
 }
 
 #[tokio::test]
-async fn the_status_tells_the_reason_when_asked_to() {
+async fn code_reason_gives_each_reason_its_own_status() {
     let unhealthy = || {
         let (health, script) = debug_service(&Count::default());
         health.set("degraded");
@@ -128,7 +128,7 @@ async fn the_status_tells_the_reason_when_asked_to() {
 }
 
 #[tokio::test]
-async fn json_is_for_those_who_ask_for_it_by_name() {
+async fn json_needs_an_accept_header_that_names_it() {
     let (_service, well) = well().await;
     let (_service, unwell) = unwell().await;
     for (accept, is_json) in [
@@ -160,14 +160,14 @@ async fn json_is_for_those_who_ask_for_it_by_name() {
 }
 
 #[tokio::test]
-async fn verbose_says_what_passed() {
+async fn verbose_names_the_checks_that_passed() {
     let (_service, sidecar) = well().await;
     let body = sidecar.probe("/readyz?verbose").await.body;
     assert_eq!(body, format!("[+]{NAME} ok\nreadyz check passed\n"));
 }
 
 #[tokio::test]
-async fn whatever_a_service_is_called_the_answer_stays_small() {
+async fn a_long_service_name_keeps_the_answer_small() {
     let name = "长".repeat(5_000);
     let flag = format!("--server_name={name}");
     let (_service, sidecar) = beside(scripts::grpc(), &["--protocol=grpc", &flag]).await;

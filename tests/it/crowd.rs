@@ -1,5 +1,5 @@
-//! However many clients there are and however much they send, the kubelet gets its
-//! answer, and what they held is given back.
+//! A crowd of clients at once: the kubelet still gets its answer, and the sidecar releases all
+//! that the clients held.
 
 use futures_util::{StreamExt as _, future, stream};
 use testkit::client::{Connection, get};
@@ -14,7 +14,7 @@ use tokio::time::{self, Duration};
 use crate::hostile_client::{TOLERANCE_KIB, beside_a_well_service};
 
 #[tokio::test]
-async fn connections_held_open_never_cost_the_kubelet_its_answer() {
+async fn open_connections_never_cost_the_kubelet_its_answer() {
     const EACH: usize = 500;
     descriptors::raise_limit(3 * EACH + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
@@ -27,7 +27,7 @@ async fn connections_held_open_never_cost_the_kubelet_its_answer() {
     ] {
         let flood = stream::iter(0..EACH).map(async |_| {
             let mut connection = Connection::open(sidecar.address).await;
-            // The oldest are hung up on as the next ones come.
+            // The oldest connections are closed when later ones come.
             let _ = connection.try_send(&start).await;
             connection
         });
@@ -56,14 +56,14 @@ async fn connections_held_open_never_cost_the_kubelet_its_answer() {
 }
 
 #[tokio::test]
-async fn who_never_reads_costs_the_kubelet_nothing() {
+async fn a_client_that_never_reads_does_not_delay_the_kubelet() {
     let (_service, sidecar) = beside_a_well_service().await;
     let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
     let mut held = Vec::new();
     for _ in 0..8 {
         let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
         let requests = get("/health").repeat(100);
-        // Writes until nothing moves any more: both buffers are full.
+        // Writes until both buffers are full.
         while time::timeout(
             Duration::from_millis(50),
             stream.write_all(requests.as_bytes()),
@@ -118,7 +118,7 @@ async fn a_flood_of_frames_never_costs_the_kubelet_its_answer() {
     sidecar.closes_descriptors(descriptors).await;
 }
 
-/// Streams that are opened and given up at once.
+/// Returns streams that are opened and reset at once.
 fn rapid_resets() -> Vec<u8> {
     let open = |stream| h2::headers(END_STREAM, stream, &h2::GET_HEALTH);
     let streams = (0..20_000).map(|n| 2 * n + 1);
@@ -150,8 +150,8 @@ async fn a_flood_of_requests_never_costs_the_kubelet_its_answer() {
 }
 
 #[tokio::test]
-async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
-    // Enough that each connection pushes out another.
+async fn clients_that_reconnect_do_not_delay_the_kubelet() {
+    // There are enough clients that each connection displaces another.
     const CLIENTS: usize = 400;
     descriptors::raise_limit(CLIENTS + 200).await;
     let (_service, sidecar) = beside_a_well_service().await;
@@ -172,8 +172,8 @@ async fn who_reconnects_whenever_hung_up_on_costs_the_kubelet_nothing() {
     }
 }
 
-/// Plays so many clients until it is dropped, on a thread of their own: the sidecar
-/// is to suffer from them, and not the service and the kubelet on this one.
+/// Runs this number of clients on a thread of their own until it is dropped, so that they burden
+/// the sidecar and not the service and the kubelet on this thread.
 fn attack(clients: usize, client: impl AsyncFn(usize) + Send + 'static) -> oneshot::Sender<()> {
     let (running, stopped) = oneshot::channel();
     let attackers = Builder::new_current_thread().enable_all().build().unwrap();

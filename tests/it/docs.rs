@@ -1,6 +1,7 @@
-//! The documentation, held against the code: what it lists is all there is, and nothing that is gone.
+//! Tests that compare the documentation with the code: the pages list everything that exists, and
+//! nothing else.
 //!
-//! `MICRO_HEALTH_UPDATE_DOCS=1 cargo test --test it docs` writes the generated parts anew.
+//! `MICRO_HEALTH_UPDATE_DOCS=1 cargo test --test it docs` writes the generated parts again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,10 @@ mod flags;
 mod messages;
 mod verdicts;
 
-/// Writes the generated text instead of holding the file against it.
+/// The variable that makes the tests write the generated text instead of comparing it.
 const UPDATE: &str = "MICRO_HEALTH_UPDATE_DOCS";
 
-/// A file of the project.
+/// Returns the path of a file of the project.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -22,8 +23,8 @@ pub fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Holds a file against what it should say.
-fn hold(name: &str, expected: &str) {
+/// Compares a file with the expected text.
+fn compare(name: &str, expected: &str) {
     if std::env::var_os(UPDATE).is_some() {
         fs::write(path(name), expected).unwrap();
         return;
@@ -40,8 +41,8 @@ fn hold(name: &str, expected: &str) {
     );
 }
 
-/// The same for the part between two comments, which names what it is generated from.
-fn hold_part(name: &str, part: &str, expected: &str) {
+/// Compares the part between two comments, which name its source.
+fn compare_part(name: &str, part: &str, expected: &str) {
     let (begin, end) = (
         format!("<!-- generated: {part} -->\n"),
         "<!-- end -->".to_owned(),
@@ -51,10 +52,10 @@ fn hold_part(name: &str, part: &str, expected: &str) {
         .split_once(&begin)
         .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     let (before, after) = found.unwrap_or_else(|| panic!("{name} has no part {begin}"));
-    hold(name, &[before, &begin, expected, &end, after].concat());
+    compare(name, &[before, &begin, expected, &end, after].concat());
 }
 
-/// Every page that a user reads.
+/// Returns every page that a user reads.
 fn pages() -> Vec<String> {
     let mut pages: Vec<_> = [
         "README.md",

@@ -1,5 +1,5 @@
-//! A Service as the target: every endpoint is asked, and a policy decides. The API server is a
-//! script on loopback, the services are real.
+//! A Service as the target: the sidecar checks every endpoint, and a policy decides. The API
+//! server is a script on loopback; the services are real.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,17 +24,17 @@ use crate::PROGRAM;
 use crate::probe::service::{grpc, refusing, serve};
 use crate::sidecar::Sidecar;
 
-/// The flag of those that ask.
+/// The flag that makes a Service the target.
 pub const TARGET: &str = "--server_address=kubernetes:///greeter.shop:grpc";
 
-/// An API server with the slices of one Service. It is away once this is dropped.
+/// An API server with the slices of one Service. Dropping it stops the server.
 pub struct ApiServer {
     pub address: SocketAddr,
     known: Arc<watch::Sender<Known>>,
     serving: JoinHandle<()>,
 }
 
-/// Endpoints, each ready or not, and their version.
+/// The endpoints with their readiness, and their version.
 type Known = (u64, Vec<(SocketAddr, bool)>);
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -69,7 +69,7 @@ impl ApiServer {
             .send_modify(|known| *known = (known.0 + 1, endpoints));
     }
 
-    /// The flag that names it.
+    /// Returns the flag that names the API server.
     pub fn flag(&self) -> String {
         format!("--registry_address=http://{}", self.address)
     }
@@ -81,7 +81,7 @@ impl Drop for ApiServer {
     }
 }
 
-/// A list; a watch says that it is too old as soon as anything changes.
+/// Answers a list. A watch ends as too old as soon as anything changes.
 fn answer(request: &Request<Incoming>, known: &Arc<watch::Sender<Known>>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default();
     assert!(query.contains("service-name%3Dgreeter"), "{query}");
@@ -113,7 +113,7 @@ fn answer(request: &Request<Incoming>, known: &Arc<watch::Sender<Known>>) -> Res
     Response::new(StreamBody::new(told).boxed_unsync())
 }
 
-/// A slice of its own for each, since their ports differ.
+/// Returns a slice for one endpoint, because the ports differ.
 fn slice((address, ready): &(SocketAddr, bool)) -> Value {
     json!({
         "metadata": { "name": format!("greeter-{}", address.port()), "resourceVersion": "1" },
@@ -127,7 +127,7 @@ fn slice((address, ready): &(SocketAddr, bool)) -> Value {
     })
 }
 
-/// Exit code and answer of `health probe`.
+/// Runs `health probe` and returns its exit code and answer.
 async fn probe(api: &ApiServer, flags: &[&str]) -> (i32, Value) {
     let mut command = process::command(PROGRAM);
     command
@@ -147,7 +147,7 @@ async fn probe(api: &ApiServer, flags: &[&str]) -> (i32, Value) {
     (output.status.code().unwrap(), answer)
 }
 
-/// Accepts, and says nothing.
+/// Accepts connections and never answers.
 async fn hanging() -> SocketAddr {
     serve(|stream| async move {
         let _open = stream;
@@ -165,7 +165,7 @@ fn row(answer: &Value, address: SocketAddr) -> &Value {
 }
 
 #[tokio::test]
-async fn as_many_endpoints_must_be_healthy_as_is_required() {
+async fn require_sets_the_number_of_healthy_endpoints() {
     let (well, heads) = grpc("ok").await;
     let (unwell, _) = grpc("degraded").await;
     let gone = refusing().await;
@@ -186,7 +186,7 @@ async fn as_many_endpoints_must_be_healthy_as_is_required() {
         format!("greeter-{}", well.port())
     );
     assert_eq!(answer["reason"], "not_serving");
-    // As kuberesolver's clients call it since 6.
+    // The authority is that of kuberesolver's clients since release 6.
     let authority = heads.lock().unwrap()[0].uri.authority().cloned();
     assert_eq!(authority.unwrap().as_str(), "greeter.shop");
 
@@ -195,7 +195,7 @@ async fn as_many_endpoints_must_be_healthy_as_is_required() {
 }
 
 #[tokio::test]
-async fn only_ready_endpoints_are_asked_unless_the_others_are_wanted() {
+async fn only_ready_endpoints_are_checked_without_include_not_ready() {
     let (well, _) = grpc("ok").await;
     let api = ApiServer::start(&[(well, false)]).await;
     let (code, answer) = probe(&api, &[]).await;
@@ -211,7 +211,7 @@ async fn only_ready_endpoints_are_asked_unless_the_others_are_wanted() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_hangs_costs_the_others_nothing() {
+async fn an_endpoint_that_hangs_does_not_delay_the_others() {
     let (well, _) = grpc("ok").await;
     let hung = hanging().await;
     let mut endpoints = vec![(well, true), (hung, true)];
@@ -225,7 +225,7 @@ async fn an_endpoint_that_hangs_costs_the_others_nothing() {
         "{answer}"
     );
     assert_eq!(row(&answer, well)["result"], "ok");
-    // More than are asked at once.
+    // There are more endpoints than are checked at once.
     for _ in 0..20 {
         endpoints.insert(0, (hanging().await, true));
     }
@@ -251,7 +251,7 @@ async fn the_sidecar_follows_the_endpoints_and_keeps_them_while_the_api_server_i
     api.set(vec![(one, true), (other, true)]);
     until(&sidecar, &[one, other]).await;
 
-    // The last one to be seen is what is asked.
+    // The last endpoint becomes the only one that is checked.
     let gone = refusing().await;
     api.set(vec![(one, true), (gone, true)]);
     until(&sidecar, &[one, gone]).await;
@@ -262,7 +262,7 @@ async fn the_sidecar_follows_the_endpoints_and_keeps_them_while_the_api_server_i
     assert_eq!(sidecar.probe("/health").await.status, 200);
 }
 
-/// Probes until these endpoints are asked.
+/// Probes until exactly these endpoints are checked.
 async fn until(sidecar: &Sidecar, expected: &[SocketAddr]) {
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
     expected.sort_unstable();
@@ -309,7 +309,7 @@ async fn a_service_that_may_be_the_pods_own_is_warned_about() {
     let warning = log[1]["message"].as_str().unwrap();
     let expected = "kubernetes://shop/greeter:grpc may be this pod's own Service";
     assert!(warning.starts_with(expected), "{log:?}");
-    // Nobody to ask is a verdict, and at once.
+    // A Service without endpoints is a verdict, and at once.
     let answer = process.probe("/healthz?code=reason").await;
     assert_eq!(answer.status, 503);
 }

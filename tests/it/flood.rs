@@ -1,5 +1,5 @@
-//! A service that never stops talking: the answer comes in time, the sidecar goes on
-//! answering everything else, and its memory stays where it was.
+//! A service that never stops sending: the answer comes in time, the sidecar still answers
+//! everything else, and its memory does not grow.
 
 use std::iter;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use crate::PROGRAM;
 use crate::hostile_target::{GRPC, MUCP, explained, record, well};
 
-/// What a debug build may grow by during one flood.
+/// The memory that a debug build may grow by during one flood.
 const TOLERANCE_KIB: usize = 4 << 10;
 
-/// After its SETTINGS and the call, says `once`, then `again` for ever.
+/// Returns a script that sends `once` after its SETTINGS and the call, then `again` forever.
 fn flooding(once: Vec<u8>, again: Vec<u8>) -> Script {
     let bytes = Arc::new((once, again));
     Script::new(move |mut stream: TcpStream| {
@@ -57,7 +57,7 @@ async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
         grown < TOLERANCE_KIB,
         "{name}: {grown} KiB more than {memory}"
     );
-    // The flood goes on, and the sidecar has closed its end all the same.
+    // The flood goes on, although the sidecar has closed its end.
     let kept = usize::from(protocol == GRPC);
     sidecar.closes_descriptors(descriptors - kept).await;
     service.replace_script(well(protocol));
@@ -69,17 +69,17 @@ async fn survive(name: &str, protocol: &str, reasons: &[&str], script: Script) {
 }
 
 const DEADLINE: &[&str] = &["deadline"];
-/// h2 gives up on some floods; until then the deadline holds.
+/// The reasons of floods on which h2 may give up before the deadline.
 const EITHER: &[&str] = &["deadline", "protocol"];
 
 #[tokio::test]
-async fn of_pings() {
+async fn a_flood_of_pings_is_survived() {
     let ping = h2::frame(PING, 0, 0, &[7; 8]);
     survive("PING flood", GRPC, DEADLINE, flooding(Vec::new(), ping)).await;
 }
 
 #[tokio::test]
-async fn of_settings() {
+async fn a_flood_of_settings_is_survived() {
     let settings = h2::settings(&[(4, 70_000)]);
     survive(
         "SETTINGS flood",
@@ -99,13 +99,13 @@ async fn of_settings() {
 }
 
 #[tokio::test]
-async fn of_interim_answers() {
+async fn a_flood_of_interim_answers_is_survived() {
     let interim = h2::headers(0, FIRST, &[(":status", "103"), ("link", "</x>")]);
     survive("103 flood", GRPC, EITHER, flooding(Vec::new(), interim)).await;
 }
 
 #[tokio::test]
-async fn of_empty_data() {
+async fn a_flood_of_empty_data_is_survived() {
     let head = h2::headers(0, FIRST, &h2::GRPC);
     let empty = h2::data(0, FIRST, &[]);
     survive(
@@ -120,14 +120,14 @@ async fn of_empty_data() {
 }
 
 #[tokio::test]
-async fn of_data() {
+async fn a_flood_of_data_is_survived() {
     let head = h2::headers(0, FIRST, &h2::GRPC);
     let data = h2::data(0, FIRST, &[0; 16 << 10]);
     survive("DATA flood", GRPC, &["protocol"], flooding(head, data)).await;
 }
 
 #[tokio::test]
-async fn of_what_nobody_knows() {
+async fn a_flood_of_unknown_frames_is_survived() {
     let unknown = h2::frame(0xfe, 0, FIRST, &[0; 64]);
     survive(
         "unknown frames",
@@ -149,7 +149,7 @@ async fn of_what_nobody_knows() {
 }
 
 #[tokio::test]
-async fn of_streams_nobody_opened() {
+async fn a_flood_of_unopened_streams_is_survived() {
     let reset = h2::reset(FIRST, 8);
     survive(
         "RST_STREAM flood",
@@ -169,7 +169,7 @@ async fn of_streams_nobody_opened() {
 }
 
 #[tokio::test]
-async fn of_mucp_a_byte_at_a_time() {
+async fn a_flood_of_single_mucp_bytes_is_survived() {
     let drip = Script::new(|mut stream: TcpStream| async move {
         if read_request(&mut stream).await.is_some() {
             let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: 65536\r\n\r\n";
@@ -185,7 +185,7 @@ async fn of_mucp_a_byte_at_a_time() {
 }
 
 #[tokio::test]
-async fn after_a_good_answer_costs_no_other_probe() {
+async fn a_flood_after_a_good_answer_costs_no_other_probe() {
     let service = Service::start(mucp()).await;
     let flags = ["--protocol=grpc", "--check_timeout=300ms"];
     let sidecar = Process::start(PROGRAM, service.address, &flags).await;
@@ -203,7 +203,7 @@ async fn after_a_good_answer_costs_no_other_probe() {
             sidecar.probe("/health").await.status_and_body(),
             (200, "OK")
         );
-        // The kept connection is flooded from here on.
+        // From here on the kept connection is flooded.
         for _ in 0..20 {
             assert_eq!(sidecar.probe("/livez").await.status, 200);
         }

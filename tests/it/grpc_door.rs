@@ -1,4 +1,4 @@
-//! `grpc.health.v1` as native gRPC probes and Envoy ask it: tonic-health's client over h2c.
+//! `grpc.health.v1` as native gRPC probes and Envoy call it, with tonic-health's client over h2c.
 
 use std::net::SocketAddr;
 
@@ -41,7 +41,7 @@ async fn next(stream: &mut Streaming<HealthCheckResponse>) -> Option<ServingStat
 }
 
 #[tokio::test]
-async fn check_tells_the_verdict_of_all_and_of_each() {
+async fn check_returns_the_verdict_of_all_and_of_each_target() {
     let (greeter, payments) = (Service::start(mucp()).await, Service::start(mucp()).await);
     let target = format!("--target=payments={}", payments.address);
     let sidecar = Sidecar::start(greeter.address, &[&target]).await;
@@ -63,7 +63,7 @@ async fn check_tells_the_verdict_of_all_and_of_each() {
 }
 
 #[tokio::test]
-async fn watch_tells_at_once_and_then_each_change() {
+async fn watch_sends_the_status_at_once_and_then_each_change() {
     let (health, script) = debug_service(&Count::default());
     let greeter = Service::start(script).await;
     let sidecar = Sidecar::start(greeter.address, &["--period=10ms", "--fall=2"]).await;
@@ -78,7 +78,7 @@ async fn watch_tells_at_once_and_then_each_change() {
 }
 
 #[tokio::test]
-async fn watch_of_an_unknown_service_says_so_and_stays_open() {
+async fn watch_of_an_unknown_service_sends_service_unknown_and_stays_open() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     let mut client = client(sidecar.address).await;
@@ -98,19 +98,19 @@ async fn watch_of_an_unknown_service_says_so_and_stays_open() {
 }
 
 #[tokio::test]
-async fn a_second_watch_begins_with_what_the_first_was_told() {
-    let asked = Count::default();
-    let (health, script) = debug_service(&asked);
+async fn a_second_watch_begins_with_the_last_status_of_the_first() {
+    let checks = Count::default();
+    let (health, script) = debug_service(&checks);
     let greeter = Service::start(script).await;
-    // It stays healthy for the monitor, however often it is asked.
+    // The service stays healthy for the monitor, however often it is checked.
     let flags = ["--period=10ms", "--fall=1000000", "--protocol=grpc"];
     let sidecar = Sidecar::start(greeter.address, &flags).await;
     let mut client = client(sidecar.address).await;
     let mut first = client.watch(of("greeter")).await.unwrap().into_inner();
     assert_eq!(next(&mut first).await, Some(Serving));
     health.set("degraded");
-    // The monitor knows it: one answer was sent before the next call came.
-    asked.reaches(asked.get() + 3).await;
+    // The monitor has the verdict: one answer was sent before the next call came.
+    checks.reaches(checks.get() + 3).await;
 
     for service in ["greeter", ""] {
         let mut second = client.watch(of(service)).await.unwrap().into_inner();
@@ -121,7 +121,7 @@ async fn a_second_watch_begins_with_what_the_first_was_told() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_throughout_is_not_serving_once() {
+async fn a_service_that_stays_down_is_not_serving_once() {
     let (health, script) = debug_service(&Count::default());
     health.set("degraded");
     let greeter = Service::start(script).await;
@@ -141,19 +141,19 @@ async fn a_service_that_is_down_throughout_is_not_serving_once() {
 
 #[tokio::test]
 async fn a_watch_waits_for_rise_checks_before_it_is_serving() {
-    let asked = Count::default();
-    let greeter = Service::start(debug_service(&asked).1).await;
+    let checks = Count::default();
+    let greeter = Service::start(debug_service(&checks).1).await;
     let flags = ["--period=10ms", "--rise=3", "--protocol=grpc"];
     let sidecar = Sidecar::start(greeter.address, &flags).await;
     let mut client = client(sidecar.address).await;
     let mut watch = client.watch(of("greeter")).await.unwrap().into_inner();
     assert_eq!(next(&mut watch).await, Some(NotServing));
     assert_eq!(next(&mut watch).await, Some(Serving));
-    assert!(asked.get() >= 3, "{}", asked.get());
+    assert!(checks.get() >= 3, "{}", checks.get());
 }
 
 #[tokio::test]
-async fn a_watch_of_a_service_that_hangs_is_told_within_the_check_timeout() {
+async fn a_watch_of_a_hanging_service_gets_a_status_within_the_check_timeout() {
     let greeter = Service::start(silent()).await;
     let flags = ["--check_timeout=100ms", "--protocol=grpc"];
     let sidecar = Sidecar::start(greeter.address, &flags).await;
@@ -163,7 +163,7 @@ async fn a_watch_of_a_service_that_hangs_is_told_within_the_check_timeout() {
 }
 
 #[tokio::test]
-async fn draining_is_not_serving_and_ends_a_watch() {
+async fn draining_sends_not_serving_and_ends_a_watch() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     let mut client = client(sidecar.address).await;
@@ -179,7 +179,7 @@ async fn draining_is_not_serving_and_ends_a_watch() {
 
 #[tokio::test]
 async fn list_names_every_target() {
-    use micro_health::server::grpc::pb::{HealthListRequest, HealthListResponse};
+    use micro_health::internal::pb::{HealthListRequest, HealthListResponse};
 
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &["--target=gone=127.0.0.1:1"]).await;

@@ -1,5 +1,5 @@
-//! Clients that never come to the point, or speak nonsense: refused or hung up on, and
-//! what they held is given back.
+//! Clients that send incomplete or invalid requests: the sidecar refuses them or hangs up, and
+//! releases all that they held.
 
 use std::net::SocketAddr;
 
@@ -17,13 +17,13 @@ use crate::PROGRAM;
 use crate::sidecar::Sidecar;
 mod nonsense;
 
-/// What a debug build may grow by while it is attacked.
+/// The memory that a debug build may grow by during an attack.
 pub const TOLERANCE_KIB: usize = 6 << 10;
 
 pub async fn beside_a_well_service() -> (Service, Process) {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Process::start(PROGRAM, service.address, &["--protocol=grpc"]).await;
-    // Connects to the service and allocates what stays.
+    // The first probe connects to the service and allocates the memory that stays.
     assert_eq!(
         sidecar.probe("/health").await.status_and_body(),
         (200, "OK")
@@ -32,7 +32,7 @@ pub async fn beside_a_well_service() -> (Service, Process) {
 }
 
 #[tokio::test]
-async fn who_asks_nothing_is_hung_up_on_after_two_seconds() {
+async fn a_client_that_sends_nothing_is_disconnected_after_two_seconds() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     let settings = h2::settings(&[]);
@@ -72,7 +72,7 @@ async fn who_asks_nothing_is_hung_up_on_after_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_head_a_byte_at_a_time_is_hung_up_on_after_two_seconds() {
+async fn a_client_that_sends_its_head_bytewise_is_disconnected_after_two_seconds() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     let asked_once = get("/livez");
@@ -125,7 +125,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn who_half_closes_after_the_request_is_answered() {
+async fn a_client_that_half_closes_after_the_request_is_answered() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     for requests in [1, 3] {

@@ -1,8 +1,7 @@
-//! Whatever the service does: 500 with the right reason within the kubelet's second,
-//! and 200 at the very next probe once a well one has the port.
+//! The hostile services: every probe gets 500 with the right reason within the kubelet's second.
+//! The next probe gets 200 as soon as a healthy service has the port.
 //!
-//! Leaves a table of how long each took, hostile-target.txt in cargo's folder for
-//! such files (target/tmp).
+//! The tests write the times to hostile-target.txt in cargo's folder for such files (target/tmp).
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -31,7 +30,7 @@ const HEALTH: &str = "grpc-health";
 
 const ALL: [&str; 4] = [AUTO, GRPC, MUCP, HEALTH];
 
-/// The protocols of one kind, and auto, which ends up there.
+/// The protocols over HTTP/2, and auto, which finds them.
 const H2: [&str; 3] = [AUTO, GRPC, HEALTH];
 const HTTP1: [&str; 2] = [AUTO, MUCP];
 
@@ -41,7 +40,7 @@ const PROTOCOL: &str = "protocol";
 const TLS: &str = "tls";
 const NOT_SERVING: &str = "not_serving";
 
-/// A bad service under one `--protocol`, and the reason that is found.
+/// A hostile service under one `--protocol`, and the expected reason.
 #[derive(Clone, Debug)]
 struct Case {
     name: &'static str,
@@ -66,7 +65,7 @@ fn cases(
     scripts.into_iter().flat_map(case).collect()
 }
 
-/// A service of this protocol that is well.
+/// Returns a healthy service of this protocol.
 pub fn well(protocol: &str) -> Script {
     match protocol {
         MUCP => scripts::mucp(),
@@ -75,10 +74,10 @@ pub fn well(protocol: &str) -> Script {
     }
 }
 
-/// One measured answer: the case, its protocol, milliseconds and reason.
+/// The rows of the table: the case, its protocol, milliseconds and reason.
 static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Adds a row to the table, and checks what every case must keep to.
+/// Adds a row to the table, and asserts the rules of every case.
 pub fn record(case: &str, protocol: &str, answer: &Answer, reason: &str) {
     let row = format!("{case:<40} {protocol:<12} {:>6.1?}  {reason}", answer.took);
     assert_eq!(answer.status_and_body(), (500, "NOT_HEALTHY"), "{row}");
@@ -97,8 +96,8 @@ pub fn record(case: &str, protocol: &str, answer: &Answer, reason: &str) {
     .unwrap();
 }
 
-/// The verdict and the reason; once more, if the first came too late because this
-/// machine was busy.
+/// Returns the verdict and the reason. Probes once more if the first answer came too late because
+/// this machine was busy.
 pub async fn explained(sidecar: SocketAddr) -> (Answer, String) {
     let explained = kubelet::explain(sidecar).await;
     if explained.0.took < kubelet::TIMEOUT {
@@ -126,7 +125,7 @@ async fn survive(case: Case) {
     assert_eq!(answer.status_and_body(), (200, "OK"), "{name} {protocol}");
 }
 
-/// Plays the cases, those that wait for the deadline a few at a time.
+/// Runs the cases. Cases that wait for the deadline run a few at a time.
 async fn survive_all(at_once: usize, cases: Vec<Case>) {
     stream::iter(cases)
         .for_each_concurrent(at_once, survive)
@@ -134,7 +133,7 @@ async fn survive_all(at_once: usize, cases: Vec<Case>) {
 }
 
 #[tokio::test]
-async fn a_service_that_keeps_silent_is_a_deadline() {
+async fn a_silent_service_is_a_deadline() {
     survive_all(9, silent::all()).await;
 }
 
@@ -144,17 +143,17 @@ async fn a_service_that_hangs_up_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_service_that_speaks_something_else_is_told_so() {
+async fn a_service_of_another_protocol_is_a_protocol_error() {
     survive_all(1, foreign::all()).await;
 }
 
 #[tokio::test]
-async fn a_service_that_breaks_http_2_is_told_so() {
+async fn a_service_that_breaks_http_2_is_a_protocol_error() {
     survive_all(1, breaking_http2::all()).await;
 }
 
 #[tokio::test]
-async fn a_service_that_breaks_mucp_is_told_so() {
+async fn a_service_that_breaks_mucp_is_a_protocol_error() {
     survive_all(1, breaking_mucp::all()).await;
 }
 
@@ -182,7 +181,7 @@ async fn a_black_hole_is_a_deadline() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Connections complete until the queue is full; the kernel drops what comes then.
+    // Connections complete until the queue is full; the kernel drops later ones.
     let mut queue = Vec::new();
     while let Ok(connected) =
         time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
@@ -214,7 +213,7 @@ async fn a_black_hole_is_a_deadline() {
 #[tokio::test]
 async fn a_thousand_bad_answers_leave_nothing_behind() {
     const ANSWERS: usize = 1_000;
-    // Debug builds and the allocator's own caches move by less than this.
+    // Debug builds and the allocator's caches vary by less than this.
     const TOLERANCE_KIB: usize = 3 << 10;
     let quick = [
         hanging_up::all(),
@@ -239,7 +238,7 @@ async fn a_thousand_bad_answers_leave_nothing_behind() {
             service.replace_script(well(protocol));
             assert_eq!(sidecar.probe("/health").await.status, 200);
         };
-        // Once around, so that everything is allocated that stays.
+        // The first round allocates the memory that stays.
         round().await;
         let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
 

@@ -1,4 +1,4 @@
-//! The process: the real binary as an operator starts it, reads it and stops it.
+//! The process from start to exit: the real binary as an operator runs it.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use crate::PROGRAM;
 mod log;
 mod stop;
 
-/// Runs `health` to its end: exit code, stdout, stderr.
+/// Runs `health` to its end and returns exit code, stdout and stderr.
 async fn run(flags: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = command(PROGRAM);
     command.args(flags).envs(variables.iter().copied());
@@ -25,7 +25,7 @@ async fn run(flags: &[&str], variables: &[(&str, &str)]) -> (i32, String, String
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// An address where nothing listens.
+/// Returns an address where nothing listens.
 async fn nowhere() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
@@ -48,7 +48,7 @@ async fn probes_are_answered_before_the_service_is_up() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named_and_ends_it_with_1() {
+async fn a_taken_port_is_named_and_exits_with_1() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     let address = format!("--health_address={taken}");
@@ -64,8 +64,8 @@ async fn a_taken_port_is_named_and_ends_it_with_1() {
 }
 
 #[tokio::test]
-async fn a_usage_error_ends_it_with_2_before_it_listens() {
-    // Listening on a taken port would end it with 1.
+async fn a_usage_error_exits_with_2_before_listening() {
+    // On a taken port it would exit with 1 if it tried to listen.
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("--health_address={}", taken.local_addr().unwrap());
     for (flags, variables, named) in [
@@ -103,7 +103,7 @@ async fn a_usage_error_ends_it_with_2_before_it_listens() {
 }
 
 #[tokio::test]
-async fn version_and_help_go_to_stdout_with_0() {
+async fn version_and_help_go_to_stdout_and_exit_with_0() {
     let (code, stdout, _) = run(&["--version"], &[]).await;
     assert_eq!(
         (code, stdout.trim_end()),
@@ -118,7 +118,7 @@ async fn version_and_help_go_to_stdout_with_0() {
 }
 
 #[tokio::test]
-async fn the_process_started_when_it_did_and_not_at_the_first_scrape() {
+async fn process_start_time_is_not_the_time_of_the_first_scrape() {
     let seconds = || {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.unwrap().as_secs_f64()

@@ -1,5 +1,5 @@
-//! What one client can hold of the port: requests, messages, streams, descriptors. `just hostile`
-//! measures each of these clients a thousand times over, on the shipped file.
+//! The limits of one client: requests, messages, streams, descriptors. `just hostile` measures
+//! each of these clients a thousand times, on the shipped file.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const CHECK: [(&str, &str); 6] = [
     ("te", "trailers"),
 ];
 
-/// An HTTP/2 connection that has sent this after its preface.
+/// Opens an HTTP/2 connection and sends these frames after the preface.
 async fn http2(sidecar: SocketAddr, frames: &[u8]) -> TcpStream {
     let mut stream = within("connecting", TcpStream::connect(sidecar)).await;
     let stream_ = stream.as_mut().unwrap();
@@ -68,7 +68,7 @@ fn of(service: impl Into<String>) -> HealthCheckRequest {
 }
 
 #[tokio::test]
-async fn the_settings_say_what_a_connection_may_hold() {
+async fn the_settings_announce_the_limits_of_a_connection() {
     let service = Service::start(scripts::grpc()).await;
     for targets in [1, 3] {
         let more: Vec<_> = (1..targets)
@@ -83,7 +83,7 @@ async fn the_settings_say_what_a_connection_may_hold() {
             let found = pairs.find(|pair| pair[..2] == id.to_be_bytes());
             found.map(|pair| u32::from_be_bytes(pair[2..].try_into().unwrap()))
         };
-        // A Watch for each target and for the whole, and six Checks. RFC 9113, 6.5.2.
+        // There is one Watch for each target, one for the whole, and six Checks. RFC 9113, 6.5.2.
         assert_eq!(value(3), Some(7 + targets), "MAX_CONCURRENT_STREAMS");
         assert_eq!(value(4), Some(4 << 10), "INITIAL_WINDOW_SIZE");
         assert_eq!(value(6), Some(8 << 10), "MAX_HEADER_LIST_SIZE");
@@ -115,7 +115,7 @@ async fn a_watch_of_every_target_leaves_a_stream_for_a_check() {
 }
 
 #[tokio::test]
-async fn a_name_longer_than_any_is_refused_before_it_is_read() {
+async fn a_too_long_name_is_refused_before_it_is_read() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     let mut client = client(sidecar.address).await;
@@ -130,7 +130,7 @@ async fn a_name_longer_than_any_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop() {
+async fn calls_without_a_message_delay_neither_the_kubelet_nor_the_stop() {
     const CLIENTS: usize = 300;
     descriptors::raise_limit(CLIENTS + 200).await;
     let (_service, mut sidecar) = beside_a_well_service().await;
@@ -155,7 +155,7 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
         .body(());
     let (answer, _no_message) = requests.send_request(check.unwrap(), false).unwrap();
     let answer = within("the answer", answer).await.unwrap();
-    // DEADLINE_EXCEEDED.
+    // The status is DEADLINE_EXCEEDED.
     assert_eq!(answer.headers()["grpc-status"], "4");
 
     for _ in 0..CLIENTS {
@@ -168,7 +168,7 @@ async fn calls_whose_message_never_comes_cost_neither_the_kubelet_nor_the_stop()
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
-/// Starts the sidecar with so many descriptors.
+/// Starts the sidecar with this number of descriptors.
 async fn with_descriptors(most: usize, service: SocketAddr) -> Process {
     let mut command = process::command("sh");
     command
@@ -181,9 +181,9 @@ async fn with_descriptors(most: usize, service: SocketAddr) -> Process {
 }
 
 #[tokio::test]
-async fn few_descriptors_are_never_all_held_by_clients() {
+async fn clients_never_use_all_of_few_descriptors() {
     let service = Service::start(scripts::grpc()).await;
-    // The second are too few even for what the sidecar keeps for itself.
+    // The second number is too small even for the descriptors that the sidecar reserves.
     future::join_all([64, 15].map(async |most| {
         let mut sidecar = with_descriptors(most, service.address).await;
         assert_eq!(
@@ -204,7 +204,8 @@ async fn few_descriptors_are_never_all_held_by_clients() {
                 );
             }
         }
-        // That there are few, the start, the verdict, and that they have run out.
+        // The log has the start, the low limit, the verdict, and that the descriptors are used
+        // up.
         let lines = sidecar.log(1).await.len();
         assert!(lines <= 4, "{most}: {:?}", sidecar.log(1).await);
     }))

@@ -1,35 +1,37 @@
-//! The sidecar from outside: as kubelet, curl, load balancer, hostile client, operator.
+//! The sidecar from outside, as it appears to the kubelet, curl, load balancers, hostile clients
+//! and operators.
 //!
-//! Real sockets on loopback; no Go, no root, no network, and nothing sleeps to wait.
+//! The tests use real sockets on loopback, without Go, root or network. None sleeps to wait for
+//! an event.
 //!
-//! | file                 | what it proves                                                  |
+//! | file                 | what it tests                                                   |
 //! |----------------------|-----------------------------------------------------------------|
-//! | `contract`           | what those who probe can rely on                                |
-//! | `protocol`           | how the service is asked, and found out                         |
-//! | `wire`               | what real go-micro releases said, in tests/wire                 |
-//! | `service_load`       | how many calls and connections the checks cost the service      |
-//! | `hostile_target`     | whatever the service does, there is an answer within the second |
-//! | `flood`              | also when it never stops talking                                |
+//! | `contract`           | the status and the body of every path                           |
+//! | `protocol`           | the protocol of the check, and its detection                    |
+//! | `wire`               | the recorded answers of real go-micro releases, in tests/wire   |
+//! | `service_load`       | the calls and connections that the checks cost the service      |
+//! | `hostile_target`     | hostile services: every probe has an answer within a second     |
+//! | `flood`              | services that never stop sending                                |
 //! | `token`              | a service account's token that rotates                          |
 //! | `tls`, `unix`        | services behind certificates and sockets                        |
-//! | `limits`             | what one client can hold of the port                            |
-//! | `hostile_client`     | whatever clients do, the kubelet gets its answer                |
-//! | `endpoints`          | a Service, whose endpoints are all asked                        |
-//! | `scale`              | what one of a thousand Services costs that are watched          |
-//! | `targets`            | several services, and how old a verdict may be                  |
+//! | `limits`             | the limits of one client                                        |
+//! | `hostile_client`     | hostile clients: the kubelet still gets its answer              |
+//! | `endpoints`          | a Service, whose endpoints are all checked                      |
+//! | `scale`              | the cost of one of a thousand watched Services                  |
+//! | `targets`            | several services, and the age of a verdict                      |
 //! | `grpc_door`          | grpc.health.v1 on the same port                                 |
 //! | `pages`              | metrics and the page for a person                               |
 //! | `lifecycle`          | start, log, signals, exit codes: the real binary                |
 //! | `probe`              | one check under three names: the real binary                    |
 //! | `operated`           | the real binary with its flags, and the text behind a reason    |
-//! | `docs`               | what the pages list is what the code has                        |
-//! | `config_and_catalog` | the ConfigMap and the catalog, whatever the API server does     |
-//! | `registry_reader`    | what is read of the registry, whatever the API server does      |
-//! | `registry_writer`    | registering services of other pods                              |
-//! | `registry_command`   | `health registry`: what it prints and how it exits              |
+//! | `docs`               | the pages list what the code has                                |
+//! | `config_and_catalog` | the ConfigMap and the catalog, with a faulty API server         |
+//! | `registry_reader`    | the registry's reader, with a faulty API server                 |
+//! | `registry_writer`    | the registration of services of other pods                      |
+//! | `registry_command`   | `health registry`: its output and exit codes                    |
 //! | `cluster`            | a helper: a cluster whose API server has slices alone           |
 //! | `sidecar`            | a helper: the sidecar inside of the test's own runtime          |
-//! | `registry_trouble`   | whatever the API server does, probes flow                       |
+//! | `registry_trouble`   | a faulty API server: probes are still answered                  |
 
 #![expect(
     unreachable_pub,

@@ -1,4 +1,4 @@
-//! The real binary as an operator has it: flags and variables in, reasons and log lines out.
+//! The real binary as an operator runs it: flags and variables in, reasons and log lines out.
 
 use std::process::Output;
 
@@ -22,7 +22,7 @@ fn health(flags: &[String], environment: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Runs it to its end, which it should find by itself: exit code and stderr.
+/// Runs `health` until it exits by itself, and returns exit code and stderr.
 pub async fn refused(flags: &[String], environment: &[(&str, &str)]) -> (i32, String) {
     let running = health(flags, environment).output();
     let Output { status, stderr, .. } = within("a refusal", running).await.unwrap();
@@ -62,7 +62,7 @@ impl Operated {
         );
     }
 
-    /// The value of a series in `/metrics`, if it is there.
+    /// Returns the value of a series in `/metrics`, if it exists.
     #[cfg(feature = "tls")]
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let (_, text) = self.probe("/metrics").await;
@@ -71,14 +71,14 @@ impl Operated {
         value.map(|value| value.parse().unwrap())
     }
 
-    /// Waits until a series has this value: the page is rendered at most once a second.
+    /// Waits until a series has this value; the page is rendered at most once a second.
     #[cfg(feature = "tls")]
     pub async fn has_metric(&self, series: &str, expected: f64) {
         let has = async { while self.metric(series).await != Some(expected) {} };
         within(series, has).await;
     }
 
-    /// The messages after the start line, when there are at least so many.
+    /// Returns the messages after the start line, once there are this many.
     pub async fn has_logged(&mut self, at_least: usize) -> Vec<String> {
         let log = self.0.log(1 + at_least).await;
         let message = |line: &serde_json::Value| line["message"].as_str().map(str::to_owned);

@@ -1,7 +1,7 @@
-//! `/metrics` and `/statusz`: what they tell, and that no client can make them grow.
+//! The pages `/metrics` and `/statusz`: their contents, and their limits against hostile clients.
 
 use futures_util::future;
-use micro_health::server::pages::FRESH;
+use micro_health::internal::FRESH;
 use serde_json::Value;
 use testkit::client::Connection;
 use testkit::kubelet::{self, TIMEOUT};
@@ -16,7 +16,7 @@ fn series(text: &str) -> usize {
     text.lines().filter(|line| !line.starts_with('#')).count()
 }
 
-/// The value of a series, whose labels come in the order they are written here.
+/// Returns the value of a series; the labels must have the order of the page.
 fn value(text: &str, series: &str) -> f64 {
     let found = text
         .lines()
@@ -28,7 +28,7 @@ fn value(text: &str, series: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn metrics_tell_what_probes_found() {
+async fn metrics_have_the_results_of_probes() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     sidecar.probe("/health").await;
@@ -88,7 +88,7 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     let other = "health_sidecar_http_requests_total{path=\"other\",code=\"404\",client=\"other\"}";
     let shown = |page: &str, at_least: f64| page.contains(other) && value(page, other) >= at_least;
     let seen = async {
-        // The first page was made before it was counted itself.
+        // The first page was rendered before its own request was counted.
         while !shown(&before, 1.0) || !before.contains("path=\"/metrics\"") {
             before = client.get("/metrics").await.body;
         }
@@ -117,7 +117,7 @@ async fn ten_thousand_hostile_requests_make_no_series() {
         }
     }
 
-    // Half of the requests had a path that there is not.
+    // Half of the requests had an unknown path.
     let mut after = String::new();
     let seen = async {
         while !shown(&after, 5000.0) {
@@ -126,11 +126,11 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     };
     within("the page after them", seen).await;
     let after = series(&after);
-    // One more at most: /livez had not been asked before.
+    // There is at most one more: /livez had not been requested before.
     assert!(after <= before + 1, "{before} series became {after}");
 }
 
-/// The page for a person, as soon as it has this text: it is rendered at most once a second.
+/// Returns the status page once it has this text; it is rendered at most once a second.
 async fn shows(sidecar: &Sidecar, text: &str) -> String {
     let mut page = String::new();
     let shown = async {
@@ -150,7 +150,7 @@ async fn a_page_is_rendered_at_most_once_a_second() {
         let started = Instant::now();
         let mut client = sidecar.connect().await;
         let (mut pages, mut renderings) = (vec![client.get(path).await.body], 1);
-        // The page tells of itself: requests in one, its version's age in the other.
+        // The page contains the number of requests in one case, the version's age in the other.
         let turned = async {
             while renderings < 3 {
                 let page = client.get(path).await.body;
@@ -169,7 +169,7 @@ async fn a_page_is_rendered_at_most_once_a_second() {
 }
 
 #[tokio::test]
-async fn the_page_tells_verdict_reason_and_what_to_do() {
+async fn the_page_shows_verdict_reason_and_remedy() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &["--server_name=<b>greeter</b>"]).await;
     let page = sidecar.probe("/statusz").await;
@@ -202,7 +202,7 @@ async fn the_page_tells_verdict_reason_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_page_has_a_twin_for_programs() {
+async fn the_page_is_also_available_as_json() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     sidecar.probe("/health").await;

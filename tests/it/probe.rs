@@ -1,5 +1,5 @@
-//! `health probe` as Docker, an exec probe and a script run it: the real binary, under
-//! each of its names.
+//! `health probe` as Docker, exec probes and scripts run it: the real binary, under each of its
+//! names.
 
 mod exit_code;
 pub mod service;
@@ -20,9 +20,9 @@ use crate::PROGRAM;
 /// Bounds every await.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
-struct Ran {
+struct RunOutput {
     code: i32,
     out: String,
     err: String,
@@ -30,7 +30,7 @@ struct Ran {
 }
 
 /// Runs the binary under a name.
-async fn run_as(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+async fn run_as(name: &str, args: &[&str], variables: &[(&str, &str)]) -> RunOutput {
     let folder = tempfile::tempdir().expect("a folder must be creatable");
     let path = folder.path().join(name);
     symlink(PROGRAM, &path).expect("the folder must be empty");
@@ -46,7 +46,7 @@ async fn run_as(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output = output
         .expect("it must end")
         .expect("cargo must have built it");
-    Ran {
+    RunOutput {
         code: output.status.code().expect("it must exit"),
         out: String::from_utf8(output.stdout).expect("text"),
         err: String::from_utf8(output.stderr).expect("text"),
@@ -54,15 +54,15 @@ async fn run_as(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     }
 }
 
-/// `health probe` of the service at an address.
-async fn probe(address: SocketAddr, args: &[&str]) -> Ran {
+/// Runs `health probe` on the service at an address.
+async fn probe(address: SocketAddr, args: &[&str]) -> RunOutput {
     let address = format!("--server_address={address}");
     let args = [&["probe", "--server_name=greeter", &address], args].concat();
     run_as("health", &args, &[]).await
 }
 
 #[tokio::test]
-async fn says_as_much_as_it_is_asked_to() {
+async fn the_output_follows_quiet_verbose_and_output() {
     let (well, _) = grpc("ok").await;
     let quiet = probe(well, &["-q"]).await;
     assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
@@ -111,7 +111,7 @@ async fn a_name_cannot_split_the_line_of_any_tool() {
 }
 
 #[tokio::test]
-async fn a_line_nobody_reads_changes_nothing() {
+async fn an_unread_line_does_not_change_the_exit_code() {
     let (well, _) = grpc("ok").await;
     let status = Command::new("sh")
         .args([
@@ -124,7 +124,7 @@ async fn a_line_nobody_reads_changes_nothing() {
 }
 
 #[tokio::test]
-async fn usage_is_1_and_help_is_0() {
+async fn usage_errors_exit_with_1_and_help_with_0() {
     for (name, args, code, part) in [
         (
             "health",

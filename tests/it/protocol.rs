@@ -1,4 +1,4 @@
-//! How the service is asked: `--protocol`, what auto finds, and what counts as served.
+//! The protocol of the check: `--protocol`, the detection of auto, and healthy answers.
 
 use testkit::NAME;
 use testkit::frames as h2;
@@ -12,7 +12,7 @@ use crate::sidecar::Sidecar;
 
 type Make = fn() -> Script;
 
-/// A mucp service without Debug, as go-micro 4.8 and later are.
+/// Returns a mucp service without Debug, as go-micro 4.8 and later serve it.
 fn bare_mucp() -> Script {
     http(
         "Content-Type: application/json-rpc\r\nMicro-Error: rpc: can't find service Debug\r\n",
@@ -55,7 +55,7 @@ async fn each_protocol_finds_its_own_service_and_auto_finds_all() {
 }
 
 #[tokio::test]
-async fn only_without_debug_healthy_takes_an_answer_for_a_verdict() {
+async fn only_without_debug_healthy_accepts_any_answer_as_healthy() {
     for (name, script) in [("grpc", scripts::bare_grpc as Make), ("mucp", bare_mucp)] {
         for protocol in ["auto", name] {
             let flag = format!("--protocol={protocol}");
@@ -72,7 +72,7 @@ async fn only_without_debug_healthy_takes_an_answer_for_a_verdict() {
             );
         }
     }
-    // What cannot be asked at all is not made healthy by it.
+    // A service that cannot be checked at all stays unhealthy.
     for script in [
         http("Content-Type: text/html\r\n", "OK"),
         Script::new(async |stream| cut(stream)),
@@ -82,7 +82,7 @@ async fn only_without_debug_healthy_takes_an_answer_for_a_verdict() {
 }
 
 #[tokio::test]
-async fn the_health_service_is_asked_by_name_and_then_as_a_whole() {
+async fn grpc_health_checks_the_name_and_then_the_whole_server() {
     for (serving, flags, expected) in [
         (&[NAME][..], &[][..], (200, "ok")),
         (&["", "other"], &[], (200, "ok")),
@@ -104,7 +104,7 @@ async fn the_health_service_is_asked_by_name_and_then_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_name_of_any_letters_is_asked_for() {
+async fn a_name_of_any_characters_is_sent() {
     for name in [
         "go.micro.srv.greeter",
         "team/greeter",
@@ -132,7 +132,7 @@ async fn a_name_of_any_letters_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_asked_at_once_the_next_time() {
+async fn a_detected_protocol_is_used_at_once_the_next_time() {
     let calls = Count::default();
     for (name, script, detecting) in [("grpc", debug_service(&calls).1, 2), ("mucp", mucp(), 1)] {
         let mut service = Service::start(script).await;
@@ -144,7 +144,7 @@ async fn what_was_found_is_asked_at_once_the_next_time() {
             assert_eq!(sidecar.probe("/health").await.status, 200);
         }
 
-        // gRPC keeps its connection; mucp has a new one for each check.
+        // gRPC keeps its connection; mucp opens one for each check.
         let more = if name == "grpc" { 0 } else { 5 };
         assert_eq!(service.accepted(), detecting + more, "{name}");
     }
@@ -152,7 +152,7 @@ async fn what_was_found_is_asked_at_once_the_next_time() {
 }
 
 #[tokio::test]
-async fn another_program_on_the_port_is_found_at_the_next_probe() {
+async fn another_program_on_the_port_is_detected_at_the_next_probe() {
     let well: [(&str, Make); 3] = [
         ("grpc", scripts::grpc),
         ("mucp", mucp),
@@ -176,7 +176,7 @@ async fn another_program_on_the_port_is_found_at_the_next_probe() {
 }
 
 #[tokio::test]
-async fn a_grpc_service_that_breaks_is_told_by_what_it_broke() {
+async fn a_broken_grpc_service_has_the_reason_of_its_fault() {
     let head = |status| h2::headers(h2::END_STREAM, h2::FIRST, &[(":status", status)]);
     for (bad, text) in [
         (h2::reset(h2::FIRST, 2), "stream error"),
@@ -195,7 +195,7 @@ async fn a_grpc_service_that_breaks_is_told_by_what_it_broke() {
 
             service.replace_script(scripts::call_answered_by(bad.clone()));
 
-            // Whether it is remembered or found anew.
+            // The first probe detects the protocol, the second remembers it.
             for _ in 0..2 {
                 let context = format!("{name} {text}");
                 sidecar.is_unhealthy(&context, "protocol", 500, text).await;
@@ -205,8 +205,9 @@ async fn a_grpc_service_that_breaks_is_told_by_what_it_broke() {
 }
 
 #[tokio::test]
-async fn a_suspicion_that_does_not_come_true_is_not_the_reason() {
-    // Closed before any byte may be a gRPC server; this one answers HTTP/2 in HTTP/1.1.
+async fn a_wrong_guess_of_the_protocol_is_not_the_reason() {
+    // A service that closes before any byte may be a gRPC server; this one answers HTTP/2 in
+    // HTTP/1.1.
     let service = Service::start(Script::new(async |mut stream: TcpStream| {
         if scripts::speaks_http2(&mut stream).await {
             let bad_request = b"HTTP/1.1 400 Bad Request\r\n\r\n";
@@ -226,8 +227,8 @@ async fn a_suspicion_that_does_not_come_true_is_not_the_reason() {
 }
 
 #[tokio::test]
-async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
-    // mucp that keeps silent on HTTP/2's preface.
+async fn a_failed_hint_or_memory_is_not_tried_first_forever() {
+    // This mucp service never answers HTTP/2's preface.
     let silent_on_http2 = || {
         Script::new(async |mut stream: TcpStream| {
             if scripts::speaks_http2(&mut stream).await {
@@ -244,7 +245,7 @@ async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
         if hint == "--protocol=auto" {
             service.replace_script(scripts::grpc());
             assert_eq!(sidecar.probe("/health").await.status, 200, "{hint}");
-            // Its port is another's now, and the kept connection is cut.
+            // The port gets another service, and the kept connection is cut.
             service.replace_script(silent_on_http2());
         }
         let (answer, reason) = sidecar.explain().await;
@@ -261,8 +262,8 @@ async fn a_hint_or_a_memory_that_fails_is_not_tried_first_for_ever() {
 }
 
 #[tokio::test]
-async fn a_hinted_service_that_was_slow_once_is_found_again_behind_its_own_http() {
-    // As a port that serves both: HTTP/1.1 gets an answer that is not mucp's.
+async fn a_hinted_service_that_was_slow_once_is_detected_again() {
+    // This port serves both: HTTP/1.1 gets an answer that is not mucp's.
     let both = Script::new(async |mut stream: TcpStream| {
         if scripts::speaks_http2(&mut stream).await {
             scripts::grpc().play(stream).await;
@@ -309,9 +310,9 @@ async fn a_web_server_is_never_healthy() {
 }
 
 #[tokio::test]
-async fn auto_tries_grpc_only_after_settings_or_silence_of_the_closed() {
+async fn auto_tries_grpc_only_after_settings_or_a_close_without_bytes() {
     for (answer, expected) in [
-        // Nothing before the end: a gRPC server may do that.
+        // A gRPC server may close without sending any byte.
         (&b""[..], 2),
         (&[0, 0, 0, 4, 0, 0, 0, 0, 0], 2),
         (b"H", 1),

@@ -1,7 +1,7 @@
-//! `health registry`: what it prints and how it exits.
+//! `health registry`: its output and its exit codes.
 
-use micro_health::cli::console::Console;
-use micro_health::cli::registry::{self, options};
+use micro_health::internal::Console;
+use micro_health::internal::registry::{self, options};
 use micro_health::registry::Registry;
 use serde_json::{Value, json};
 use testkit::api_server::{
@@ -13,7 +13,7 @@ use testkit::within;
 
 use crate::PROGRAM;
 
-/// What a command prints, and its exit code: `health registry …`.
+/// Runs `health registry …` and returns exit code, stdout and stderr.
 async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
     let argv = format!("health {text}");
     let argv = argv.split(' ').map(Into::into).collect();
@@ -118,7 +118,7 @@ async fn the_command_line_watches_until_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn check_asks_the_api_server_and_shows_what_is_missing() {
+async fn check_shows_the_missing_permissions() {
     let answer = |denied: &'static str| {
         client(move |asked| {
             assert_eq!(asked.method, "POST");
@@ -172,7 +172,7 @@ async fn the_binary_has_the_command() {
     let (code, out, err) = run(&[]).await;
     assert_eq!((code, &*out), (Some(2), ""));
     assert!(err.contains("Usage: health registry <COMMAND>"), "{err}");
-    // A port where nobody listens.
+    // The port has no listener.
     let (code, out, err) = run(&["list", "--registry_address=http://127.0.0.1:1"]).await;
     assert_eq!((code, &*out), (Some(1), ""));
     assert!(

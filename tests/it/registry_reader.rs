@@ -1,15 +1,15 @@
-//! What is read of the registry, whatever the API server does. It answers by script under
-//! a real `kube::Client`; time is paused, so nothing here waits.
+//! The registry's reader under every behaviour of the API server. A script answers under a real
+//! `kube::Client`; time is paused, so no test waits.
 
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
 use http::Method;
-use micro_health::registry::changes::Event;
-use micro_health::registry::error::Error;
-use micro_health::registry::reader::Registry;
-use micro_health::registry::record::Service;
-use micro_health::registry::scheme::Schemes;
+use micro_health::registry::Error;
+use micro_health::registry::Event;
+use micro_health::registry::Registry;
+use micro_health::registry::Schemes;
+use micro_health::registry::Service;
 use serde_json::{Value, json};
 use testkit::api_server::{
     NAMESPACE, Reply, client, client_in_order, event, gone, greeter_pod, list, pod, refused,
@@ -26,7 +26,7 @@ fn service(name: &str, version: &str, nodes: &[&str]) -> String {
     json!({"name": name, "version": version, "nodes": nodes}).to_string()
 }
 
-/// `name version: addresses`.
+/// Formats a service as `name version: addresses`.
 fn line(service: &Service) -> String {
     let nodes = service.nodes.iter().flatten();
     let addresses: Vec<_> = nodes.map(|node| &*node.address).collect();
@@ -42,27 +42,27 @@ fn lines(services: &[Service]) -> Vec<String> {
     services.iter().map(line).collect()
 }
 
-type Watched = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
+type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
 
-fn watch(client: kube::Client, name: Option<&str>) -> Watched {
+fn watch(client: kube::Client, name: Option<&str>) -> EventStream {
     registry(client).watch(name).boxed()
 }
 
-async fn next(watched: &mut Watched) -> Result<Event, Error> {
-    let next = within("an event", watched.next()).await;
+async fn next(events: &mut EventStream) -> Result<Event, Error> {
+    let next = within("an event", events.next()).await;
     next.expect("the stream must go on")
 }
 
-/// The next event: `action name version: addresses`.
-async fn told(watched: &mut Watched) -> String {
-    let event = next(watched).await.unwrap();
+/// Returns the next event as `action name version: addresses`.
+async fn next_line(events: &mut EventStream) -> String {
+    let event = next(events).await.unwrap();
     format!("{} {}", event.action, line(&event.service))
 }
 
-/// No event comes, however long one waits.
-async fn nothing_comes(watched: &mut Watched) {
+/// Asserts that no event comes, however long the wait.
+async fn no_event_comes(events: &mut EventStream) {
     let minute = std::time::Duration::from_mins(1);
-    let next = tokio::time::timeout(minute, watched.next()).await;
+    let next = tokio::time::timeout(minute, events.next()).await;
     assert!(next.is_err(), "{next:?}");
 }
 
@@ -99,7 +99,7 @@ async fn a_list_is_merged_from_all_pods_page_by_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_changed_between_its_pages_is_asked_for_whole() {
+async fn a_list_that_changed_between_its_pages_is_requested_whole() {
     let first = json!({
         "kind": "PodList",
         "apiVersion": "v1",
@@ -229,7 +229,7 @@ async fn a_403_shows_the_sentence_the_verb_and_the_role() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_refusals_are_told_as_they_are() {
+async fn other_refusals_are_reported_unchanged() {
     for (reply, expected) in [
         (
             refused(401, "Unauthorized"),
@@ -248,14 +248,14 @@ async fn other_refusals_are_told_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
+async fn a_watch_begins_with_the_existing_services_and_survives_a_cut() {
     let bookmark =
         json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": "20"}});
     let first = vec![
         event("ADDED", &greeter_pod("b", "11", "10.0.0.2:80")),
         event("BOOKMARK", &bookmark),
     ];
-    // Unchanged by value, and then changed.
+    // The second version has the same value, the third one another.
     let second = vec![
         event("MODIFIED", &greeter_pod("a", "21", "10.0.0.1:80")),
         event("MODIFIED", &greeter_pod("a", "22", "10.0.0.1:81")),
@@ -266,14 +266,14 @@ async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
         Reply::EndedWatch(first),
         Reply::OpenWatch(second),
     ]);
-    let mut watched = watch(client, Some("greeter"));
+    let mut events = watch(client, Some("greeter"));
     for expected in [
         "create greeter latest: 10.0.0.1:80",
         "update greeter latest: 10.0.0.1:80 10.0.0.2:80",
         "update greeter latest: 10.0.0.1:81 10.0.0.2:80",
         "update greeter latest: 10.0.0.1:81",
     ] {
-        assert_eq!(told(&mut watched).await, expected);
+        assert_eq!(next_line(&mut events).await, expected);
     }
     let asked = wire.requests();
     assert_eq!(asked.len(), 3);
@@ -289,7 +289,7 @@ async fn a_watch_begins_with_what_is_there_and_survives_a_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_410_the_list_says_what_is_gone() {
+async fn the_list_after_a_410_shows_which_services_are_gone() {
     let pods = || {
         [
             greeter_pod("a", "1", "10.0.0.1:80"),
@@ -307,16 +307,16 @@ async fn after_a_410_the_list_says_what_is_gone() {
             list("30", [greeter_pod("b", "2", "10.0.0.2:80")]),
             Reply::OpenWatch(vec![]),
         ]);
-        let mut watched = watch(client, None);
+        let mut events = watch(client, None);
         for expected in [
             "create greeter latest: 10.0.0.1:80 10.0.0.2:80",
             "create other 1: o:80",
             "update greeter latest: 10.0.0.2:80",
             "delete other 1: o:80",
         ] {
-            assert_eq!(told(&mut watched).await, expected, "{too_late:?}");
+            assert_eq!(next_line(&mut events).await, expected, "{too_late:?}");
         }
-        nothing_comes(&mut watched).await;
+        no_event_comes(&mut events).await;
         let asked = wire.requests();
         assert_eq!(asked.len(), 4, "{too_late:?}");
         assert_eq!(asked[3].query("resourceVersion"), "30");
@@ -324,7 +324,7 @@ async fn after_a_410_the_list_says_what_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_and_the_watch_goes_on() {
+async fn a_refusal_is_reported_and_the_watch_goes_on() {
     let (client, _) = client_in_order([
         refused(500, "etcdserver: request timed out"),
         list("10", [greeter_pod("a", "1", "10.0.0.1:80")]),
@@ -334,27 +334,27 @@ async fn a_refusal_is_told_and_the_watch_goes_on() {
             &greeter_pod("a", "11", "10.0.0.1:80"),
         )]),
     ]);
-    let mut watched = watch(client, None);
-    let refusal = next(&mut watched).await.unwrap_err();
+    let mut events = watch(client, None);
+    let refusal = next(&mut events).await.unwrap_err();
     assert!(refusal.to_string().contains("etcdserver"), "{refusal}");
     assert_eq!(
-        told(&mut watched).await,
+        next_line(&mut events).await,
         "create greeter latest: 10.0.0.1:80"
     );
-    let refusal = next(&mut watched).await.unwrap_err();
+    let refusal = next(&mut events).await.unwrap_err();
     assert!(refusal.to_string().contains("missing verb: watch on pods"));
     assert!(!refusal.is_passing());
     assert_eq!(
-        told(&mut watched).await,
+        next_line(&mut events).await,
         "delete greeter latest: 10.0.0.1:80"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn watches_that_end_at_once_are_asked_for_once_a_second() {
+async fn a_watch_that_ends_at_once_is_restarted_once_a_second() {
     let (client, wire) = client_in_order([list("10", []), Reply::EndedWatch(vec![])]);
-    let mut watched = watch(client, None);
-    nothing_comes(&mut watched).await;
+    let mut events = watch(client, None);
+    no_event_comes(&mut events).await;
     let watches = wire
         .requests()
         .iter()
@@ -364,16 +364,16 @@ async fn watches_that_end_at_once_are_asked_for_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_nobody_can_have_ends_the_watch() {
+async fn an_invalid_name_ends_the_watch() {
     let (client, wire) = client_in_order([]);
-    let mut watched = watch(client, Some("topic:"));
-    assert!(matches!(next(&mut watched).await, Err(Error::Name(_))));
-    assert!(watched.next().await.is_none());
+    let mut events = watch(client, Some("topic:"));
+    assert!(matches!(next(&mut events).await, Err(Error::Name(_))));
+    assert!(events.next().await.is_none());
     assert!(wire.requests().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_about_to_go_takes_its_node_along() {
+async fn a_terminating_pod_loses_its_node() {
     let mut going = greeter_pod("a", "11", "10.0.0.1:80");
     going["metadata"]["deletionTimestamp"] = json!("2026-11-21T03:25:00Z");
     let mut not_ready = greeter_pod("b", "12", "10.0.0.2:80");
@@ -384,12 +384,12 @@ async fn a_pod_that_is_about_to_go_takes_its_node_along() {
         greeter_pod("b", "2", "10.0.0.2:80"),
     ];
     let (client, _) = client_in_order([list("10", pods), Reply::OpenWatch(events.into())]);
-    let mut watched = watch(client, None);
+    let mut events = watch(client, None);
     for expected in [
         "create greeter latest: 10.0.0.1:80 10.0.0.2:80",
         "update greeter latest: 10.0.0.2:80",
         "delete greeter latest: 10.0.0.2:80",
     ] {
-        assert_eq!(told(&mut watched).await, expected);
+        assert_eq!(next_line(&mut events).await, expected);
     }
 }

@@ -1,8 +1,8 @@
-//! What a real API server cannot be made to do, by script: probes flow meanwhile, the registration is
-//! repaired afterwards, and nothing of the pod is in the log.
+//! Faults that a real API server cannot be made to have, by script. Probes are answered
+//! meanwhile, the registration is repaired afterwards, and the log has nothing of the pod.
 //!
-//! Leaves a table of how long probes took, registry-trouble.txt in cargo's folder for such files
-//! (target/tmp).
+//! The tests write the times of the probes to registry-trouble.txt in cargo's folder for such
+//! files (target/tmp).
 
 use std::fmt::Write as _;
 use std::sync::Mutex;
@@ -24,16 +24,16 @@ mod answers;
 mod connections;
 mod watches;
 
-/// Between two probes: several of these worlds run at once.
+/// The pause between two probes. It is long, because several of these worlds run at once.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Worlds at once.
+/// The number of worlds at once.
 const AT_ONCE: usize = 4;
 
-/// One measured trouble each.
+/// The rows of the table, one for each fault.
 static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A pod that is registered, on an API server to be troubled, and somebody who probes.
+/// A registered pod, an API server that can have faults, and a prober.
 struct World {
     pod: PodServer,
     api: Service,
@@ -62,7 +62,7 @@ impl World {
             &format!("--registry_address=http://{}", api.address),
         ];
         let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
-        // Not only written, but known to be, and watched.
+        // The registration is written, confirmed and watched.
         sidecar.logged("Registered").await;
         pod.receives(1, Verb::Watch).await;
         let probes = Prober::start(sidecar.address, "/health", PAUSE);
@@ -75,8 +75,7 @@ impl World {
         }
     }
 
-    /// The server misbehaves from now on, and there is something to repair. Every connection
-    /// to it is cut.
+    /// Starts the fault and leaves something to repair. Every connection to the server is cut.
     fn trouble(&self, script: Script) {
         self.api.replace_script(script);
         self.pod.remove_record();
@@ -86,13 +85,13 @@ impl World {
         self.pod.is_registered().await;
     }
 
-    /// The server is well again, whatever it was.
+    /// Makes the server healthy again.
     async fn recover(&self) {
         self.api.replace_script(self.pod.healthy());
         self.is_repaired().await;
     }
 
-    /// Panics unless every probe was answered and no log line holds the secret. Returns the log.
+    /// Panics unless every probe was answered and no log line has the secret. Returns the log.
     async fn end(mut self, name: &str) -> Vec<Value> {
         record(name, self.probes.end(50).await);
         let log = self.sidecar.log(1).await;
@@ -107,7 +106,7 @@ impl World {
     }
 }
 
-/// Runs some at a time.
+/// Runs a few worlds at a time.
 async fn each<F: Future<Output = ()>>(worlds: impl IntoIterator<Item = F>) {
     stream::iter(worlds)
         .buffer_unordered(AT_ONCE)
@@ -115,7 +114,7 @@ async fn each<F: Future<Output = ()>>(worlds: impl IntoIterator<Item = F>) {
         .await;
 }
 
-/// The messages of a log that begin so.
+/// Returns the messages of a log that begin with this text.
 fn messages<'a>(log: &'a [Value], start: &str) -> Vec<&'a str> {
     let messages = log.iter().filter_map(|line| line["message"].as_str());
     messages

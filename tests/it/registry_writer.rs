@@ -1,10 +1,10 @@
-//! Registering services of other pods, against an API server that holds one.
+//! The registration of services of other pods, with an API server that stores one pod.
 
 use std::collections::BTreeMap;
 
 use micro_health::registry::Registry;
-use micro_health::registry::record::{Node, Service};
-use micro_health::registry::scheme::Schemes;
+use micro_health::registry::Schemes;
+use micro_health::registry::{Node, Service};
 use serde_json::json;
 use testkit::api_server::{NAMESPACE, Reply, client, client_with_pod, unregistered_pod};
 
@@ -77,7 +77,7 @@ async fn a_pod_that_may_not_be_got_is_listed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_registered_is_not_tried() {
+async fn an_invalid_registration_is_not_sent() {
     let mut going = unregistered_pod();
     going["metadata"]["deletionTimestamp"] = json!("2026-11-21T03:25:00Z");
     let mut taken = unregistered_pod();
@@ -122,7 +122,7 @@ async fn what_cannot_be_registered_is_not_tried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_who_always_writes_otherwise_is_not_fought() {
+async fn a_foreign_writer_that_always_overwrites_is_not_fought() {
     let (client, wire) = client(|_| Reply::Json(200, unregistered_pod()));
     let refusal = registry(client).register("g-0", &service()).await;
     assert!(refusal.unwrap_err().is_passing());

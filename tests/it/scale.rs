@@ -1,5 +1,5 @@
-//! What one Service costs of many that are watched by one resolver. The figures are for
-//! `just bench`; here is what must not grow.
+//! The cost of one Service among many that one resolver watches. `just bench` has the figures;
+//! these tests hold what must not grow.
 
 use std::fs;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::cluster::cluster;
 
-/// Endpoints of each Service.
+/// The number of endpoints of each Service.
 const ENDPOINTS: usize = 10;
 
-/// So many Services, watched; the server has a thread of its own.
-struct Watched {
+/// A number of watched Services. The server has a thread of its own.
+struct WatchedServices {
     services: Vec<Endpoints>,
     server: Arc<SliceServer>,
     changes: mpsc::UnboundedSender<(usize, usize)>,
     _account: TempDir,
 }
 
-impl Watched {
+impl WatchedServices {
     async fn start(count: usize) -> Self {
         let (changes, to_make) = mpsc::unbounded_channel();
         let (started, start) = oneshot::channel();
@@ -41,7 +41,7 @@ impl Watched {
         for service in &mut services {
             let union = within("a Service to be known", service.known()).await;
             assert_eq!(union.unwrap().endpoints.len(), ENDPOINTS);
-            heard(service);
+            has_changed(service);
         }
         within("every watch to begin", server.has_watches(count)).await;
         Self {
@@ -93,7 +93,7 @@ fn change(server: &SliceServer, service: usize, round: usize) {
     );
 }
 
-/// The number of the first endpoint.
+/// Returns the number of the first endpoint.
 fn first(endpoints: &Endpoints) -> usize {
     let union = endpoints.union();
     let (address, _) = union.endpoints.first_key_value().unwrap();
@@ -103,23 +103,23 @@ fn first(endpoints: &Endpoints) -> usize {
     }
 }
 
-/// Whether a Service was told of since the last time.
-fn heard(service: &mut Endpoints) -> bool {
-    // Tokio would have a thousand of these give way.
+/// Returns whether a Service has changed since the last call.
+fn has_changed(service: &mut Endpoints) -> bool {
+    // Tokio would make a thousand of these calls yield.
     tokio::task::unconstrained(service.changed())
         .now_or_never()
         .is_some()
 }
 
-/// Processor time of this thread so far: it alone has the resolver.
+/// Returns the processor time of this thread, which alone has the resolver.
 fn spent() -> Duration {
     let account = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     let nanos = account.split(' ').next().unwrap().parse().unwrap();
     Duration::from_nanos(nanos)
 }
 
-/// What ten changes cost at least.
-async fn cheapest(watched: &mut Watched) -> Duration {
+/// Returns the least cost of ten changes.
+async fn cheapest(watched: &mut WatchedServices) -> Duration {
     let mut cheapest = Duration::MAX;
     for round in 1..=20 {
         let before = spent();
@@ -131,27 +131,27 @@ async fn cheapest(watched: &mut Watched) -> Duration {
 
 #[tokio::test]
 async fn a_change_costs_the_same_however_many_services_are_watched() {
-    let mut few = Watched::start(10).await;
+    let mut few = WatchedServices::start(10).await;
     let of_few = cheapest(&mut few).await;
-    let mut many = Watched::start(1_000).await;
+    let mut many = WatchedServices::start(1_000).await;
     let of_many = cheapest(&mut many).await;
-    // Of 200 changes of ten Services nobody else has heard, and nothing more was asked.
-    assert!(!many.services[10..].iter_mut().any(heard));
+    // No other Service has seen the 200 changes of ten, and no other request was made.
+    assert!(!many.services[10..].iter_mut().any(has_changed));
     assert_eq!((few.server.requests(), many.server.requests()), (20, 2_000));
-    // Did a tenth of it grow with their number, it would be eleven times as much.
+    // If a tenth of the cost grew with their number, it would be eleven times as high.
     assert!(
         of_many < 4 * of_few,
         "{of_few:?} of 10, {of_many:?} of 1,000"
     );
-    // A hundred watches are all that one connection takes.
+    // One connection is enough for a hundred watches.
     let connections = [few, many].map(|it| it.server.connections());
     assert_eq!(connections[0], 1);
     assert!((10..=12).contains(&connections[1]), "{connections:?}");
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_is_opened_once_for_all_who_were_on_it() {
-    let watched = Watched::start(250).await;
+async fn a_lost_connection_is_reopened_once_for_all_its_watches() {
+    let watched = WatchedServices::start(250).await;
     let before = watched.server.connections();
     watched.server.close_connections();
     let again = watched.server.has_watches(500);

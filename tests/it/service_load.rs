@@ -1,10 +1,10 @@
-//! How often the service is asked: probes join the check in flight, gRPC keeps one
-//! connection, mucp has one for each check, and a restart costs no probe.
+//! The load of the service: probes join the check in flight, gRPC keeps one connection, mucp has
+//! one for each check, and a restart costs no probe.
 
 use std::sync::Arc;
 
 use futures_util::future;
-use micro_health::check::grpc;
+use micro_health::internal::MAX_AGE;
 use testkit::client::{Connection, get};
 use testkit::frames as h2;
 use testkit::scripts::{self, debug_service, mucp, read_request, silent};
@@ -17,8 +17,8 @@ use tokio::time;
 use crate::sidecar::Sidecar;
 
 /// A mucp service that answers when the gate opens.
-fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
-    let asked = asked.clone();
+fn gated(gate: watch::Receiver<bool>, calls: &Count) -> Script {
+    let calls = calls.clone();
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json-rpc\r\nContent-Length: {}\r\n\r\n{}",
         scripts::HEALTHY_MUCP.len(),
@@ -26,10 +26,10 @@ fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
     );
     let answer: Arc<str> = answer.into();
     Script::new(move |mut stream| {
-        let (mut gate, asked, answer) = (gate.clone(), asked.clone(), Arc::clone(&answer));
+        let (mut gate, calls, answer) = (gate.clone(), calls.clone(), Arc::clone(&answer));
         async move {
             if read_request(&mut stream).await.is_some() {
-                asked.add();
+                calls.add();
                 let _ = gate.wait_for(|open| *open).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
                 scripts::until_closed(&mut stream).await;
@@ -38,7 +38,7 @@ fn gated(gate: watch::Receiver<bool>, asked: &Count) -> Script {
     })
 }
 
-/// Connections that have asked and whose requests have all been read.
+/// Returns this many connections whose requests have all been read.
 async fn asking(sidecar: &Sidecar, count: usize) -> Vec<Connection> {
     let mut asking = Vec::new();
     for _ in 0..count {
@@ -46,7 +46,7 @@ async fn asking(sidecar: &Sidecar, count: usize) -> Vec<Connection> {
         connection.send(get("/health")).await;
         asking.push(connection);
     }
-    // Accepted after them, so answered after they have been read.
+    // These are accepted later, so they are answered after the others have been read.
     for _ in 0..2 {
         assert_eq!(sidecar.probe("/livez").await.status, 200);
     }
@@ -54,10 +54,10 @@ async fn asking(sidecar: &Sidecar, count: usize) -> Vec<Connection> {
 }
 
 #[tokio::test]
-async fn fifty_probes_at_once_are_one_check() {
+async fn fifty_probes_at_once_share_one_check() {
     let (open, gate) = watch::channel(false);
-    let asked = Count::default();
-    let service = Service::start(gated(gate, &asked)).await;
+    let calls = Count::default();
+    let service = Service::start(gated(gate, &calls)).await;
     let flags = ["--protocol=mucp", "--check_timeout=5s"];
     let sidecar = Sidecar::start(service.address, &flags).await;
     let mut probes = asking(&sidecar, 50).await;
@@ -67,14 +67,14 @@ async fn fifty_probes_at_once_are_one_check() {
     for probe in &mut probes {
         assert_eq!(probe.answer().await.status_and_body(), (200, "OK"));
     }
-    assert_eq!((asked.get(), service.accepted()), (1, 1));
-    // The next is a check of its own.
+    assert_eq!((calls.get(), service.accepted()), (1, 1));
+    // The next probe is a check of its own.
     assert_eq!(sidecar.probe("/health").await.status, 200);
-    assert_eq!(asked.get(), 2);
+    assert_eq!(calls.get(), 2);
 }
 
 #[tokio::test]
-async fn who_joins_late_has_the_verdict_of_the_check_in_flight() {
+async fn a_late_probe_gets_the_verdict_of_the_check_in_flight() {
     let mut service = Service::start(silent()).await;
     let flags = ["--protocol=mucp", "--check_timeout=300ms"];
     let sidecar = Sidecar::start(service.address, &flags).await;
@@ -91,10 +91,10 @@ async fn who_joins_late_has_the_verdict_of_the_check_in_flight() {
 }
 
 #[tokio::test]
-async fn who_leaves_does_not_take_the_check_along() {
+async fn a_leaving_prober_does_not_end_the_check() {
     let (open, gate) = watch::channel(false);
-    let asked = Count::default();
-    let service = Service::start(gated(gate, &asked)).await;
+    let calls = Count::default();
+    let service = Service::start(gated(gate, &calls)).await;
     let flags = ["--protocol=mucp", "--check_timeout=5s"];
     let sidecar = Sidecar::start(service.address, &flags).await;
     let mut probes = asking(&sidecar, 3).await;
@@ -106,17 +106,17 @@ async fn who_leaves_does_not_take_the_check_along() {
     open.send(true).unwrap();
 
     assert_eq!(probes[0].answer().await.status_and_body(), (200, "OK"));
-    assert_eq!(asked.get(), 1);
+    assert_eq!(calls.get(), 1);
 }
 
 #[tokio::test]
 async fn a_check_goes_on_without_its_callers_and_others_join_it() {
     let (open, gate) = watch::channel(false);
-    let asked = Count::default();
-    let service = Service::start(gated(gate, &asked)).await;
+    let calls = Count::default();
+    let service = Service::start(gated(gate, &calls)).await;
     let flags = ["--protocol=mucp", "--check_timeout=5s"];
     let sidecar = Sidecar::start(service.address, &flags).await;
-    // Over HTTP/1.1 a client that has left looks like one that half-closed.
+    // Over HTTP/1.1 a client that has left looks like one that has half-closed.
     let stream = tokio::net::TcpStream::connect(sidecar.address)
         .await
         .unwrap();
@@ -127,8 +127,8 @@ async fn a_check_goes_on_without_its_callers_and_others_join_it() {
     for _ in 0..10 {
         requests = requests.ready().await.unwrap();
         let (answer, _) = requests.send_request(ask(), true).unwrap();
-        asked.reaches(1).await;
-        // Reset before it is answered.
+        calls.reaches(1).await;
+        // The request is reset before its answer.
         drop(answer);
         assert_eq!(sidecar.probe("/livez").await.status, 200);
     }
@@ -138,11 +138,11 @@ async fn a_check_goes_on_without_its_callers_and_others_join_it() {
     open.send(true).unwrap();
 
     assert_eq!(probes[0].answer().await.status_and_body(), (200, "OK"));
-    assert_eq!((asked.get(), service.accepted()), (1, 1));
+    assert_eq!((calls.get(), service.accepted()), (1, 1));
 }
 
 #[tokio::test]
-async fn grpc_keeps_one_connection_and_makes_one_call_a_probe() {
+async fn grpc_keeps_one_connection_with_one_call_for_each_probe() {
     const PROBES: usize = 100;
     let calls = Count::default();
     let service = Service::start(debug_service(&calls).1).await;
@@ -157,7 +157,7 @@ async fn grpc_keeps_one_connection_and_makes_one_call_a_probe() {
 }
 
 #[tokio::test]
-async fn mucp_has_a_connection_for_each_check_and_closes_it() {
+async fn mucp_opens_and_closes_a_connection_for_each_check() {
     const PROBES: usize = 20;
     let (began, ended) = (Count::default(), Count::default());
     let counts = (began.clone(), ended.clone());
@@ -190,7 +190,7 @@ async fn a_restart_costs_no_probe() {
         let service = Service::start(script.clone()).await;
         let sidecar = Sidecar::start(service.address, &[protocol]).await;
         assert_eq!(sidecar.probe("/health").await.status, 200);
-        // Cut while it is in use, and stopped and started again.
+        // The connection is cut while it is in use, and the service is restarted.
         for _ in 0..10 {
             service.replace_script(script.clone());
             assert_eq!(
@@ -210,8 +210,8 @@ async fn a_restart_costs_no_probe() {
 }
 
 #[tokio::test]
-async fn a_service_that_says_goodbye_is_asked_anew() {
-    // What a gRPC server sends when it stops gracefully, on a kept connection.
+async fn a_service_that_sends_goaway_is_called_on_a_new_connection() {
+    // A gRPC server sends these frames on a kept connection when it stops gracefully.
     let ok = h2::answer(h2::FIRST, &h2::message(b"\x0a\x02ok"));
     for (name, goodbye) in [
         ("GOAWAY", h2::go_away(h2::FIRST, 0)),
@@ -236,8 +236,8 @@ async fn a_service_that_says_goodbye_is_asked_anew() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_gone_dead_costs_one_probe_and_no_more() {
-    // Answers one call on each connection, then nothing: as after a lost route.
+async fn a_dead_kept_connection_costs_one_probe() {
+    // This service answers one call on each connection, then nothing, as after a lost route.
     let ok = h2::answer(h2::FIRST, &h2::message(b"\x0a\x02ok"));
     let service = Service::start(scripts::call_answered_by(ok)).await;
     let flags = ["--protocol=grpc", "--check_timeout=200ms"];
@@ -248,7 +248,7 @@ async fn a_kept_connection_gone_dead_costs_one_probe_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_service_that_no_longer_listens_is_found_out() {
+async fn a_service_that_no_longer_listens_becomes_unhealthy() {
     let calls = Count::default();
     let mut service = Service::start(debug_service(&calls).1).await;
     let sidecar = Sidecar::start(service.address, &["--protocol=grpc"]).await;
@@ -291,13 +291,13 @@ async fn a_kept_connection_is_replaced_at_its_age_without_a_lost_probe() {
 /// Lets the time pass for which a gRPC connection is kept.
 async fn grow_old() {
     time::pause();
-    time::advance(grpc::MAX_AGE).await;
+    time::advance(MAX_AGE).await;
     time::resume();
 }
 
 #[tokio::test]
 async fn a_refused_call_is_made_again_on_a_new_connection() {
-    // Answers the first call of its first connection and refuses the second.
+    // This service answers the first call of its first connection and refuses the second.
     let connections = Count::default();
     let counted = connections.clone();
     let service = Service::start(Script::new(move |mut stream| {

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use futures_util::stream;
-use micro_health::app::args;
-use micro_health::app::{App, Ended};
+use micro_health::internal::args;
+use micro_health::internal::{App, ExitReason};
 use testkit::client::{Answer, Connection};
 use testkit::{NAME, kubelet, within};
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 pub struct Sidecar {
     pub address: SocketAddr,
     signals: mpsc::UnboundedSender<&'static str>,
-    running: JoinHandle<anyhow::Result<Ended>>,
+    running: JoinHandle<anyhow::Result<ExitReason>>,
 }
 
 // === impl Sidecar ===
@@ -53,12 +53,12 @@ impl Sidecar {
         }
     }
 
-    /// Asks as the kubelet does.
+    /// Probes a path as the kubelet does.
     pub async fn probe(&self, path: &str) -> Answer {
         kubelet::probe(self.address, path).await
     }
 
-    /// Asks `/health` for the verdict, and for the reason's code.
+    /// Probes `/health` and returns the answer and the reason's code.
     pub async fn explain(&self) -> (Answer, String) {
         kubelet::explain(self.address).await
     }
@@ -68,7 +68,7 @@ impl Sidecar {
     }
 
     /// Stops it as a signal would, and waits until it has ended.
-    pub async fn stop(mut self) -> anyhow::Result<Ended> {
+    pub async fn stop(mut self) -> anyhow::Result<ExitReason> {
         let _ = self.signals.send("SIGTERM");
         within("the sidecar to stop", &mut self.running)
             .await

@@ -1,4 +1,4 @@
-//! Several services of one pod, how old a verdict may be, and what alive means.
+//! The targets of one pod, the age of cached verdicts, and liveness.
 
 use serde_json::Value;
 use testkit::kubelet::{self, HEALTH_JSON, TIMEOUT};
@@ -51,7 +51,7 @@ async fn each_target_has_its_path_and_health_is_all_of_them() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_404_and_nobody_is_asked() {
+async fn an_unknown_name_is_404_without_a_check() {
     let greeter = Service::start(mucp()).await;
     let sidecar = Sidecar::start(greeter.address, &[]).await;
     for path in [
@@ -80,21 +80,21 @@ async fn all_targets_together_take_no_longer_than_one() {
     let flags: Vec<_> = targets.iter().map(String::as_str).collect();
     let sidecar = Sidecar::start(hanging[0].address, &flags).await;
 
-    // Panics if the answer takes more than the kubelet's second.
+    // The probe panics if the answer takes longer than the kubelet's second.
     assert_eq!(sidecar.probe("/health").await.status, 500);
 }
 
 #[tokio::test]
-async fn a_cached_verdict_is_told_again_and_tells_its_age() {
-    let asked = Count::default();
-    let (health, script) = debug_service(&asked);
+async fn a_cached_verdict_is_served_with_its_age() {
+    let checks = Count::default();
+    let (health, script) = debug_service(&checks);
     let greeter = Service::start(script).await;
     let sidecar = Sidecar::start(greeter.address, &["--cache=1m", "--protocol=grpc"]).await;
     assert_eq!(sidecar.probe("/health").await.status, 200);
     health.set("degraded");
 
     assert_eq!(sidecar.probe("/health").await.status, 200);
-    assert_eq!(asked.get(), 1);
+    assert_eq!(checks.get(), 1);
     let answer = kubelet::get(sidecar.address, "/health", HEALTH_JSON, TIMEOUT).await;
     let json: Value = serde_json::from_str(&answer.body).unwrap();
     assert!(
@@ -104,20 +104,20 @@ async fn a_cached_verdict_is_told_again_and_tells_its_age() {
 }
 
 #[tokio::test]
-async fn a_verdict_older_than_the_cache_is_not_told() {
-    let asked = Count::default();
-    let (health, script) = debug_service(&asked);
+async fn a_verdict_older_than_the_cache_is_not_served() {
+    let checks = Count::default();
+    let (health, script) = debug_service(&checks);
     let greeter = Service::start(script).await;
     let sidecar = Sidecar::start(greeter.address, &["--cache=1ns", "--protocol=grpc"]).await;
     assert_eq!(sidecar.probe("/health").await.status, 200);
     health.set("degraded");
 
     assert_eq!(sidecar.probe("/health").await.status, 500);
-    assert_eq!(asked.get(), 2);
+    assert_eq!(checks.get(), 2);
 }
 
 #[tokio::test]
-async fn liveness_may_forgive_a_service_that_answers() {
+async fn liveness_can_ignore_an_unhealthy_service_that_answers() {
     let (health, script) = debug_service(&Count::default());
     let greeter = Service::start(script).await;
     let sidecar = Sidecar::start(greeter.address, &["--liveness=answers"]).await;
@@ -132,7 +132,7 @@ async fn liveness_may_forgive_a_service_that_answers() {
 }
 
 #[tokio::test]
-async fn gives_up_with_its_own_exit_code_on_a_service_that_was_healthy() {
+async fn exits_with_exit_code_after_failures_of_a_healthy_service() {
     let greeter = Service::start(mucp()).await;
     let flags = ["--exit_after_failures=2", "--exit_code=88", "--period=10ms"];
     let mut sidecar = Process::start(PROGRAM, greeter.address, &flags).await;
@@ -145,8 +145,8 @@ async fn gives_up_with_its_own_exit_code_on_a_service_that_was_healthy() {
 
 #[tokio::test]
 async fn the_monitor_counts_real_checks_whatever_the_cache_says() {
-    let asked = Count::default();
-    let (_health, script) = debug_service(&asked);
+    let checks = Count::default();
+    let (_health, script) = debug_service(&checks);
     let greeter = Service::start(script).await;
     let flags = [
         "--cache=1m",
@@ -156,10 +156,10 @@ async fn the_monitor_counts_real_checks_whatever_the_cache_says() {
     ];
     let sidecar = Sidecar::start(greeter.address, &flags).await;
 
-    // A monitor that read the cache would ask once a minute.
-    asked.reaches(5).await;
+    // A monitor that read the cache would check once a minute.
+    checks.reaches(5).await;
 
-    // A probe is still answered from it.
+    // Probes are still answered from the cache.
     assert_eq!(
         sidecar.probe("/health").await.status_and_body(),
         (200, "OK")
@@ -167,8 +167,8 @@ async fn the_monitor_counts_real_checks_whatever_the_cache_says() {
 }
 
 #[tokio::test]
-async fn one_bad_answer_is_not_three_failures() {
-    // Degraded for a single call.
+async fn one_bad_answer_does_not_count_as_three_failures() {
+    // The service is degraded for a single call.
     let (calls, bad) = (Count::default(), 3);
     let counted = calls.clone();
     let greeter = Service::start(Script::new(move |mut stream| {

@@ -1,4 +1,4 @@
-//! Services that speak TLS, well and badly.
+//! Services over TLS, healthy and faulty.
 
 mod certificate;
 #[cfg(feature = "kubernetes")]
@@ -42,7 +42,7 @@ impl Folder {
         format!("--{flag}={}", self.path(file).display())
     }
 
-    /// A file with this content, and the flag that names it.
+    /// Writes a file and returns the flag that names it.
     fn with(&self, flag: &str, pem: &str) -> String {
         let name = format!("{flag}.pem");
         self.write(&name, pem);
@@ -64,7 +64,7 @@ async fn sidecar(service: &Service, protocol: &str, more: &[&str]) -> Operated {
 }
 
 #[tokio::test]
-async fn each_wire_is_asked_with_its_own_alpn_or_none() {
+async fn each_wire_offers_its_own_alpn_or_none() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let pair = authority.issue(LOCAL);
     let ca = folder.with("tls_ca_cert", &authority.pem());
@@ -88,7 +88,7 @@ async fn each_wire_is_asked_with_its_own_alpn_or_none() {
 
 #[tokio::test]
 async fn no_handshake_resumes_an_earlier_one() {
-    // The server offers it: a resumed handshake would show no certificate to verify.
+    // The server offers resumption, but a resumed handshake would show no certificate to verify.
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let pair = authority.issue(LOCAL);
     let ca = folder.with("tls_ca_cert", &authority.pem());
@@ -112,7 +112,7 @@ async fn no_handshake_resumes_an_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_service_that_refuses_the_http_of_a_fixed_protocol_speaks_another() {
+async fn a_service_that_refuses_the_http_of_a_fixed_protocol_is_a_protocol_error() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let pair = authority.issue(LOCAL);
     let ca = folder.with("tls_ca_cert", &authority.pem());
@@ -131,7 +131,7 @@ async fn a_service_that_refuses_the_http_of_a_fixed_protocol_speaks_another() {
 }
 
 #[tokio::test]
-async fn tls_at_one_end_only_is_told_from_a_dead_service() {
+async fn tls_at_one_end_only_has_another_reason_than_a_dead_service() {
     let pair = Authority::new("ca").issue(LOCAL);
     for wire in Wire::ALL {
         for protocol in [wire.name(), "auto"] {
@@ -150,8 +150,8 @@ async fn tls_at_one_end_only_is_told_from_a_dead_service() {
 }
 
 #[tokio::test]
-async fn a_service_that_hangs_up_without_a_word_may_want_tls() {
-    // As grpc-go does to whatever is no handshake.
+async fn a_service_that_hangs_up_silently_may_require_tls() {
+    // grpc-go closes like this on bytes that are no handshake.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     tokio::spawn(async move {

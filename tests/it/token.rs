@@ -6,7 +6,7 @@ use testkit::within;
 
 use crate::cluster::cluster;
 
-/// Waits for this state and so many endpoints. Never are there none.
+/// Waits for this state and number of endpoints. The list must never be empty.
 async fn is(endpoints: &mut Endpoints, state: &str, count: usize) {
     let reached = async {
         loop {
@@ -21,8 +21,8 @@ async fn is(endpoints: &mut Endpoints, state: &str, count: usize) {
     within("the endpoints", reached).await;
 }
 
-/// Rotates it before the server refuses the old one, or only after that; returns how
-/// often the old one was refused.
+/// Rotates the token before the server refuses the old one, or only after that. Returns how often
+/// the old one was refused.
 async fn rotated(is_early: bool) -> usize {
     let account = tempfile::tempdir().unwrap();
     let server = SliceServer::start().await;
@@ -44,7 +44,7 @@ async fn rotated(is_early: bool) -> usize {
     let refusal = endpoints.state().refusal().unwrap().to_string();
     assert!(refusal.contains("token"), "{refusal}");
     server.write_account(account.path(), "new");
-    // What changed meanwhile is told too.
+    // A change during the rotation arrives too.
     server.set("greeter", "greeter-b", slice("greeter", 10, 2));
     is(&mut endpoints, "synced", 5).await;
     within("the next watch", server.has_watches(2)).await;
@@ -53,6 +53,6 @@ async fn rotated(is_early: bool) -> usize {
 
 #[tokio::test]
 async fn a_watch_goes_on_with_the_new_token_and_no_endpoint_is_lost() {
-    // One that is there already is found by the first refusal.
+    // The late rotation is noticed at the first refusal.
     assert_eq!(tokio::join!(rotated(true), rotated(false)), (1, 1));
 }

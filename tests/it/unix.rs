@@ -1,4 +1,4 @@
-//! A service that listens on a socket in a shared volume.
+//! A service that listens on a unix socket in a shared volume.
 
 use http::Request;
 use hyper::body::Incoming;
@@ -31,7 +31,7 @@ async fn grpc(stream: UnixStream, service: debug::DebugService) {
 }
 
 #[tokio::test]
-async fn both_wires_are_asked_over_a_socket() {
+async fn both_wires_are_checked_over_a_socket() {
     let folder = tempfile::tempdir().unwrap();
     let (_health, service) = debug::service();
     for wire in ["grpc", "mucp"] {
@@ -97,7 +97,7 @@ async fn a_socket_comes_and_goes_with_its_service() {
 }
 
 #[tokio::test]
-async fn a_path_that_can_be_no_socket_is_refused() {
+async fn a_path_that_cannot_be_a_socket_is_refused() {
     let long = format!("unix:/{}", "x".repeat(200));
     for (address, expected) in [
         ("/run/greeter.sock", "unix:/run/greeter.sock"),

@@ -1,4 +1,5 @@
-//! What real go-micro releases said, byte for byte, and what we say to them.
+//! The recorded answers of real go-micro releases, and the requests of the sidecar, byte for
+//! byte.
 
 use testkit::scripts::{self, answering, read_request};
 use testkit::service::{Script, Service};
@@ -10,7 +11,7 @@ use crate::sidecar::Sidecar;
 mod recording;
 mod sent;
 
-/// Every recording in a folder is in the table of its test.
+/// Asserts that every recording in a folder is in the table of its test.
 fn assert_all_are_played(folder: &str, played: &[&str]) {
     for name in recording::names(folder) {
         assert!(
@@ -21,7 +22,7 @@ fn assert_all_are_played(folder: &str, played: &[&str]) {
 }
 
 #[tokio::test]
-async fn grpc_answers_mean_what_they_meant() {
+async fn recorded_grpc_answers_have_their_verdicts() {
     let table = [
         ("ok-v1.8.hex", "ok"),
         ("ok-v1.18.hex", "ok"),
@@ -52,7 +53,7 @@ async fn grpc_answers_mean_what_they_meant() {
 }
 
 #[tokio::test]
-async fn mucp_answers_mean_what_they_meant() {
+async fn recorded_mucp_answers_have_their_verdicts() {
     let table = [
         ("ok.http", "ok"),
         ("degraded.http", "not_serving"),
@@ -80,7 +81,7 @@ async fn mucp_answers_mean_what_they_meant() {
 }
 
 #[tokio::test]
-async fn the_services_own_words_reach_the_operator() {
+async fn the_services_own_message_reaches_the_operator() {
     for (script, protocol, words) in [
         (
             grpc("error-503-v2.9.hex"),
@@ -152,7 +153,7 @@ async fn auto_finds_grpc_behind_the_reset_of_an_http_1_request() {
     }
 }
 
-/// The one for HTTP/1.1, the other for HTTP/2.
+/// Returns a script that runs one of two scripts, by the client's protocol.
 fn either(http1: Script, http2: Script) -> Script {
     Script::new(move |mut stream| {
         let (http1, http2) = (http1.clone(), http2.clone());

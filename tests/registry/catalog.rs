@@ -1,5 +1,5 @@
-//! Services of a real API server as Amalgam8 sees them. There are no controllers: owners, pods and slices
-//! are written as those would write them.
+//! The services of a real API server in Amalgam8's view. There are no controllers; the tests
+//! write owners, pods and slices as controllers would.
 
 pub(crate) mod cluster;
 mod served;
@@ -15,7 +15,7 @@ use testkit::pki::Authority;
 use self::cluster::{Cluster, NO_LABELS};
 use crate::rig::{Health, health};
 
-/// The seed's table.
+/// The table that the seed shows.
 const TABLE: &str = "\
 +------------+------------------------------------+
 | Service    | Instances                          |
@@ -26,7 +26,7 @@ const TABLE: &str = "\
 
 const PORT: &str = r#"[{"port": 5000, "protocol": "TCP"}]"#;
 
-/// The seed's service; also the uid of its first pod.
+/// Creates the seed's service, and returns the uid of its first pod.
 pub(crate) async fn helloworld(cluster: &Cluster) -> String {
     let mut endpoints = Vec::new();
     for (controller, pods) in [
@@ -59,16 +59,16 @@ fn seeds_instance(uid: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_seeds_services_are_the_seeds_table() {
+async fn the_seeds_services_give_the_seeds_table() {
     let cluster = Cluster::fresh("catalog").await;
     let uid = helloworld(&cluster).await;
-    // Nobody serves it, and so it is not listed.
+    // No pod serves it, so it is not listed.
     cluster.slice("idle-x1", "idle", PORT, Vec::new()).await;
 
-    let told = health(&cluster.viewer, &["services"], &[]).await;
-    assert_eq!(told, (0, TABLE.to_owned(), String::new()));
-    let told = health(&cluster.viewer, &["services", "helloworld"], &[]).await;
-    assert_eq!(told, (0, TABLE.to_owned(), String::new()));
+    let output = health(&cluster.viewer, &["services"], &[]).await;
+    assert_eq!(output, (0, TABLE.to_owned(), String::new()));
+    let output = health(&cluster.viewer, &["services", "helloworld"], &[]).await;
+    assert_eq!(output, (0, TABLE.to_owned(), String::new()));
 
     let (code, out, err) = health(&cluster.viewer, &["services", "-o", "json"], &[]).await;
     assert_eq!((code, &*err), (0, ""));
@@ -85,7 +85,7 @@ async fn the_seeds_services_are_the_seeds_table() {
     );
     assert!(out.starts_with(&start), "{out}");
 
-    for name in ["idle", "nobody"] {
+    for name in ["idle", "unreachable"] {
         let (code, out, err) = health(&cluster.viewer, &["services", name], &[]).await;
         let namespace = &cluster.namespace.name;
         let expected = format!("error: no instance of {name} in the namespace {namespace}\n");
@@ -94,7 +94,7 @@ async fn the_seeds_services_are_the_seeds_table() {
 }
 
 #[tokio::test]
-async fn amalgam8s_own_settings_lead_there_too() {
+async fn amalgam8s_own_settings_give_the_same_table() {
     let cluster = Cluster::fresh("a8").await;
     helloworld(&cluster).await;
     let api = &cluster.namespace.api;
@@ -105,15 +105,15 @@ async fn amalgam8s_own_settings_lead_there_too() {
 
     let words = ["services", &authority, &namespace, nowhere];
     let variables = [("A8_K8S_URL", &*url), ("A8_K8S_TOKEN", &*token)];
-    let told = health(&cluster.viewer, &words, &variables).await;
-    assert_eq!(told, (0, TABLE.to_owned(), String::new()));
+    let output = health(&cluster.viewer, &words, &variables).await;
+    assert_eq!(output, (0, TABLE.to_owned(), String::new()));
 
     let (url, token) = (format!("--k8s_url={url}"), format!("--k8s_token={token}"));
     let words = ["services", &url, &token, &authority, &namespace, nowhere];
-    let told = health(&cluster.viewer, &words, &[]).await;
-    assert_eq!(told, (0, TABLE.to_owned(), String::new()));
+    let output = health(&cluster.viewer, &words, &[]).await;
+    assert_eq!(output, (0, TABLE.to_owned(), String::new()));
 
-    // The original verified nothing.
+    // The original verified no certificate.
     let other = Authority::new("other");
     let file = cluster.viewer.folder().join("other.crt");
     fs::write(&file, other.pem()).unwrap();
@@ -136,7 +136,7 @@ async fn amalgam8s_own_settings_lead_there_too() {
 }
 
 #[tokio::test]
-async fn each_owner_gives_its_version() {
+async fn each_kind_of_owner_gives_a_version() {
     let cluster = Cluster::fresh("owners").await;
     let hash = json!({ "pod-template-hash": "5d4f8c7b9" });
     let labelled =
@@ -260,7 +260,7 @@ async fn each_port_has_its_type_and_only_what_is_ready_is_up() {
 }
 
 #[tokio::test]
-async fn a_watch_shows_each_change_and_keeps_what_it_knew() {
+async fn a_watch_shows_each_change_and_keeps_the_last_table() {
     let mut plane = ControlPlane::start().await;
     let namespace = Namespace::fresh_in(&plane.api, "watch").await;
     let cluster = Cluster::new(namespace).await;
@@ -271,14 +271,14 @@ async fn a_watch_shows_each_change_and_keeps_what_it_knew() {
     let pod = Some(("web-v1-aaaaa", &*uid));
     let one = vec![cluster.ready("172.17.3.1", pod)];
     cluster.slice("web-x1", "web", PORT, one).await;
-    let shown = watching.json().await;
-    assert_eq!(shown["instances"][0]["tags"], json!(["v1", "kubernetes"]));
-    // The pod's label alone changes.
+    let event = watching.json().await;
+    assert_eq!(event["instances"][0]["tags"], json!(["v1", "kubernetes"]));
+    // Only the pod's label changes.
     let label = json!({ "metadata": { "labels": { "version": "2" } } });
     cluster.namespace.patch_pod("web-v1-aaaaa", label).await;
-    let shown = watching.json().await;
-    assert_eq!(shown["instances"][0]["tags"], json!(["2", "kubernetes"]));
-    // Another slice does not take the first one's place.
+    let event = watching.json().await;
+    assert_eq!(event["instances"][0]["tags"], json!(["2", "kubernetes"]));
+    // A second slice does not replace the first one.
     let two = vec![cluster.ready("172.17.3.2", None)];
     cluster.slice("web-x2", "web", PORT, two).await;
     assert_eq!(
@@ -291,17 +291,17 @@ async fn a_watch_shows_each_change_and_keeps_what_it_knew() {
         1
     );
 
-    // The Role is taken away, and the API server ends the watches.
+    // The Role is removed, and the API server ends the watches.
     cluster.revoke().await;
     plane.stop_apiserver();
-    let warning = watching.complaint().await;
+    let warning = watching.error_line().await;
     assert!(
-        warning.ends_with("what was shown last may be old"),
+        warning.ends_with("the last output may be out of date"),
         "{warning}"
     );
     plane.start_apiserver().await;
     loop {
-        let warning = watching.complaint().await;
+        let warning = watching.error_line().await;
         if warning.contains("cannot list resource") {
             break;
         }
@@ -310,7 +310,7 @@ async fn a_watch_shows_each_change_and_keeps_what_it_knew() {
 }
 
 #[tokio::test]
-async fn who_may_not_is_told_what_is_missing() {
+async fn a_forbidden_read_names_the_missing_permissions() {
     let cluster = Cluster::fresh("denied").await;
     helloworld(&cluster).await;
     cluster.revoke().await;
@@ -326,11 +326,11 @@ async fn who_may_not_is_told_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_check_names_who_does_not_answer() {
+async fn a_check_names_the_instances_that_do_not_answer() {
     let cluster = Cluster::fresh("checked").await;
-    // Nobody has an address of this block. Source: RFC 5737.
-    let nobody = vec![cluster.ready("192.0.2.1", None)];
-    cluster.slice("web-x1", "web", PORT, nobody).await;
+    // No host has an address of this block. Source: RFC 5737.
+    let unreachable = vec![cluster.ready("192.0.2.1", None)];
+    cluster.slice("web-x1", "web", PORT, unreachable).await;
     let (code, out, err) = health(&cluster.viewer, &["services", "--check"], &[]).await;
     assert_eq!(code, 1);
     assert!(out.contains("| web     | kubernetes(1) |"), "{out}");

@@ -1,4 +1,4 @@
-//! `health registry` in a pod, with the pod's own token: the real binary.
+//! The command `health registry` in a pod, with the pod's own token: the real binary.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use testkit::cluster::{GoClient, IP, Identity, Namespace, RELEASES, ROLE, S6};
 use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-/// What it prints, and its exit code.
+/// Runs the command and returns exit code, stdout and stderr.
 async fn run(identity: &Identity, args: &[&str]) -> (i32, String, String) {
     let mut command = identity.command(env!("CARGO_BIN_EXE_health"));
     command.arg("registry").args(args);
@@ -95,7 +95,7 @@ async fn another_pod_is_registered_for_every_release() {
 }
 
 #[tokio::test]
-async fn what_a_release_left_is_taken_away() {
+async fn a_record_of_any_release_is_deregistered() {
     let namespace = Namespace::fresh("left").await;
     namespace.account("greeter", &ROLE, &[]).await;
     namespace.running_pod("greeter-0", "greeter", IP).await;
@@ -122,7 +122,7 @@ async fn what_a_release_left_is_taken_away() {
 }
 
 #[tokio::test]
-async fn check_says_before_what_the_api_server_says_later() {
+async fn check_predicts_the_refusals_of_the_api_server() {
     let namespace = Namespace::fresh("check").await;
     for (account, verbs) in [
         ("all", &ROLE[..]),

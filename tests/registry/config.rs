@@ -1,4 +1,4 @@
-//! The `ConfigMap` `micro` of a real API server, and the environment under it.
+//! The `ConfigMap` `micro` of a real API server, with the environment under it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -9,10 +9,10 @@ use testkit::within;
 
 use crate::rig::{Health, health};
 
-/// The Role that is shipped.
+/// The published Role.
 const ROLE: &str = include_str!("../../k8s/config/role.yaml");
 
-/// What the seed makes of `kubectl create configmap micro --from-file=./testdata`.
+/// Returns the data of `kubectl create configmap micro --from-file=./testdata` in the seed.
 fn seed() -> Value {
     json!({
         "config": "host=0.0.0.0\nport=1337",
@@ -23,7 +23,7 @@ fn seed() -> Value {
 
 const SEED_AS_JSON: &str = r#"{"config":{"host":"0.0.0.0","port":"1337"},"mongodb":{"host":"127.0.0.1","password":"password","port":"27017","user":"user"},"redis":{"url":"redis://127.0.0.1:6379/db01"}}"#;
 
-/// A namespace and a pod, whose account may do nothing yet.
+/// Creates a namespace and a pod whose account has no permission yet.
 async fn a_pod(prefix: &str) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
     namespace.account("app", &[], &[]).await;
@@ -61,7 +61,7 @@ async fn delete(namespace: &Namespace) {
 }
 
 #[tokio::test]
-async fn the_seeds_values_are_found_where_the_seed_says() {
+async fn the_seeds_values_are_found_at_the_seeds_paths() {
     let (namespace, identity) = a_pod_that_may("config").await;
     let mut data = seed();
     data["sql"] = "username=user\npassword=password=1234\n".into();
@@ -80,14 +80,14 @@ async fn the_seeds_values_are_found_where_the_seed_says() {
         let mut words = vec!["config", "get"];
         words.extend(path.split(' '));
         words.push(&place);
-        // Set in both, the ConfigMap wins.
+        // If both have a value, the ConfigMap wins.
         let variables = [("MONGODB_HOST", "x"), ("MONGODB_PORT", "1")];
-        let told = health(&identity, &words, &variables).await;
-        assert_eq!(told, (0, expected.to_owned(), String::new()), "{path}");
+        let output = health(&identity, &words, &variables).await;
+        assert_eq!(output, (0, expected.to_owned(), String::new()), "{path}");
     }
     let words = ["config", "get", "cache", "size", &place];
-    let told = health(&identity, &words, &[("CACHE_SIZE", "10")]).await;
-    assert_eq!(told, (0, "10\n".to_owned(), String::new()));
+    let output = health(&identity, &words, &[("CACHE_SIZE", "10")]).await;
+    assert_eq!(output, (0, "10\n".to_owned(), String::new()));
     let (code, out, err) = health(&identity, &words, &[]).await;
     assert_eq!(
         (code, &*out, &*err),
@@ -101,8 +101,8 @@ async fn a_dump_of_the_seeds_data_is_the_seeds_json() {
     create(&namespace, seed()).await;
     let place = format!("--config_namespace={}", namespace.name);
     let words = ["config", "dump", "-o", "json", "--without_env", &place];
-    let told = health(&identity, &words, &[("MONGODB_HOST", "x")]).await;
-    assert_eq!(told, (0, format!("{SEED_AS_JSON}\n"), String::new()));
+    let output = health(&identity, &words, &[("MONGODB_HOST", "x")]).await;
+    assert_eq!(output, (0, format!("{SEED_AS_JSON}\n"), String::new()));
 
     let words = ["config", "dump", "--env_prefix=CACHE", &place];
     let variables = [("CACHE_SIZE", "10"), ("CACHE_ON", "true"), ("OTHER", "1")];
@@ -113,7 +113,7 @@ async fn a_dump_of_the_seeds_data_is_the_seeds_json() {
         ["cache on=true", "cache size=10", "config host=0.0.0.0"]
     );
 
-    // Everything: the pod's own variables too.
+    // Without a prefix, the pod's own variables are settings too.
     let words = ["config", "dump", "-o", "json", &place];
     let (_, out, _) = health(&identity, &words, &[]).await;
     let all: Value = serde_json::from_str(&out).unwrap();
@@ -122,7 +122,7 @@ async fn a_dump_of_the_seeds_data_is_the_seeds_json() {
 }
 
 #[tokio::test]
-async fn made_edited_and_deleted_are_one_event_each() {
+async fn creation_edit_and_deletion_are_one_event_each() {
     let (namespace, identity) = a_pod_that_may("watched").await;
     let place = format!("--config_namespace={}", namespace.name);
     let words = [
@@ -137,7 +137,7 @@ async fn made_edited_and_deleted_are_one_event_each() {
     let variables = [("MONGODB_HOST", "x")];
     let mut watching = Health::start(&identity, &words, &variables);
     let from_env = json!({ "mongodb": { "host": "x" } });
-    let note = watching.complaint().await;
+    let note = watching.error_line().await;
     assert!(note.starts_with("note: no ConfigMap micro"), "{note}");
     assert_eq!(
         watching.json().await,
@@ -147,7 +147,7 @@ async fn made_edited_and_deleted_are_one_event_each() {
     create(&namespace, json!({ "mongodb": "host=a" })).await;
     let event = |event, host| json!({ "event": event, "config": { "mongodb": { "host": host } } });
     assert_eq!(watching.json().await, event("created", "a"));
-    // Nothing of its data, and so nothing that is told.
+    // Its data does not change, so there is no event.
     patch(
         &namespace,
         json!({ "metadata": { "labels": { "a": "b" } } }),
@@ -160,7 +160,7 @@ async fn made_edited_and_deleted_are_one_event_each() {
     create(&namespace, json!({ "mongodb": "host=c" })).await;
     assert_eq!(watching.json().await, event("created", "c"));
 
-    // Of one path only what changes there.
+    // With a path, only changes of its value are events.
     let words = ["config", "get", "mongodb", "host", "--watch", &place];
     let mut watching = Health::start(&identity, &words, &[]);
     assert_eq!(watching.line().await, "c");
@@ -172,7 +172,7 @@ async fn made_edited_and_deleted_are_one_event_each() {
 }
 
 #[tokio::test]
-async fn a_missing_one_is_said_and_the_environment_served() {
+async fn a_missing_config_map_is_reported_and_the_environment_served() {
     let (namespace, identity) = a_pod_that_may("missing").await;
     let place = format!("--config_namespace={}", namespace.name);
     let words = ["config", "get", "mongodb", "host", &place];
@@ -187,7 +187,7 @@ async fn a_missing_one_is_said_and_the_environment_served() {
 }
 
 #[tokio::test]
-async fn a_forbidden_one_is_said_and_the_environment_served() {
+async fn a_forbidden_config_map_is_reported_and_the_environment_served() {
     let (namespace, identity) = a_pod("forbidden").await;
     create(&namespace, seed()).await;
     let place = format!("--config_namespace={}", namespace.name);
@@ -206,20 +206,20 @@ async fn a_forbidden_one_is_said_and_the_environment_served() {
         );
         assert_eq!(err.lines().count(), 1, "{watch}: {err}");
     }
-    // Whoever may get it may read it.
+    // The verb get is enough to read it.
     let rule = json!({ "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["micro"], "verbs": ["get"] });
     namespace.grant("app", json!([rule])).await;
-    let told = health(
+    let output = health(
         &identity,
         &["config", "get", "mongodb", "host", &place],
         &[],
     )
     .await;
-    assert_eq!(told, (0, "127.0.0.1\n".to_owned(), String::new()));
+    assert_eq!(output, (0, "127.0.0.1\n".to_owned(), String::new()));
 }
 
 #[tokio::test]
-async fn the_role_is_for_one_name_alone() {
+async fn the_role_allows_one_config_map_only() {
     let (namespace, identity) = a_pod_that_may("others").await;
     let place = format!("--config_namespace={}", namespace.name);
     let words = ["config", "dump", "--config_map=other", &place];

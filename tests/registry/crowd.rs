@@ -1,17 +1,17 @@
-//! What many pods cost the API server: each has a whole registration, with a connection and a watch of its
-//! own, all in this process. `just crowd` has a thousand of them.
+//! The load of many pods on the API server. Each has a whole registration with its own connection
+//! and watch, all in this process. `just crowd` has a thousand of them.
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
-use micro_health::app::args;
-use micro_health::check::Target;
-use micro_health::check::monitor::Monitor;
-use micro_health::check::target::Settings;
-use micro_health::registration::handle::Handle;
-use micro_health::registration::run::Registration;
+use micro_health::internal::Handle;
+use micro_health::internal::Monitor;
+use micro_health::internal::Registration;
+use micro_health::internal::Settings;
+use micro_health::internal::Target;
+use micro_health::internal::args;
 use testkit::cluster::{ControlPlane, IP, Identity, Namespace, ROLE};
 use testkit::descriptors;
 use testkit::greeter::Greeter;
@@ -21,25 +21,25 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 
 use crate::rig::Metrics;
 
-/// How many, where nothing says otherwise: a debug build is busy with so many TLS handshakes for seconds.
+/// The default number of pods: a debug build needs seconds for so many TLS handshakes.
 const PODS: usize = 50;
 
-/// The variable that says otherwise.
+/// The variable that sets another number.
 const VARIABLE: &str = "MICRO_HEALTH_CROWD";
 
-/// Bounds what all of them do at once, on a busy machine.
+/// The time limit of an action of all pods at once, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Time without any request.
+/// The time in which no request is expected.
 const STEADY: Duration = Duration::from_secs(3);
 
-/// Seconds that a watch lasts on average: 290 to 580.
+/// The average duration of a watch in seconds: 290 to 580.
 const WATCH: f64 = 435.0;
 
-/// Requests of the test's own at once.
+/// The number of the test's own requests at once.
 const AT_ONCE: usize = 16;
 
-/// Registrations that run.
+/// The running registrations.
 struct Crowd {
     handles: Vec<Handle>,
     running: JoinSet<()>,
@@ -85,7 +85,7 @@ impl World {
         Metrics::read(&self.namespace.admin).await
     }
 
-    /// Starts all of them, and waits until each is registered.
+    /// Starts all registrations, and waits until each pod is registered.
     async fn register(&self, jitter: &str) -> (Crowd, Duration) {
         let started = Instant::now();
         let mut crowd = Crowd {
@@ -123,7 +123,7 @@ impl Crowd {
             "health".to_owned(),
             "--server_name=greeter".to_owned(),
             "--protocol=grpc".to_owned(),
-            // Once: the service is none of what is measured.
+            // The service is checked once, because it is not measured.
             "--period=1h".to_owned(),
             "--check_timeout=1m".to_owned(),
             "--registry=kubernetes".to_owned(),
@@ -147,7 +147,7 @@ impl Crowd {
         });
     }
 
-    /// Takes all of them away.
+    /// Ends all registrations.
     async fn leave(self) -> Duration {
         let started = Instant::now();
         let left = join_all(self.handles.iter().map(|handle| handle.stop(PATIENCE))).await;
@@ -156,8 +156,8 @@ impl Crowd {
     }
 }
 
-/// What the server answered between two moments, all told.
-fn said(what: &str, took: Duration, before: &Metrics, after: &Metrics) -> [u64; 3] {
+/// Prints the requests that the server answered between two moments, and returns their numbers.
+fn print_requests(what: &str, took: Duration, before: &Metrics, after: &Metrics) -> [u64; 3] {
     let of = |verb, code| after.requests(verb, code) - before.requests(verb, code);
     let [patches, lists, all] = [of("PATCH", "2"), of("LIST", "2"), of("", "")];
     let spent = after.milliseconds() - before.milliseconds();
@@ -170,14 +170,14 @@ fn said(what: &str, took: Duration, before: &Metrics, after: &Metrics) -> [u64; 
 }
 
 #[tokio::test]
-async fn pods_write_when_they_start_and_when_they_leave() {
+async fn pods_write_only_when_they_start_and_when_they_leave() {
     let world = World::start().await;
     let pods = u64::try_from(world.pods).unwrap();
 
     let start = world.metrics().await;
     let (crowd, took) = world.register("0").await;
     let registered = world.metrics().await;
-    let [patches, lists, _] = said(
+    let [patches, lists, _] = print_requests(
         &format!("{pods} start, no jitter"),
         took,
         &start,
@@ -192,28 +192,28 @@ async fn pods_write_when_they_start_and_when_they_leave() {
     let watched = world.metrics().await;
     sleep(STEADY).await;
     let steady = world.metrics().await;
-    let [.., all] = said("stay", STEADY, &watched, &steady);
+    let [.., all] = print_requests("stay", STEADY, &watched, &steady);
     assert_eq!(all, 0, "nothing of any kind");
     print_line(&format!(
         "crowd: {pods} watches stay open, and no other request: {:.1} per pod and hour as they end",
         3600.0 / WATCH
     ));
 
-    // Killed, all at once: nobody takes anything away.
+    // All are killed at once, so no pod is deregistered.
     drop(crowd);
     let killed = world.metrics().await;
     let (crowd, took) = world.register("0").await;
     let restarted = world.metrics().await;
-    let [patches, lists, _] = said("restart, all at once", took, &killed, &restarted);
+    let [patches, lists, _] = print_requests("restart, all at once", took, &killed, &restarted);
     assert_eq!((patches, lists), (0, pods));
 
     let took = crowd.leave().await;
     let left = world.metrics().await;
-    let [patches, ..] = said("leave, all at once", took, &restarted, &left);
+    let [patches, ..] = print_requests("leave, all at once", took, &restarted, &left);
     assert_eq!(patches, pods);
 
     let (_crowd, took) = world.register("1s").await;
     let spread = world.metrics().await;
-    let [patches, ..] = said("start, jitter 1 s", took, &left, &spread);
+    let [patches, ..] = print_requests("start, jitter 1 s", took, &left, &spread);
     assert_eq!(patches, 2 * pods);
 }

@@ -1,4 +1,4 @@
-//! examples/greeter.rs: a Rust program that is in the registry by itself.
+//! The example examples/greeter.rs: a Rust program that registers itself.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use testkit::{LOOK_AGAIN, within};
 use tokio::process::Command;
 use tokio::time::sleep;
 
-/// Beside the tests, where `just registry` has built it.
+/// Returns the path of the program beside the tests, where `just registry` has built it.
 fn greeter() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let greeter = test.ancestors().nth(2).unwrap().join("examples/greeter");

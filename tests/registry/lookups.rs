@@ -1,4 +1,5 @@
-//! What one release registers, every release with the same scheme finds, and the others do not.
+//! The lookups between releases: each service is found by every release with the same scheme, and
+//! by no other.
 
 use futures_util::future::join_all;
 use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
@@ -25,7 +26,7 @@ async fn releases_find_what_their_own_scheme_holds() {
     .await;
 }
 
-/// The releases that find the service, both by its name and in the list.
+/// Returns the releases that find the service, both by its name and in the list.
 async fn finders(clients: &[GoClient], name: &str) -> Vec<&'static str> {
     let mut finders = Vec::new();
     for reader in clients {

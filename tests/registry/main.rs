@@ -1,4 +1,5 @@
-//! Runs a real API server and the Go registries of every generation, and shows it the manifests of k8s/.
+//! Tests against a real API server with the Go registries of every generation, and the manifests
+//! of k8s/.
 //!
 //! `testkit::cluster` has the API server, the objects in it and the Go registries; [`rig`] has `health` in
 //! a pod. The tests share one API server, each in a namespace of its own, except those that stop it.
@@ -9,23 +10,23 @@
     reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
 )]
 
-mod alive;
 mod catalog;
 mod command;
 mod config;
+mod control_plane;
 mod crowd;
-mod documented;
+mod documented_commands;
 mod example;
+mod exchange;
 mod lookups;
 mod manifests;
 mod memory;
 mod overlays;
-mod reading;
-mod recorded;
+mod recordings;
 mod registration;
 mod resolver;
 mod rig;
-mod several;
 mod trouble;
+mod two_services;
 mod two_writers;
 mod watches;

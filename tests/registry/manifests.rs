@@ -1,4 +1,4 @@
-//! The files of k8s/registry, as they are shipped.
+//! The files of k8s/registry, as they are published.
 
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -10,10 +10,10 @@ use tokio::time::{Duration, sleep};
 
 use crate::rig::Sidecar;
 
-/// The label of namespaces in which the policy holds.
+/// The label of namespaces in which the policy applies.
 pub const OWN_POD_ONLY: &str = "micro-health/own-pod-only";
 
-/// A namespace with two pods of one account, which may do nothing yet.
+/// Creates a namespace with two pods of one account, which has no permission yet.
 async fn two_pods(prefix: &str) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
     namespace.account("greeter", &[], &[]).await;
@@ -23,8 +23,8 @@ async fn two_pods(prefix: &str) -> (Namespace, Identity) {
     (namespace, identity)
 }
 
-/// Registers, and takes away.
-async fn works(identity: &Identity) -> String {
+/// Registers and deregisters.
+async fn registers_and_deregisters(identity: &Identity) -> String {
     let mut greeter = Greeter::reserve();
     greeter.start();
     let mut sidecar = Sidecar::start(identity, greeter.address(), &[]).await;
@@ -38,7 +38,11 @@ async fn the_role_suffices() {
     let (namespace, identity) = two_pods("role").await;
     namespace.apply_file("registry/role.yaml", "greeter").await;
     namespace.permissions_take_effect("greeter", &ROLE).await;
-    assert!(!works(&identity).await.contains("forbidden"));
+    assert!(
+        !registers_and_deregisters(&identity)
+            .await
+            .contains("forbidden")
+    );
     assert_eq!(GoClient::new("v4c", &identity).list().await, Ok(vec![]));
 }
 
@@ -52,23 +56,23 @@ async fn the_smaller_role_suffices_to_register() {
         .permissions_take_effect("greeter", &["get", "patch"])
         .await;
     assert!(
-        works(&identity)
+        registers_and_deregisters(&identity)
             .await
             .contains("The watch is forbidden: reading the pod instead")
     );
 }
 
-/// Applies the policy, and waits until it holds.
+/// Applies the policy, and waits until it takes effect.
 pub async fn own_pods_only(namespace: &Namespace, token: &str) {
     namespace
         .apply_file("registry/admission-policy.yaml", "greeter")
         .await;
     namespace.label(OWN_POD_ONLY, Some("true")).await;
-    holds(namespace, token).await;
+    takes_effect(namespace, token).await;
 }
 
-/// Waits until the policy holds for who has this token: it may not change another pod.
-pub async fn holds(namespace: &Namespace, token: &str) {
+/// Waits until the policy applies to this token: it may not change another pod.
+pub async fn takes_effect(namespace: &Namespace, token: &str) {
     within("the policy to hold", async {
         let patch = json!({ "metadata": { "annotations": { "somebody/else": "wrote" } } });
         while change(namespace, token, "other-0", &patch).await.is_ok() {
@@ -86,7 +90,11 @@ async fn the_policy_lets_a_pod_change_its_own_registration_and_nothing_else() {
     let token = namespace.token("greeter-0").await;
     own_pods_only(&namespace, &token).await;
 
-    assert!(!works(&identity).await.contains("denied"));
+    assert!(
+        !registers_and_deregisters(&identity)
+            .await
+            .contains("denied")
+    );
     let go = GoClient::new("v4c", &identity);
     assert_eq!(go.register("itself").await, Ok(()));
     assert_eq!(go.deregister("itself").await, Ok(()));
@@ -135,11 +143,11 @@ async fn the_policy_lets_a_pod_change_its_own_registration_and_nothing_else() {
             }
         }
     }
-    // People, and whoever has no pod, are not meant.
+    // The policy is not meant for people and other programs without a pod.
     namespace.patch_pod("other-0", label).await;
 }
 
-/// Patches a pod with somebody's token.
+/// Patches a pod with a token.
 async fn change(
     namespace: &Namespace,
     token: &str,

@@ -1,5 +1,6 @@
-//! What a registration costs while nothing happens: no write, and resident memory, which is printed for the
-//! debug build and held to its budget for the file that is shipped. `benches/budgets.py` reads the line.
+//! The costs of an idle registration: no write, and little resident memory. The memory is printed
+//! for the debug build, and has a budget for the shipped file. `benches/budgets.py` reads the
+//! line.
 
 use testkit::cluster::{IP, Namespace, ROLE};
 use testkit::greeter::Greeter;
@@ -9,7 +10,7 @@ use crate::rig::{SHIPPED, Sidecar};
 
 const PROBES: u32 = 20_000;
 
-/// KiB.
+/// The budget in KiB.
 const BUDGET: u64 = 5 << 10;
 
 const ALL: &str = "VmRSS";
@@ -50,7 +51,7 @@ async fn a_live_registration_is_small() {
     assert!(!is_shipped || after <= BUDGET, "{after} KiB, of {BUDGET}");
 }
 
-/// Changes with every write to the pod.
+/// Returns the resource version, which changes with every write to the pod.
 async fn version(namespace: &Namespace) -> Option<String> {
     namespace
         .pod("greeter-0")

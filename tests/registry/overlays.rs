@@ -1,4 +1,5 @@
-//! The kustomizations of k8s/: rendered by kubectl, shown to a server, and held to what they promise.
+//! The kustomizations of k8s/: kubectl renders them, a server validates them, and the tests check
+//! their promises.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,26 +8,26 @@ use serde_json::{Value, json};
 use testkit::cluster::kustomize;
 
 use self::overlay::{Overlay, documents, k8s};
-mod admitted;
+mod admission;
 mod command_line;
 mod commands;
-mod given;
-mod granted;
 mod mesh;
 mod overlay;
 mod patience;
+mod permissions;
 mod placement;
 mod pod_monitor;
-mod probed;
+mod probes;
+mod resources;
 mod seed;
-mod selected;
+mod selectors;
 
 fn readme() -> String {
     fs::read_to_string(k8s().join("README.md")).expect("the manifests must have a README")
 }
 
 #[tokio::test]
-async fn the_readme_names_each_of_them() {
+async fn the_readme_names_each_overlay() {
     let readme = readme();
     let rows = readme.lines().filter(|line| line.starts_with("| `"));
     let named: BTreeSet<_> = rows
@@ -47,7 +48,7 @@ async fn the_readme_names_each_of_them() {
 }
 
 #[tokio::test]
-async fn the_readmes_own_kustomization_renames_what_it_names() {
+async fn the_readmes_own_kustomization_renames_its_objects() {
     let readme = readme();
     let block = readme
         .split("```")

@@ -1,4 +1,5 @@
-//! A pod's registration, from the first healthy check to the pod's end, and what Go sees of it.
+//! A pod's registration, from the first healthy check to the pod's end, and its events in Go's
+//! watchers.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::rig::Sidecar;
 
 const RECORD: &str = "micro.mu/service-greeter";
 
-/// A namespace with one pod, whose account has a role.
+/// Creates a namespace with one pod, whose account has a role.
 async fn a_pod(prefix: &str, verbs: &[&str]) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
     namespace.account("greeter", verbs, &[]).await;
@@ -19,7 +20,7 @@ async fn a_pod(prefix: &str, verbs: &[&str]) -> (Namespace, Identity) {
     (namespace, identity)
 }
 
-/// Labels, annotations and version of the pod.
+/// Returns labels, annotations and version of the pod.
 async fn metadata(namespace: &Namespace) -> (Vec<String>, Vec<String>, String) {
     let metadata = namespace.pod("greeter-0").await.unwrap().metadata;
     let labels = metadata.labels.unwrap_or_default().into_keys().collect();
@@ -89,7 +90,7 @@ async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_
         );
     }
 
-    // Steady: many intervals, and not one write.
+    // In many intervals there is no write.
     let (.., version) = metadata(&namespace).await;
     let patches = sidecar.patches().await;
     assert_eq!(patches, 2);
@@ -118,9 +119,9 @@ async fn a_healthy_service_is_found_by_every_generation_and_an_unhealthy_one_by_
     assert_eq!((labels, annotations), (Vec::new(), Vec::new()));
 }
 
-/// Actions and versions, in order.
-async fn heard(release: &'static str) -> [Vec<String>; 2] {
-    let (namespace, identity) = a_pod(&format!("heard-{release}"), &ROLE).await;
+/// Returns actions and versions, in order.
+async fn events(release: &'static str) -> [Vec<String>; 2] {
+    let (namespace, identity) = a_pod(&format!("events-{release}"), &ROLE).await;
     namespace.running_pod("watcher-0", "greeter", IP).await;
     let client = GoClient::new(release, &namespace.identity("watcher-0").await);
     let mut watchers = join_all([None, Some("greeter")].map(|service| client.watch(service))).await;
@@ -138,7 +139,7 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
     } else {
         RECORD
     };
-    // Somebody changes the record: we put it right, and both are heard.
+    // Another writer changes the record and the sidecar repairs it. Watchers see both.
     namespace.patch_pod("greeter-0", json!({"metadata": {"annotations": {key: r#"{"name":"greeter","version":"changed"}"#}}})).await;
     within("the repair", async {
         while sidecar
@@ -150,26 +151,26 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
     .await;
     greeter.kill();
     sidecar.is("not registered").await;
-    let mut heard = [Vec::new(), Vec::new()];
-    for (watcher, heard) in watchers.iter_mut().zip(&mut heard) {
+    let mut events = [Vec::new(), Vec::new()];
+    for (watcher, events) in watchers.iter_mut().zip(&mut events) {
         loop {
             let event = watcher.next().await.unwrap();
-            heard.push(format!("{} {}", event.action, event.service.version));
+            events.push(format!("{} {}", event.action, event.service.version));
             if event.action == "delete" && event.service.version == "latest" {
                 break;
             }
         }
     }
-    heard
+    events
 }
 
 #[tokio::test]
-async fn watchers_of_every_generation_hear_our_writes() {
+async fn watchers_of_every_generation_see_our_writes() {
     let all =
-        join_all(RELEASES.map(|release| async move { (release, heard(release).await) })).await;
-    for (release, heard) in all {
+        join_all(RELEASES.map(|release| async move { (release, events(release).await) })).await;
+    for (release, events) in all {
         let expected: &[&str] = match release {
-            // Unfiltered, and so it hears our second write as a change of its own.
+            // This release does not filter, so it sees the second write as a change of its own.
             "s4-old" => &[
                 "create latest",
                 "update latest",
@@ -184,8 +185,8 @@ async fn watchers_of_every_generation_hear_our_writes() {
                 "delete latest",
             ],
         };
-        for heard in heard {
-            assert_eq!(heard, expected, "{release}");
+        for events in events {
+            assert_eq!(events, expected, "{release}");
         }
     }
 }
@@ -227,13 +228,13 @@ async fn a_role_for_one_named_pod_suffices() {
 }
 
 #[tokio::test]
-async fn prestop_believes_only_the_pod() {
+async fn prestop_deregisters_only_a_pod_that_is_being_deleted() {
     let (namespace, identity) = a_pod("prestop", &ROLE).await;
     let mut greeter = Greeter::reserve();
     greeter.start();
     let mut sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
-    // A container restarts, or somebody else asks.
+    // A container restarts, or another client calls it.
     let (status, body, _) = sidecar.get("/prestop", "*/*").await;
     assert_eq!((status, &*body), (409, "NOT_TERMINATING"));
     sidecar.is("registered").await;
@@ -242,7 +243,7 @@ async fn prestop_believes_only_the_pod() {
     let (status, body, _) = sidecar.get("/prestop", "*/*").await;
     assert_eq!((status, &*body), (200, "DEREGISTERED"));
     assert_eq!(metadata(&namespace).await.1, Vec::<String>::new());
-    // Before SIGTERM: not ready, and the verdict goes on.
+    // Before SIGTERM the pod is not ready, and the verdict goes on.
     assert_eq!(
         (
             sidecar.probe("/readyz").await,
@@ -255,7 +256,7 @@ async fn prestop_believes_only_the_pod() {
 }
 
 #[tokio::test]
-async fn a_deletion_is_seen_without_any_hook() {
+async fn a_deletion_deregisters_without_a_hook() {
     let (namespace, identity) = a_pod("deleted", &ROLE).await;
     let mut greeter = Greeter::reserve();
     greeter.start();
@@ -274,7 +275,7 @@ async fn a_restarted_sidecar_changes_nothing() {
     greeter.start();
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
     sidecar.is("registered").await;
-    // Killed: nobody takes anything away.
+    // The sidecar is killed, so the pod stays registered.
     drop(sidecar);
     let (.., version) = metadata(&namespace).await;
     let sidecar = Sidecar::start(&identity, greeter.address(), &[]).await;
@@ -286,7 +287,7 @@ async fn a_restarted_sidecar_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_pod_made_again_under_the_same_name_is_not_written_to() {
+async fn a_new_pod_of_the_same_name_is_not_patched() {
     let (namespace, identity) = a_pod("again", &ROLE).await;
     let mut greeter = Greeter::reserve();
     greeter.start();

@@ -1,17 +1,17 @@
-//! `health resolve` and the real kuberesolver 3.1.0 and 6.0.1, on the same slices of the same API server.
+//! The resolvers of `health resolve` and of the real kuberesolver 3.1.0 and 6.0.1, on the same
+//! slices of the same API server.
 
 use micro_health::cluster::Cluster;
-use micro_health::cluster::options::Options;
 use micro_health::resolver::Resolver;
 use serde_json::{Value, json};
 use testkit::cluster::{ControlPlane, Identity, Namespace};
 use testkit::within;
 
-use crate::rig::{Resolving, resolve};
+use crate::rig::{RunningResolver, resolve};
 
 const TARGET: &str = "kubernetes:///greeter:grpc";
 
-/// Everything that all three resolvers read.
+/// Returns the rules that all three resolvers need.
 fn reads() -> Value {
     json!([
         { "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"] },
@@ -19,7 +19,7 @@ fn reads() -> Value {
     ])
 }
 
-/// The rules of k8s/resolver/role.yaml.
+/// Returns the rules of k8s/resolver/role.yaml.
 fn shipped() -> Value {
     let role = include_str!("../../k8s/resolver/role.yaml");
     let role = role.split("\n---\n").next().unwrap_or_default();
@@ -55,7 +55,7 @@ fn shipped() -> Value {
 async fn a_reader(prefix: &str, rules: Value) -> (Namespace, Identity) {
     let namespace = Namespace::fresh(prefix).await;
     let identity = namespace.pod_with_rules("reader", rules).await;
-    // The API server decides by a copy of the roles that a watch of its own keeps.
+    // The API server decides by a copy of the roles, which a watch of its own keeps.
     within("the role to count", async {
         while resolve(&identity, &[TARGET])
             .await
@@ -72,25 +72,25 @@ fn at(ips: &[u8]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_service_is_all_its_slices_where_kuberesolver_takes_the_last_that_changed() {
+async fn a_service_has_all_its_slices_and_kuberesolver_only_the_last_changed_one() {
     let (namespace, identity) = a_reader("side", reads()).await;
     namespace.slice("greeter-a", &["10.99.0.1"]).await;
     namespace.endpoints(&["10.99.0.1"]).await;
-    let mut ours = Resolving::ours(&identity, TARGET);
-    let mut kr3 = Resolving::go("kr3", &identity, TARGET);
-    let mut kr6 = Resolving::go("kr6", &identity, TARGET);
+    let mut ours = RunningResolver::ours(&identity, TARGET);
+    let mut kr3 = RunningResolver::go("kr3", &identity, TARGET);
+    let mut kr6 = RunningResolver::go("kr6", &identity, TARGET);
     let first = ["10.99.0.1:50051"];
-    ours.tells(&first).await;
-    kr3.tells(&first).await;
-    kr6.tells(&first).await;
+    ours.reports(&first).await;
+    kr3.reports(&first).await;
+    kr6.reports(&first).await;
 
-    // A second slice: both count, and kuberesolver 6 forgets the first (its issue 66).
+    // There is a second slice. Both count, but kuberesolver 6 forgets the first (its issue 66).
     let both = ["10.99.0.1:50051", "10.99.0.2:50051"];
     namespace.slice("greeter-b", &["10.99.0.2"]).await;
     namespace.endpoints(&["10.99.0.1", "10.99.0.2"]).await;
-    ours.tells(&both).await;
-    kr3.tells(&both).await;
-    kr6.tells(&["10.99.0.2:50051"]).await;
+    ours.reports(&both).await;
+    kr3.reports(&both).await;
+    kr6.reports(&["10.99.0.2:50051"]).await;
 
     // The first slice grows.
     let three = ["10.99.0.1:50051", "10.99.0.2:50051", "10.99.0.3:50051"];
@@ -100,50 +100,50 @@ async fn a_service_is_all_its_slices_where_kuberesolver_takes_the_last_that_chan
     namespace
         .endpoints(&["10.99.0.1", "10.99.0.2", "10.99.0.3"])
         .await;
-    ours.tells(&three).await;
-    kr3.tells(&three).await;
-    kr6.tells(&["10.99.0.1:50051", "10.99.0.3:50051"]).await;
+    ours.reports(&three).await;
+    kr3.reports(&three).await;
+    kr6.reports(&["10.99.0.1:50051", "10.99.0.3:50051"]).await;
 
-    // The second is deleted: kuberesolver 6 tells the deleted endpoints as new.
+    // The second slice is deleted. kuberesolver 6 reports its endpoints as new.
     let rest = ["10.99.0.1:50051", "10.99.0.3:50051"];
     namespace.delete_slice("greeter-b").await;
     namespace.endpoints(&["10.99.0.1", "10.99.0.3"]).await;
-    ours.tells(&rest).await;
-    kr3.tells(&rest).await;
-    kr6.tells(&["10.99.0.2:50051"]).await;
+    ours.reports(&rest).await;
+    kr3.reports(&rest).await;
+    kr6.reports(&["10.99.0.2:50051"]).await;
 
-    // Ready without a word: to kuberesolver 6 that is not ready, and it says nothing.
+    // An endpoint without conditions is ready, but not to kuberesolver 6, which reports nothing.
     namespace.slice("greeter-a", &["?10.99.0.1"]).await;
     namespace.endpoints(&["10.99.0.1"]).await;
-    ours.tells(&first).await;
-    kr3.tells(&first).await;
+    ours.reports(&first).await;
+    kr3.reports(&first).await;
 
-    // None is left: neither kuberesolver says so.
+    // No endpoint is left. Neither kuberesolver reports that.
     namespace.slice("greeter-a", &["!10.99.0.1"]).await;
     namespace.endpoints(&[]).await;
-    ours.tells(&[]).await;
+    ours.reports(&[]).await;
 
-    // And one that all three have to tell: behind it nothing is under way.
+    // The last change is one that all three report, so that no other is still under way.
     let last = ["10.99.0.9:50051"];
     namespace.slice("greeter-a", &["10.99.0.9"]).await;
     namespace.endpoints(&["10.99.0.9"]).await;
-    ours.tells(&last).await;
-    kr3.tells(&last).await;
-    kr6.tells(&last).await;
+    ours.reports(&last).await;
+    kr3.reports(&last).await;
+    kr6.reports(&last).await;
 
-    let ours_told: [&[u8]; 7] = [&[1], &[1, 2], &[1, 2, 3], &[1, 3], &[1], &[], &[9]];
-    let kr3_told: [&[u8]; 6] = [&[1], &[1, 2], &[1, 2, 3], &[1, 3], &[1], &[9]];
-    let kr6_told: [&[u8]; 5] = [&[1], &[2], &[1, 3], &[2], &[9]];
-    // Before the first slice was seen, ours had said that there is none.
+    let ours_lists: [&[u8]; 7] = [&[1], &[1, 2], &[1, 2, 3], &[1, 3], &[1], &[], &[9]];
+    let kr3_lists: [&[u8]; 6] = [&[1], &[1, 2], &[1, 2, 3], &[1, 3], &[1], &[9]];
+    let kr6_lists: [&[u8]; 5] = [&[1], &[2], &[1, 3], &[2], &[9]];
+    // Before the first slice, ours reported that there was none.
     let ours_began: Vec<_> = ours
-        .told
+        .lists
         .iter()
-        .skip_while(|told| told.is_empty())
+        .skip_while(|lists| lists.is_empty())
         .cloned()
         .collect();
-    assert_eq!(ours_began, ours_told.map(at));
-    assert_eq!(kr3.told, kr3_told.map(at));
-    assert_eq!(kr6.told, kr6_told.map(at));
+    assert_eq!(ours_began, ours_lists.map(at));
+    assert_eq!(kr3.lists, kr3_lists.map(at));
+    assert_eq!(kr6.lists, kr6_lists.map(at));
 }
 
 #[tokio::test]
@@ -152,13 +152,13 @@ async fn ports_families_and_addresses_that_kuberesolver_gets_wrong() {
     namespace.slice("greeter-a", &["10.99.0.1,10.99.0.7"]).await;
     namespace.endpoints(&["10.99.0.1"]).await;
 
-    // A port that nobody has.
-    let nobodys = "kubernetes:///greeter:http";
-    let mut kr3 = Resolving::go("kr3", &identity, nobodys);
-    let mut kr6 = Resolving::go("kr6", &identity, nobodys);
-    kr3.tells(&["10.99.0.1:50051"]).await;
-    kr6.tells(&["10.99.0.1:http", "10.99.0.7:http"]).await;
-    let (code, out, err) = resolve(&identity, &[nobodys]).await;
+    // No slice has a port of this name.
+    let unknown_port = "kubernetes:///greeter:http";
+    let mut kr3 = RunningResolver::go("kr3", &identity, unknown_port);
+    let mut kr6 = RunningResolver::go("kr6", &identity, unknown_port);
+    kr3.reports(&["10.99.0.1:50051"]).await;
+    kr6.reports(&["10.99.0.1:http", "10.99.0.7:http"]).await;
+    let (code, out, err) = resolve(&identity, &[unknown_port]).await;
     assert_eq!((code, &*out), (1, ""));
     let name = format!("greeter.{}", namespace.name);
     assert_eq!(
@@ -166,26 +166,26 @@ async fn ports_families_and_addresses_that_kuberesolver_gets_wrong() {
         format!("error: no port named http on {name}; available: grpc(50051), metrics(9090)\n")
     );
 
-    // Both families, each in its own slice, and an endpoint's first address alone.
-    let mut ours = Resolving::ours(&identity, TARGET);
-    let mut kr6 = Resolving::go("kr6", &identity, TARGET);
-    ours.tells(&["10.99.0.1:50051"]).await;
-    kr6.tells(&["10.99.0.1:50051", "10.99.0.7:50051"]).await;
+    // Each family has its own slice. Of an endpoint, only the first address counts.
+    let mut ours = RunningResolver::ours(&identity, TARGET);
+    let mut kr6 = RunningResolver::go("kr6", &identity, TARGET);
+    ours.reports(&["10.99.0.1:50051"]).await;
+    kr6.reports(&["10.99.0.1:50051", "10.99.0.7:50051"]).await;
     namespace.slice("greeter-6", &["fd00::1"]).await;
-    ours.tells(&["10.99.0.1:50051", "[fd00::1]:50051"]).await;
-    kr6.tells(&["[fd00::1]:50051"]).await;
+    ours.reports(&["10.99.0.1:50051", "[fd00::1]:50051"]).await;
+    kr6.reports(&["[fd00::1]:50051"]).await;
 }
 
 #[tokio::test]
-async fn the_shipped_role_is_enough_and_each_part_of_it_is_needed() {
+async fn the_published_role_suffices_and_each_part_of_it_is_needed() {
     let (namespace, identity) = a_reader("role", shipped()).await;
     namespace.slice("greeter-a", &["10.99.0.1"]).await;
     let spec = json!({ "ports": [{ "name": "grpc", "port": 80, "targetPort": 50051 }] });
     namespace.service("greeter", spec).await;
-    let mut ours = Resolving::ours(&identity, TARGET);
-    ours.tells(&["10.99.0.1:50051"]).await;
+    let mut ours = RunningResolver::ours(&identity, TARGET);
+    ours.reports(&["10.99.0.1:50051"]).await;
     namespace.slice("greeter-a", &["10.99.0.2"]).await;
-    ours.tells(&["10.99.0.2:50051"]).await;
+    ours.reports(&["10.99.0.2:50051"]).await;
 
     let name = &namespace.name;
     let (code, out, err) = resolve(&identity, &["kubernetes:///greeter:80"]).await;
@@ -231,10 +231,10 @@ async fn the_shipped_role_is_enough_and_each_part_of_it_is_needed() {
     })
     .await;
     assert_eq!(resolve(&lister, &[TARGET]).await.1, "10.99.0.2:50051\n");
-    let mut blind = Resolving::ours(&lister, TARGET);
+    let mut blind = RunningResolver::ours(&lister, TARGET);
     blind.is("stale").await;
-    assert_eq!(blind.told.last().unwrap(), &["10.99.0.2:50051"]);
-    // Without the Service it says what it can.
+    assert_eq!(blind.lists.last().unwrap(), &["10.99.0.2:50051"]);
+    // Without the Service the message has less detail.
     let (code, out, err) = resolve(&lister, &["kubernetes:///greeter:80"]).await;
     assert_eq!((code, &*out), (0, "10.99.0.2:80\n"));
     assert!(
@@ -244,20 +244,20 @@ async fn the_shipped_role_is_enough_and_each_part_of_it_is_needed() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_is_away_takes_no_endpoint_along() {
+async fn an_outage_of_the_api_server_removes_no_endpoint() {
     let mut plane = ControlPlane::start().await;
     let namespace = Namespace::fresh_in(&plane.api, "away").await;
     let identity = namespace.pod_with_rules("reader", reads()).await;
     namespace.slice("greeter-a", &["10.99.0.1"]).await;
     namespace.slice("greeter-b", &["10.99.0.2"]).await;
     let both = ["10.99.0.1:50051", "10.99.0.2:50051"];
-    let mut ours = Resolving::ours(&identity, TARGET);
-    ours.tells(&both).await;
+    let mut ours = RunningResolver::ours(&identity, TARGET);
+    ours.reports(&both).await;
     ours.is("synced").await;
 
     plane.stop_apiserver();
     ours.is("stale").await;
-    ours.tells(&both).await;
+    ours.reports(&both).await;
     plane.start_apiserver().await;
     let namespace = Namespace {
         admin: plane.api.admin(),
@@ -265,20 +265,20 @@ async fn an_api_server_that_is_away_takes_no_endpoint_along() {
     };
     namespace.delete_slice("greeter-b").await;
     ours.is("synced").await;
-    ours.tells(&["10.99.0.1:50051"]).await;
+    ours.reports(&["10.99.0.1:50051"]).await;
 }
 
-/// kube-apiserver takes a hundred requests at once on a connection, and a watch is one.
+/// Tests more watches than the hundred requests that kube-apiserver allows on one connection.
 #[tokio::test]
-async fn more_services_are_watched_than_one_connection_takes() {
+async fn more_services_are_watched_than_one_connection_allows() {
     let (namespace, identity) = a_reader("many", reads()).await;
     let server = format!("https://{}", namespace.api.address);
-    let options = Options {
-        registry_address: Some(server.parse().unwrap()),
-        registry_namespace: None,
-        service_account: identity.folder().to_owned(),
-    };
-    let cluster = Cluster::new(&options, |_| None).await.unwrap();
+    let cluster = Cluster::builder()
+        .api_server(server.parse().unwrap())
+        .service_account(identity.folder())
+        .build()
+        .await
+        .unwrap();
     let resolver = Resolver::of(&cluster);
     let others: Vec<_> = (0..250)
         .map(|number| format!("kubernetes:///other-{number}").parse().unwrap())
@@ -293,7 +293,7 @@ async fn more_services_are_watched_than_one_connection_takes() {
         .await
         .unwrap();
     namespace.slice("greeter-a", &["10.99.0.1"]).await;
-    within("its endpoint to be told", async {
+    within("its endpoint to be reported", async {
         while greeter.union().endpoints.is_empty() {
             greeter.changed().await;
         }

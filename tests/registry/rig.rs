@@ -1,11 +1,11 @@
-//! The helpers of this test binary alone: `health` in a pod, and what the API server counts.
+//! The helpers of this test binary: `health` in a pod, and the metrics of the API server.
 
 mod health;
 mod metrics;
-mod resolving;
+mod running_resolver;
 mod sidecar;
 
 pub use health::{Health, health};
 pub use metrics::Metrics;
-pub use resolving::{Resolving, resolve};
+pub use running_resolver::{RunningResolver, resolve};
 pub use sidecar::{SHIPPED, Sidecar};

@@ -1,4 +1,5 @@
-//! The API server's troubles: probes flow meanwhile, and afterwards the registration is as it should be.
+//! The faults of a real API server: probes are answered meanwhile, and afterwards the
+//! registration is correct.
 
 use serde_json::{Value, json};
 use testkit::cluster::{ControlPlane, IP, ROLE};
@@ -10,11 +11,11 @@ use self::world::{RECORD, World, a_pod};
 use crate::manifests::{OWN_POD_ONLY, own_pods_only};
 mod world;
 
-/// Longer than an answer may take, shorter than anybody would call it an outage.
+/// The time of a hang: longer than an answer may take, and shorter than an outage.
 const HUNG: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn a_server_that_hangs() {
+async fn a_hanging_server_delays_no_probe() {
     let control_plane = ControlPlane::start().await;
     let mut other = Greeter::reserve();
     other.start();
@@ -24,7 +25,7 @@ async fn a_server_that_hangs() {
     world.sidecar.is("registered").await;
 
     control_plane.pause().await;
-    // A write that nobody takes.
+    // This change needs a write, which the server does not answer.
     other.kill();
     world.sidecar.is("deregistering").await;
     sleep(HUNG).await;
@@ -42,7 +43,7 @@ async fn a_server_that_hangs() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_and_comes_back() {
+async fn an_outage_delays_no_probe_and_drift_is_repaired_after_it() {
     let mut control_plane = ControlPlane::start().await;
     let pod = a_pod(&control_plane.api, &ROLE).await;
     let world = World::start("down and back", pod, &[]).await;
@@ -53,7 +54,7 @@ async fn a_server_that_is_down_and_comes_back() {
         .sidecar
         .logs("The registry: the API server cannot be reached")
         .await;
-    // What was written is still there, as far as anybody knows.
+    // The record is still there, as far as the sidecar knows.
     let registration = world.sidecar.registration().await;
     assert_eq!(
         (&registration["state"], &registration["connected"]),
@@ -61,7 +62,7 @@ async fn a_server_that_is_down_and_comes_back() {
     );
     control_plane.start_apiserver().await;
 
-    // Also if nothing ever happens to the pod again.
+    // The recovery is logged although the pod never changes again.
     world.sidecar.logs("The pod is in sight again").await;
     let registration = world.sidecar.is("registered").await;
     assert_eq!(
@@ -74,7 +75,7 @@ async fn a_server_that_is_down_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_longer_taken() {
+async fn a_revoked_token_delays_no_probe() {
     let (namespace, identity) = a_pod(ControlPlane::shared().await, &ROLE).await;
     let revocable = namespace.revocable_token("greeter-0", "lease").await;
     identity.write("token", &revocable);
@@ -96,7 +97,7 @@ async fn a_token_that_is_no_longer_taken() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_role() {
+async fn an_account_without_a_role_gets_the_role_in_the_log() {
     let pod = a_pod(ControlPlane::shared().await, &[]).await;
     let world = World::start("403 without a role", pod, &[]).await;
 
@@ -110,7 +111,7 @@ async fn an_account_without_a_role() {
     assert!(message.contains("missing verb: list on pods"), "{message}");
     assert_eq!(world.sidecar.registration().await["state"], "waiting");
 
-    // An operator takes it from the log.
+    // An operator applies the Role from the log.
     let yaml = &message[message.find("apiVersion:").unwrap()..];
     world.namespace.apply_manifest(yaml, None).await;
 
@@ -119,15 +120,15 @@ async fn an_account_without_a_role() {
 }
 
 #[tokio::test]
-async fn a_pod_that_was_replaced() {
+async fn a_replaced_pod_is_not_written_to() {
     let (namespace, identity) = a_pod(ControlPlane::shared().await, &["get", "patch"]).await;
-    // Its own token would be refused a moment after the pod is gone.
+    // The pod's own token would be refused a moment after the pod is gone.
     let token = namespace.revocable_token("greeter-0", "lease").await;
     identity.write("token", &token);
     let mut other = Greeter::reserve();
     other.start();
     let target = format!("--target=other={}", other.address());
-    // Nobody looks before the write does.
+    // The sidecar does not read the pod before the write.
     let flags = ["--pod_name=greeter-0", "--register_interval=1h", &target];
     let world = World::start("422 of another uid", (namespace, identity), &flags).await;
     world.sidecar.is("registered").await;
@@ -149,7 +150,7 @@ async fn a_pod_that_was_replaced() {
 }
 
 #[tokio::test]
-async fn a_policy_that_denies() {
+async fn a_denying_policy_is_reported() {
     let (namespace, identity) = a_pod(ControlPlane::shared().await, &ROLE).await;
     namespace.running_pod("other-0", "greeter", IP).await;
     let token = namespace.revocable_token("greeter-0", "lease").await;

@@ -1,4 +1,5 @@
-//! A Go service that registers itself where we register it: bounded while it lasts, and calm afterwards.
+//! A Go service that registers itself beside the sidecar: the conflict has few writes, and none
+//! afterwards.
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -12,20 +13,21 @@ use crate::rig::Sidecar;
 const RECORD: &str = "micro.mu/service-greeter";
 
 /// The node that Go registers.
-const THEIRS: &str = "greeter-go";
+const GO_NODE: &str = "greeter-go";
 
-/// How often Go registers, as often as it can: go-micro's own interval is 30 s.
+/// The number of Go's registrations, as fast as possible: go-micro's own interval is 30 s.
 const ROUNDS: u64 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Register and announce, and the mark once more when the record is somebody else's.
-const ANYWAY: u64 = 3;
+/// The number of writes without a conflict: registration and announcement, and the mark once more
+/// if another writer owns the record.
+const WITHOUT_CONFLICT: u64 = 3;
 
-/// Repairs in a burst, and the time for one more.
+/// The number of repairs in a burst, and the time for one more.
 const BURST: u64 = 3;
 const REFILL: u64 = 5;
 
-/// A service and its sidecar in a pod, and the Go registries that speak for the service as well.
+/// A service and its sidecar in a pod, and the Go registries that also register the service.
 struct World {
     namespace: Namespace,
     identity: Identity,
@@ -65,11 +67,11 @@ impl World {
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for (client, _) in clients.iter().cycle().zip(0..rounds) {
             pause.tick().await;
-            assert_eq!(client.register_node(THEIRS, &address).await, Ok(()));
+            assert_eq!(client.register_node(GO_NODE, &address).await, Ok(()));
         }
     }
 
-    /// Writes of a purpose.
+    /// Returns the number of writes with a purpose.
     async fn writes(&self, purpose: &str) -> u64 {
         let line =
             format!("health_sidecar_registry_patches_total{{result=\"ok\",reason=\"{purpose}\"");
@@ -82,7 +84,7 @@ impl World {
             .await
     }
 
-    /// Waits until the record has this node, and no node if there is no record.
+    /// Waits until the record has this node; no node means no record.
     async fn holds(&self, node: &str) {
         within(&format!("{node:?} in the record"), async {
             while self.nodes().await != [node] {}
@@ -109,7 +111,7 @@ impl World {
         pod.metadata.resource_version.unwrap()
     }
 
-    /// Intervals go by, and nobody writes.
+    /// Asserts that intervals pass without a write.
     async fn is_calm(&self) {
         let version = self.version().await;
         for _ in 0..3 {
@@ -123,7 +125,8 @@ impl World {
     }
 }
 
-/// Both write for a while; who stands there in the end, and how often somebody else wrote over us.
+/// Lets both write for a while. Checks whose record stays, and how often the sidecar was
+/// overwritten.
 async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> World {
     let world = World::start(on_foreign).await;
     let started = Instant::now();
@@ -132,7 +135,7 @@ async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> W
     let ours = format!("greeter-{}", uid.unwrap());
     let last = match on_foreign {
         "merge" | "take" => &*ours,
-        _ => THEIRS,
+        _ => GO_NODE,
     };
     world.holds(last).await;
     world.is_calm().await;
@@ -143,12 +146,15 @@ async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> W
         "two writers: --on_foreign={on_foreign:<5} against {:<6} {ROUNDS} times in {took:>5.1?}: {patches} patches of ours, {rewrites} foreign rewrites",
         releases.join("+")
     ));
-    let repairs = if last == THEIRS {
+    let repairs = if last == GO_NODE {
         0
     } else {
         BURST + took.as_secs() / REFILL + 1
     };
-    assert!(patches <= ANYWAY + repairs, "{patches} patches in {took:?}");
+    assert!(
+        patches <= WITHOUT_CONFLICT + repairs,
+        "{patches} patches in {took:?}"
+    );
     assert!(
         rewrites >= 1 && rewrites <= repairs.max(1),
         "{rewrites} rewrites in {took:?}"
@@ -157,16 +163,16 @@ async fn fight(on_foreign: &'static str, releases: &'static [&'static str]) -> W
 }
 
 const ALONE: &[&str] = &["v4"];
-/// The orders of JSON differ, and so each writes every time.
+/// The JSON of these releases has different orders, so that each release always writes.
 const ALTERNATING: &[&str] = &["v4", "v4c"];
 
 #[tokio::test]
-async fn adopt_leaves_it_to_go() {
+async fn adopt_leaves_the_record_to_go() {
     for releases in [ALONE, ALTERNATING] {
         let world = fight("adopt", releases).await;
         let registration = world.sidecar.is("registered").await;
         assert_eq!(registration["services"][0]["standing"], "adopted");
-        assert_eq!(registration["services"][0]["detail"], THEIRS);
+        assert_eq!(registration["services"][0]["detail"], GO_NODE);
     }
 }
 
@@ -183,7 +189,7 @@ async fn merge_and_take_win_in_the_end() {
 }
 
 #[tokio::test]
-async fn fail_writes_nothing_more_and_says_so() {
+async fn fail_stops_writing_and_reports_it() {
     let world = fight("fail", ALTERNATING).await;
     world.sidecar.is("refused").await;
     world
@@ -197,15 +203,15 @@ async fn fail_writes_nothing_more_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() {
+async fn an_unhealthy_self_registered_service_is_removed_three_times() {
     let mut world = World::start("adopt").await;
     world.go(ALONE, 1).await;
-    world.holds(THEIRS).await;
+    world.holds(GO_NODE).await;
     world.greeter.kill();
     for round in 1..=3 {
         within("the record to go", async {
             while !world.nodes().await.is_empty() {}
-            // It is counted when its answer has come, which is later than it is seen.
+            // A write is counted when its answer arrives, which is later than the event.
             while world.writes("deregister").await < round {}
         })
         .await;
@@ -220,14 +226,14 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
     world.is_calm().await;
     assert_eq!(
         (world.nodes().await, world.writes("deregister").await),
-        (vec![THEIRS.to_owned()], 3)
+        (vec![GO_NODE.to_owned()], 3)
     );
     print_line(&format!(
         "two writers: unhealthy, Go registers it again: 3 deregistrations, {} foreign rewrites",
         world.rewrites().await
     ));
 
-    // It is well again, and the next time is a new one.
+    // The service is healthy again, and the next time is counted anew.
     world.greeter.start();
     world.sidecar.is("registered").await;
     world.greeter.kill();
@@ -238,7 +244,7 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
 }
 
 #[tokio::test]
-async fn what_every_generation_writes_is_adopted() {
+async fn the_record_of_every_generation_is_adopted() {
     let namespace = Namespace::fresh("adopted").await;
     namespace.account("greeter", &ROLE, &[]).await;
     join_all(RELEASES.map(|release| adopted(&namespace, release))).await;
@@ -253,7 +259,7 @@ async fn adopted(namespace: &Namespace, release: &'static str) {
     let address = format!("{IP}:{}", greeter.address().port());
     let go = GoClient::new(release, &identity);
     assert_eq!(
-        go.register_node(THEIRS, &address).await,
+        go.register_node(GO_NODE, &address).await,
         Ok(()),
         "{release}"
     );
@@ -269,7 +275,7 @@ async fn adopted(namespace: &Namespace, release: &'static str) {
     let service = &registration["services"][0];
     assert_eq!(
         (&service["standing"], &service["detail"]),
-        (&"adopted".into(), &THEIRS.into()),
+        (&"adopted".into(), &GO_NODE.into()),
         "{release}"
     );
     assert_eq!(sidecar.patches().await, 0, "{release}");

@@ -1,7 +1,8 @@
-//! What watchers of every release hear when their own release registers.
+//! The events that watchers of every release get when their own release registers.
 //!
-//! Go registers by one patch, which most watchers miss: they see the pod for the first time then, and a
-//! first sight is none of a change. Any later write makes up for it. This is why we write twice.
+//! Go registers by one patch, which most watchers miss: they see the pod for the first time then,
+//! and a first sight is no change. Any later write makes up for it. Therefore the sidecar writes
+//! twice.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -11,22 +12,23 @@ use testkit::cluster::{GoClient, GoWatch, IP, Namespace, RELEASES, ROLE, S6};
 const REGISTERED: &str = "latest";
 
 #[tokio::test]
-async fn watchers_hear_of_a_registration_when_something_else_changes() {
+async fn watchers_see_a_registration_at_the_next_change() {
     join_all(RELEASES.map(|release| async move {
-        let heard = heard(release).await;
-        // Both kinds of watcher, of everything and of one service, hear the same.
+        let events = events(release).await;
+        // Both kinds of watcher, of everything and of one service, get the same events.
         let expected = expected(release);
-        assert_eq!(heard, [expected.clone(), expected], "{release}");
+        assert_eq!(events, [expected.clone(), expected], "{release}");
     }))
     .await;
 }
 
-/// Actions and versions. What the fences register is heard by everyone, and so splits the rest into steps.
+/// Returns actions and versions. Every watcher sees the registrations of the fences, which split
+/// the events into steps.
 fn expected(release: &str) -> Vec<String> {
     let (at_once, at_next_write) = match release {
-        // Selects nothing, and so knew the pod before.
+        // This release has no selector, so it knew the pod before.
         "s4-old" => (Some("create latest"), Some("update latest")),
-        // Compares annotations alone.
+        // This release compares annotations only.
         S6 => (Some("create latest"), None),
         _ => (None, Some("create latest")),
     };
@@ -43,7 +45,7 @@ fn expected(release: &str) -> Vec<String> {
     .collect()
 }
 
-async fn heard(release: &'static str) -> [Vec<String>; 2] {
+async fn events(release: &'static str) -> [Vec<String>; 2] {
     let namespace = Namespace::fresh(&format!("watches-{release}")).await;
     namespace.account("greeter", &ROLE, &[]).await;
     for pod in ["greeter-0", "fence-0", "fence-1"] {
@@ -61,23 +63,23 @@ async fn heard(release: &'static str) -> [Vec<String>; 2] {
     fence(&namespace, release, "fence-1").await;
     client.deregister("greeter").await.unwrap();
 
-    let heard = join_all(watchers.into_iter().map(until_deleted)).await;
-    heard.try_into().expect("there were two watchers")
+    let events = join_all(watchers.into_iter().map(until_deleted)).await;
+    events.try_into().expect("there were two watchers")
 }
 
 async fn until_deleted(mut watcher: GoWatch) -> Vec<String> {
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     loop {
         let event = watcher.next().await.unwrap();
         assert_eq!(event.service.name, "greeter");
-        heard.push(format!("{} {}", event.action, event.service.version));
+        events.push(format!("{} {}", event.action, event.service.version));
         if event.action == "delete" && event.service.version == REGISTERED {
-            return heard;
+            return events;
         }
     }
 }
 
-/// Registers the pod by two patches, labels first: what every watcher hears.
+/// Registers the pod by two patches, labels first, which every watcher sees.
 async fn fence(namespace: &Namespace, release: &str, pod: &str) {
     let service = json!({ "name": "greeter", "version": pod, "nodes": [] }).to_string();
     let (labels, annotations) = if release == S6 {

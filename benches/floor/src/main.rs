@@ -1,8 +1,8 @@
-//! The least that an HTTP-to-gRPC health sidecar of hyper and tonic can do, and so the
-//! limit that `health` is held against: `floor LISTEN BACKEND`. `floor BACKEND` asks once
-//! and exits, as `health probe` does.
+//! The smallest HTTP-to-gRPC health sidecar of hyper and tonic, with which `health` is compared:
+//! `floor LISTEN BACKEND`. `floor BACKEND` checks once and exits, as `health probe` does.
 //!
-//! No flags, no log, no limits, no drain, one path, one protocol, nothing decoded.
+//! It has no flags, log, limits or drain. It has one path and one protocol, and it decodes
+//! nothing.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 
-/// Long, because a machine that is busy, or valgrind, makes a target slow.
+/// The deadline of a check. It is long because a busy machine or valgrind makes a target slow.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// `HealthResponse { status: "ok" }`.
@@ -111,7 +111,7 @@ fn channel(backend: SocketAddr) -> Channel {
     }))
 }
 
-/// Protobuf as bytes, neither encoded nor decoded.
+/// A codec that passes protobuf as bytes, without encoding or decoding.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 

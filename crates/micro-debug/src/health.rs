@@ -9,7 +9,7 @@ pub struct Health(Arc<RwLock<String>>);
 // === impl Health ===
 
 impl Health {
-    /// The one status that clients take for healthy.
+    /// The status that clients accept as healthy.
     pub(crate) const OK: &str = "ok";
 
     pub(crate) fn new() -> Self {

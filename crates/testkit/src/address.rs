@@ -1,4 +1,4 @@
-//! Loopback addresses for services to listen on.
+//! A source of free loopback addresses for services to listen on.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -4,7 +4,7 @@ mod read;
 
 pub use self::read::{Frame, flood, frames, read_call, read_call_on};
 
-/// The first bytes of a client.
+/// The connection preface that a client sends.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The type of a DATA frame.

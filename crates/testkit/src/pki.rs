@@ -1,4 +1,4 @@
-//! Certificate authorities and certificates, made for each test.
+//! A maker of certificate authorities and certificates for each test.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -20,11 +20,11 @@ pub struct Pair {
 /// The time in which a certificate is valid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Validity {
-    /// It is valid now.
+    /// The certificate is valid now.
     Current,
-    /// It has expired.
+    /// The certificate has expired.
     Expired,
-    /// It is not valid yet.
+    /// The certificate is not valid yet.
     Future,
 }
 

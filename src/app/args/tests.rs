@@ -1,4 +1,4 @@
-//! The command line as a table: what an operator writes, what is understood.
+//! The command line as a table: the arguments of an operator, and the configuration.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::flags::{env, secret};
 
 const NAMED: [&str; 2] = ["--server_name=greeter", "--server_address=localhost:9091"];
 
-fn read_in(argv: &[&str], environment: &[(&str, &str)]) -> Result<Understood, clap::Error> {
+fn read_in(argv: &[&str], environment: &[(&str, &str)]) -> Result<Configuration, clap::Error> {
     let argv = std::iter::once("health")
         .chain(argv.iter().copied())
         .map(OsString::from);
@@ -21,7 +21,7 @@ fn read_in(argv: &[&str], environment: &[(&str, &str)]) -> Result<Understood, cl
     read(argv, variable)
 }
 
-fn understood(argv: &[&str], environment: &[(&str, &str)]) -> Understood {
+fn configuration(argv: &[&str], environment: &[(&str, &str)]) -> Configuration {
     read_in(argv, environment).unwrap_or_else(|error| panic!("{argv:?} {environment:?}: {error}"))
 }
 
@@ -34,7 +34,7 @@ fn refusal(argv: &[&str], environment: &[(&str, &str)]) -> String {
 }
 
 fn target(argv: &[&str], environment: &[(&str, &str)]) -> (String, String) {
-    let target = understood(argv, environment).args.target;
+    let target = configuration(argv, environment).args.target;
     (target.server_name.0, target.server_address.to_string())
 }
 
@@ -90,7 +90,7 @@ fn the_published_manifest_works_as_it_stands() {
         "--server_name=greeter",
         "--server_address=0.0.0.0:8080",
     ];
-    let args = understood(&argv, &[]).args;
+    let args = configuration(&argv, &[]).args;
     assert_eq!(args.server.health_address.to_string(), ":8081");
     assert_eq!(args.target.server_address.to_string(), ":8080");
     assert_eq!(args.target.check_timeout.0, Duration::from_millis(900));
@@ -106,7 +106,7 @@ fn a_flag_wins_over_its_variable_and_that_over_the_default() {
         ("MICRO_HEALTH_CHECK_TIMEOUT", "1.5s"),
         ("MICRO_HEALTH_PROTOCOL", "grpc"),
     ];
-    let args = understood(&["-server-name", "greeter", "--client=rpc"], &environment).args;
+    let args = configuration(&["-server-name", "greeter", "--client=rpc"], &environment).args;
     assert_eq!(args.target.server_name.0, "greeter");
     assert_eq!(args.target.server_address.to_string(), ":1");
     assert_eq!(args.server.health_address.to_string(), ":2");
@@ -114,7 +114,7 @@ fn a_flag_wins_over_its_variable_and_that_over_the_default() {
     assert_eq!(args.target.protocol, Protocol::Mucp);
     // An empty variable is an absent one.
     assert_eq!(
-        understood(&NAMED, &[("MICRO_HEALTH_ADDRESS", "")])
+        configuration(&NAMED, &[("MICRO_HEALTH_ADDRESS", "")])
             .args
             .server
             .health_address
@@ -137,14 +137,17 @@ fn go_micros_own_flags_are_taken_along() {
     ];
     let ignored =
         ["store", "client_pool_ttl", "broker"].map(|name| Notice::IgnoredFlag(name.into()));
-    assert_eq!(understood(&argv, &[]).notices, ignored);
+    assert_eq!(configuration(&argv, &[]).notices, ignored);
     assert!(refusal(&["--transport=quic", NAMED[0], NAMED[1]], &[]).contains("only http can"));
 }
 
 #[test]
 fn the_services_own_registry_is_none_to_us() {
     for registry in ["--registry=consul", "--registry=mdns", "--registry="] {
-        assert_eq!(understood(&[registry, NAMED[0], NAMED[1]], &[]).notices, []);
+        assert_eq!(
+            configuration(&[registry, NAMED[0], NAMED[1]], &[]).notices,
+            []
+        );
     }
     #[cfg(feature = "kubernetes")]
     assert!(
@@ -163,20 +166,20 @@ fn a_shared_variable_never_forces_or_refuses() {
         ("MICRO_SERVER_ADDRESS", "nonsense"),
         ("MICRO_CLIENT", "grpc"),
     ];
-    let understood = understood(&[NAMED[0], "--server_address=:9091"], &environment);
-    assert_eq!(understood.args.target.protocol, Protocol::Auto);
+    let configuration = configuration(&[NAMED[0], "--server_address=:9091"], &environment);
+    assert_eq!(configuration.args.target.protocol, Protocol::Auto);
     assert_eq!(
-        understood.args.target.check_timeout.0,
+        configuration.args.target.check_timeout.0,
         Duration::from_millis(900)
     );
-    assert_eq!(understood.hint, Some(Protocol::Grpc));
+    assert_eq!(configuration.hint, Some(Protocol::Grpc));
     let ignored = [
         "MICRO_REGISTRY",
         "MICRO_TRANSPORT",
         "MICRO_CLIENT_REQUEST_TIMEOUT",
     ]
     .map(Notice::IgnoredVariable);
-    assert_eq!(understood.notices, ignored);
+    assert_eq!(configuration.notices, ignored);
 
     // Without a flag the useless value leaves none, and the refusal is about that.
     let refusal = refusal(&[NAMED[0]], &environment);
@@ -190,25 +193,28 @@ fn a_shared_variable_never_forces_or_refuses() {
 #[test]
 fn the_server_variable_comes_before_the_client_one() {
     let both = [("MICRO_SERVER", "mucp"), ("MICRO_CLIENT", "grpc")];
-    assert_eq!(understood(&NAMED, &both).hint, Some(Protocol::Mucp));
+    assert_eq!(configuration(&NAMED, &both).hint, Some(Protocol::Mucp));
     assert_eq!(
-        understood(&[NAMED[0], NAMED[1], "--server=grpc"], &both).hint,
+        configuration(&[NAMED[0], NAMED[1], "--server=grpc"], &both).hint,
         Some(Protocol::Grpc)
     );
-    assert_eq!(understood(&NAMED, &[("MICRO_SERVER", "http")]).hint, None);
+    assert_eq!(
+        configuration(&NAMED, &[("MICRO_SERVER", "http")]).hint,
+        None
+    );
 }
 
 #[test]
 #[cfg(feature = "tls")]
 fn tls_flags_are_read_as_grpc_health_probe_s() {
     let argv = ["-tls", "-tls-no-verify", NAMED[0], NAMED[1]];
-    let tls = understood(&argv, &[]).args.target.tls;
+    let tls = configuration(&argv, &[]).args.target.tls;
     assert!(tls.tls && tls.tls_no_verify, "{tls:?}");
     let environment = [
         ("MICRO_HEALTH_TLS", "true"),
         ("MICRO_HEALTH_TLS_CA_CERT", "/etc/tls/ca.crt"),
     ];
-    let tls = understood(&NAMED, &environment).args.target.tls;
+    let tls = configuration(&NAMED, &environment).args.target.tls;
     assert_eq!(tls.tls_ca_cert, Some("/etc/tls/ca.crt".into()));
     let refusal = refusal(&NAMED, &environment[1..]);
     assert!(
@@ -225,7 +231,7 @@ fn tls_is_refused_by_a_build_without_it() {
         assert!(refusal.contains("without the feature tls"), "{refusal}");
     }
     assert!(
-        !understood(&[NAMED[0], NAMED[1], "--tls=false"], &[])
+        !configuration(&[NAMED[0], NAMED[1], "--tls=false"], &[])
             .args
             .target
             .tls
@@ -375,10 +381,10 @@ fn a_selector_is_chosen_by_its_flag_alone() {
     ];
     refusal(&["--server_name=greeter"], &shared);
     for selector in ["--selector=dns", "--selector=anything"] {
-        understood(&[&NAMED[..], &[selector]].concat(), &[]);
+        configuration(&[&NAMED[..], &[selector]].concat(), &[]);
         refusal(&["--server_name=greeter", selector], &[]);
     }
-    let dotted = understood(&["--server_name=go.micro.srv.x", "--selector=static"], &[]);
+    let dotted = configuration(&["--server_name=go.micro.srv.x", "--selector=static"], &[]);
     let expected = Notice::DottedName("go.micro.srv.x:8080".to_owned());
     assert!(dotted.notices.contains(&expected), "{:?}", dotted.notices);
 }

@@ -6,8 +6,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::text::printable;
 
-/// Writes each event to stderr. What an operator or a peer named cannot split its line or
-/// steer a terminal: every control character but the final line end becomes a space.
+/// Writes each event to stderr. Replaces every control character but the final line end by a
+/// space, so that a name from an operator or a peer cannot split the line or control a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines<W>(pub(super) W);
 
@@ -32,7 +32,7 @@ where
 // === impl Line ===
 
 impl<W: Write> Write for Line<W> {
-    /// Takes a whole event, as the formatter hands it over.
+    /// Writes a whole event, as the formatter passes it.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         self.0.write_all(line(event).as_bytes())?;
         Ok(event.len())
@@ -57,7 +57,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    /// Every write that was made.
+    /// The bytes of every write.
     #[derive(Clone, Debug, Default)]
     struct Writes(Arc<Mutex<Vec<Vec<u8>>>>);
 

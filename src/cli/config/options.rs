@@ -10,30 +10,30 @@ use crate::cli::output::Output;
 use crate::cluster::options::{self as cluster, ApiServer, SERVICE_ACCOUNT};
 use crate::flags::{CommandLine, ParsedArgs};
 
-/// One command, ready to run.
+/// A parsed command line of `health config`.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The path to show; empty for everything.
     pub path: Vec<String>,
-    /// Whether to go on showing what changes.
+    /// Prints every later change too.
     pub watch: bool,
     /// The form of the answer.
     pub output: Output,
     /// The `ConfigMap`.
     pub config_map: String,
-    /// The beginnings of the variables that are settings; empty where all are.
+    /// The prefixes of the variables that are settings; empty for all variables.
     pub prefixes: Vec<String>,
-    /// Whether to leave the environment out.
+    /// Leaves the environment out.
     pub without_env: bool,
-    /// Which API server, and the `ConfigMap`'s namespace.
+    /// The API server and the `ConfigMap`'s namespace.
     pub cluster: cluster::Options,
 }
 
-/// Shows what is set at one path
+/// Shows the setting at one path
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health config get", bin_name = "health config get", version = crate::VERSION, after_help = GET, args_override_self = true)]
 struct GetArgs {
-    /// The path, one word an element: the `ConfigMap`'s key, then the name in its lines
+    /// The path, one argument for each element: the `ConfigMap`'s key, then the name inside it
     #[arg(value_name = "PATH", required = true)]
     path: Vec<String>,
 
@@ -41,7 +41,7 @@ struct GetArgs {
     common: Common,
 }
 
-/// Shows everything that is set
+/// Shows all settings
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health config dump", bin_name = "health config dump", version = crate::VERSION, after_help = DUMP, args_override_self = true)]
 struct DumpArgs {
@@ -49,15 +49,15 @@ struct DumpArgs {
     common: Common,
 }
 
-/// What both have.
+/// The flags of both commands.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 struct Common {
-    /// Go on, and show each change: made, edited, deleted
+    /// Keep running and show each change of the `ConfigMap`: created, edited, deleted
     #[arg(long = "watch")]
     watch: bool,
 
-    /// Text, or JSON on one line
+    /// The form of the answer: text, or JSON on one line
     #[arg(
         short = 'o',
         long = "output",
@@ -66,7 +66,7 @@ struct Common {
     )]
     output: Output,
 
-    /// The `ConfigMap`
+    /// The name of the `ConfigMap`
     #[arg(
         long = "config_map",
         value_name = "NAME",
@@ -75,21 +75,22 @@ struct Common {
     )]
     config_map: String,
 
-    /// Its namespace: not the pod's own unless given, as in micro/kubernetes
+    /// The namespace of the `ConfigMap`. As in micro/kubernetes, the default is not the pod's own
+    /// namespace
     #[arg(long = "config_namespace", value_name = "NAMESPACE", default_value = "default", value_parser = cluster::namespace)]
     config_namespace: String,
 
-    /// Only variables that begin with this and a `_`; repeat it for more
-    /// [default: all variables]
+    /// Read only variables that begin with this prefix and a `_`; repeat the flag for more
+    /// prefixes [default: all variables]
     #[arg(long = "env_prefix", value_name = "PREFIX", action = clap::ArgAction::Append)]
     env_prefix: Vec<String>,
 
-    /// Leave the environment out
+    /// Ignore the environment
     #[arg(long = "without_env")]
     without_env: bool,
 
-    /// The API server, if not the pod's own, such as `http://127.0.0.1:8001` for kubectl
-    /// proxy; a token is sent over https only
+    /// The API server, if not the pod's own, such as `http://127.0.0.1:8001` for kubectl proxy; a
+    /// token is sent over https only
     #[arg(
         long = "registry_address",
         value_name = "URL",
@@ -97,7 +98,8 @@ struct Common {
     )]
     registry_address: Option<ApiServer>,
 
-    /// The folder of the service account's token and ca.crt, read again when they rotate
+    /// The folder with the service account's token and ca.crt, which are read again when they
+    /// rotate
     #[arg(
         long = "service_account",
         value_name = "DIR",
@@ -110,13 +112,13 @@ struct Common {
 const GET: &str = "\
 Example: health config get mongodb host
 The ConfigMap wins over the environment, where MONGODB_HOST has the same path.
-Exit codes: 0 shown, 1 not set, or the ConfigMap is missing or forbidden (what the
-environment says is shown all the same), 2 usage.";
+Exit codes: 0 shown, 1 not set, or the ConfigMap is missing or forbidden (the
+environment's settings are still shown), 2 usage.";
 
 const DUMP: &str = "\
 Example: health config dump -o json --without_env
 Shows passwords, if any are set. Exit codes: 0 shown, 1 the ConfigMap is missing or
-forbidden (what the environment says is shown all the same), 2 usage.";
+forbidden (the environment's settings are still shown), 2 usage.";
 
 // === impl Request ===
 
@@ -148,11 +150,11 @@ impl From<Common> for Request {
     }
 }
 
-/// Reads a command line whose first word, after the tool's name, is the command.
+/// Parses a command line whose first word, after the tool's name, is the command.
 ///
 /// # Errors
 ///
-/// clap's, which also carry `--help` and `--version`.
+/// Returns clap's errors, which also carry `--help` and `--version`.
 pub fn read(
     mut argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -182,9 +184,9 @@ pub fn read(
             Ok(args.common.into())
         }
         Some("--help" | "-h" | "help") => {
-            // clap's own, which knows how to print it.
+            // clap's own parser prints this help.
             let help = overview().try_get_matches_from(["health config", "--help"]);
-            Err(help.expect_err("help must be asked for"))
+            Err(help.expect_err("--help must return the help"))
         }
         _ => Err(DumpArgs::command().error(
             ErrorKind::InvalidSubcommand,
@@ -193,19 +195,19 @@ pub fn read(
     }
 }
 
-/// What `health config --help` shows.
+/// Returns the command behind `health config --help`.
 fn overview() -> clap::Command {
     let command = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
     clap::Command::new("health config")
         .bin_name("health config")
-        .about("Shows what micro/kubernetes gives a service as its config: the environment, and over it the ConfigMap micro")
+        .about("Shows the config that micro/kubernetes gives a service: the environment, overridden by the ConfigMap micro")
         .disable_help_subcommand(true)
         .subcommand(command(
             "get",
-            "Shows what is set at one path, such as: health config get mongodb host",
+            "Shows the setting at one path, such as: health config get mongodb host",
         ))
-        .subcommand(command("dump", "Shows everything that is set"))
-        .after_help("Each has --help and --watch. Exit codes: 0 shown, 1 refused or not found, 2 usage.")
+        .subcommand(command("dump", "Shows all settings"))
+        .after_help("Each command has --help and --watch. Exit codes: 0 shown, 1 refused or not found, 2 usage.")
 }
 
 fn rules(example: &'static str) -> CommandLine {
@@ -215,7 +217,8 @@ fn rules(example: &'static str) -> CommandLine {
     }
 }
 
-/// A DNS subdomain, of which only the characters matter here: it becomes a part of a URL.
+/// Checks that the characters are those of a DNS subdomain, because the name becomes a part of a
+/// URL.
 fn name(text: &str) -> Result<String, &'static str> {
     let fits =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
@@ -230,7 +233,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn asked(line: &str, variables: &[(&str, &str)]) -> Result<Request, Error> {
+    fn request(line: &str, variables: &[(&str, &str)]) -> Result<Request, Error> {
         let argv = line.split(' ').map(OsString::from).collect();
         read(argv, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
@@ -240,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_command_line_is_a_path_or_everything() {
-        let get = asked("health get mongodb host", &[]).unwrap();
+        let get = request("health get mongodb host", &[]).unwrap();
         assert_eq!(get.path, ["mongodb", "host"]);
         assert_eq!((get.watch, get.output), (false, Output::Text));
         assert_eq!(get.config_map, "micro");
@@ -248,7 +251,7 @@ mod tests {
 
         let dump =
             "health dump -o json --watch -config-namespace shop --env_prefix A --env_prefix B";
-        let dump = asked(dump, &[("MICRO_HEALTH_CONFIG_MAP", "settings")]).unwrap();
+        let dump = request(dump, &[("MICRO_HEALTH_CONFIG_MAP", "settings")]).unwrap();
         assert!(dump.path.is_empty() && dump.watch);
         assert_eq!(dump.output, Output::Json);
         assert_eq!(dump.config_map, "settings");
@@ -271,7 +274,7 @@ mod tests {
             ("health get --help", 0),
             ("health dump --help", 0),
         ] {
-            let error = asked(line, &[]).unwrap_err();
+            let error = request(line, &[]).unwrap_err();
             assert_eq!(error.exit_code(), expected, "{line}: {error}");
         }
     }

@@ -1,6 +1,6 @@
 //! The command line of `grpc_health_probe`.
 //!
-//! Source: grpc-ecosystem/grpc-health-probe, main.go; its refusals in its words.
+//! Source: grpc-ecosystem/grpc-health-probe, main.go. The refusals repeat its texts.
 
 use std::ffi::OsString;
 
@@ -27,11 +27,11 @@ const COMMAND_LINE: CommandLine = CommandLine {
 #[command(name = "grpc_health_probe", bin_name = "grpc_health_probe", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "they are that tool's flags")]
 struct Flags {
-    /// Where the service listens
+    /// The address of the service
     #[arg(long = "addr", value_name = "HOST:PORT")]
     addr: Endpoint,
 
-    /// The service to ask for [default: the server as a whole]
+    /// The name of the service to check [default: the server as a whole]
     #[arg(
         long = "service",
         value_name = "NAME",
@@ -40,26 +40,26 @@ struct Flags {
     )]
     service: String,
 
-    /// Time to connect
+    /// The time limit for connecting
     #[arg(long = "connect_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
     connect_timeout: GoDuration,
 
-    /// Time for the call, once connected
+    /// The time limit for the call, once connected
     #[arg(long = "rpc_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
     rpc_timeout: GoDuration,
 
-    /// A header to send along; repeat it for more
+    /// A header of the request; repeat the flag for more
     #[arg(long = "rpc_header", value_name = "NAME:VALUE", value_parser = Metadata::from_header)]
     rpc_header: Vec<Metadata>,
 
-    /// How the call introduces itself
+    /// The user agent of the call
     #[arg(long = "user_agent", value_name = "TEXT", default_value = "grpc_health_probe", value_parser = metadata::user_agent)]
     user_agent: HeaderValue,
 
     #[command(flatten)]
     tls: Tls,
 
-    /// Log what happens
+    /// Log each step to stderr
     #[arg(short = 'v', long = "v")]
     verbose: bool,
 
@@ -73,32 +73,32 @@ struct Flags {
     alts: bool,
 }
 
-/// How to connect by TLS.
+/// The TLS flags of `grpc_health_probe`.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "TLS")]
 struct Tls {
-    /// Connect by TLS
+    /// Connect over TLS
     #[arg(long = "tls")]
     on: bool,
 
-    /// Take any certificate
+    /// Accept any certificate
     #[arg(long = "tls_no_verify")]
     no_verify: bool,
 
-    /// The certificates to trust
+    /// The file of trusted certificates, PEM
     #[arg(long = "tls_ca_cert", value_name = "FILE")]
     ca_cert: Option<String>,
 
-    /// The certificate to show
+    /// The file of the client certificate, PEM
     #[arg(long = "tls_client_cert", value_name = "FILE")]
     client_cert: Option<String>,
 
-    /// Its key
+    /// The file of the client certificate's key, PEM
     #[arg(long = "tls_client_key", value_name = "FILE")]
     client_key: Option<String>,
 
-    /// The name that the certificate must have
+    /// The name that the service's certificate must have
     #[arg(long = "tls_server_name", value_name = "NAME")]
     server_name: Option<String>,
 }
@@ -107,7 +107,7 @@ const CODES: &str = "\
 Flags are also read as -connect-timeout and so on. Exit codes: 0 serving, 1 bad arguments,
 2 could not connect, 3 the call failed or timed out, 4 not serving.";
 
-/// Reads the tool's command line. It has no variables.
+/// Parses the tool's command line. The tool reads no variables.
 pub(super) fn read(argv: Vec<OsString>) -> Result<Plan, clap::Error> {
     let flags: Flags = COMMAND_LINE.parse(argv, |_| None)?.args;
     for (is_set, flag, why) in [
@@ -115,7 +115,7 @@ pub(super) fn read(argv: Vec<OsString>) -> Result<Plan, clap::Error> {
         (
             flags.spiffe,
             "spiffe",
-            "no workload API is asked for certificates",
+            "certificates of a workload API are not used",
         ),
         (flags.alts, "alts", "only TLS can secure the connection"),
     ] {
@@ -159,7 +159,7 @@ fn refusal(why: &str) -> clap::Error {
 // === impl Tls ===
 
 impl Tls {
-    /// Refuses what that tool refuses.
+    /// Refuses the combinations that the original tool refuses.
     fn refuse(&self) -> Result<(), &'static str> {
         let Self {
             on,
@@ -213,7 +213,7 @@ impl Tls {
         Ok(())
     }
 
-    /// The same as the sidecar's flags. An empty value is none, as in Go.
+    /// Converts to the sidecar's TLS options. An empty value counts as unset, as in Go.
     fn options(self) -> tls::options::Options {
         let file = |path: Option<String>| path.filter(|path| !path.is_empty()).map(Into::into);
         tls::options::Options {

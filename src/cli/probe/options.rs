@@ -1,23 +1,23 @@
-//! The flags of `health probe`, and of the original's `probe`, which has them too.
+//! The flags of `health probe` and of the original's `probe`.
 
 use crate::app::go_micro;
 use crate::cli::output::Output;
 use crate::flags::CommandLine;
 use crate::flags::duration::{self, GoDuration};
 
-/// How `health probe` reads its command line.
+/// The rules of `health probe`'s command line.
 pub const HEALTH: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "health probe --server_name=greeter --server_address=localhost:9091",
 };
 
-/// How `probe` reads its command line.
+/// The rules of `probe`'s command line.
 pub const MICRO: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "probe --server_name=greeter --server_address=localhost:9091",
 };
 
-/// Checks a go-micro service once: for HEALTHCHECK, exec probes and people.
+/// Checks a go-micro service once, for HEALTHCHECK, exec probes and people.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, after_help = HEALTH_CODES, args_override_self = true)]
 pub struct Health {
@@ -34,16 +34,16 @@ pub struct Micro {
     #[expect(missing_docs, reason = "the struct says it")]
     pub common: Common,
 
-    /// Time to connect
+    /// The time limit for connecting
     #[arg(long = "connect_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
     pub connect_timeout: GoDuration,
 
-    /// Time for the answer, once connected
+    /// The time limit for the answer, once connected
     #[arg(long = "rpc_timeout", value_name = "DURATION", default_value = "1s", value_parser = duration::above_zero)]
     pub rpc_timeout: GoDuration,
 }
 
-/// What both have.
+/// The flags of both tools.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Common {
@@ -65,12 +65,12 @@ pub struct Common {
     pub go_micro: go_micro::Options,
 }
 
-/// What to say, and how to exit.
+/// The options of the output and the exit code.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The answer")]
 pub struct Report {
-    /// One line of text or one JSON object
+    /// The form of the answer: one line of text or one JSON object
     #[arg(
         short = 'o',
         long = "output",
@@ -79,15 +79,15 @@ pub struct Report {
     )]
     pub output: Output,
 
-    /// Log what happens to stderr
+    /// Log each step to stderr
     #[arg(short = 'v', long = "verbose")]
     pub verbose: bool,
 
-    /// Say nothing: the exit code is the answer
+    /// Print nothing; only the exit code carries the result
     #[arg(short = 'q', long = "quiet")]
     pub quiet: bool,
 
-    /// Exit with 1 for every failure, as Docker's HEALTHCHECK wants it
+    /// Exit with 1 for every failure, as Docker's HEALTHCHECK requires
     #[arg(long = "exit01")]
     pub exit01: bool,
 }
@@ -95,7 +95,7 @@ pub struct Report {
 // === impl Report ===
 
 impl Report {
-    /// Returns the exit code that `--exit01` allows.
+    /// Returns the exit code, limited to 0 and 1 by `--exit01`.
     pub fn bounded(self, code: u8) -> u8 {
         if self.exit01 { code.min(1) } else { code }
     }
@@ -108,4 +108,4 @@ Exit codes: 0 healthy, 1 usage, 2 could not connect, 3 the call failed or timed 
 
 const MICRO_CODES: &str = "\
 Exit codes: 0 healthy, 1 bad arguments, 2 the call failed, 4 the service answered that
-it is not well. --check_timeout has no meaning here.";
+it is not well. --check_timeout is ignored: --connect_timeout and --rpc_timeout apply.";

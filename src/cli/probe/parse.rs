@@ -1,4 +1,4 @@
-//! The command line of each one-shot check, read into a [`Plan`].
+//! The command line of each one-shot check, parsed into a [`Plan`].
 
 use std::ffi::OsString;
 
@@ -12,11 +12,11 @@ use crate::check::server_address::ServerAddress;
 use crate::cli::exit::Tool;
 use crate::flags::ParsedArgs;
 
-/// Reads a tool's command line.
+/// Parses a tool's command line.
 ///
 /// # Errors
 ///
-/// clap's, which also carry `--help` and `--version`.
+/// Returns clap's errors, which also carry `--help` and `--version`.
 pub fn read(
     tool: Tool,
     argv: Vec<OsString>,
@@ -52,7 +52,7 @@ pub fn read(
     plan.leave_room();
     #[cfg(feature = "kubernetes")]
     if let ServerAddress::Service(_) = plan.target.server_address {
-        // Each half is each endpoint's; the sum is known.
+        // Each endpoint has both limits; `leave_room` has set their sum for the whole check.
         plan.limits = None;
     }
     Ok(plan)

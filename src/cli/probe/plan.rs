@@ -1,4 +1,4 @@
-//! What one check is to do, whichever tool's flags said so.
+//! The plan of one check, the same for all tools.
 
 use std::time::Duration;
 
@@ -9,39 +9,39 @@ use crate::cli::exit::Tool;
 use crate::cluster;
 use crate::flags::notice::Notice;
 
-/// One check.
+/// The plan of one check.
 #[derive(Debug)]
 pub struct Plan {
-    /// Whose exit codes to use, and whose words.
+    /// The tool, which decides the exit codes and the texts.
     pub tool: Tool,
-    /// Whom to ask, and how.
+    /// The target and its wire.
     pub target: Options,
-    /// Which wire `--protocol=auto` should try first.
+    /// The wire that `--protocol=auto` tries first.
     pub hint: Option<Protocol>,
-    /// Two limits of their own; `None` for `check_timeout` alone.
+    /// The limits of both halves, or `None` if only `check_timeout` applies.
     pub limits: Option<Limits>,
-    /// Which API server knows the endpoints of a Service, for a tool that asks one.
+    /// The API server that lists the endpoints of a Service, for tools that support one.
     #[cfg(feature = "kubernetes")]
     pub cluster: Option<cluster::options::Options>,
-    /// What to say.
+    /// The options of the output and the exit code.
     pub report: options::Report,
-    /// What to tell the operator once there is a log.
+    /// The notices to log once the log is set up.
     pub notices: Vec<Notice>,
 }
 
 /// The time for each half of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// To connect.
+    /// The time limit for connecting.
     pub connect: Duration,
-    /// To call, once connected.
+    /// The time limit for the call, once connected.
     pub call: Duration,
 }
 
 // === impl Plan ===
 
 impl Plan {
-    /// Two limits leave none to the one over all.
+    /// Raises `check_timeout` to the sum of both limits, so that it never ends a check earlier.
     pub(super) fn leave_room(&mut self) {
         if let Some(Limits { connect, call }) = self.limits {
             self.target.check_timeout.0 = connect.saturating_add(call);

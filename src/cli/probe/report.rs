@@ -1,4 +1,4 @@
-//! What one check says: a line, or a JSON object on a line.
+//! The output of one check: a line of text, or a JSON object on one line.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::cli::exit::Tool;
 use crate::cli::output::Output;
 use crate::text::Excerpt;
 
-/// What a line needs to know.
+/// The outcome of a check, with everything that the output contains.
 #[derive(Debug)]
 pub struct Outcome<'a> {
-    /// The service's name; for `grpc_health_probe` what was asked for.
+    /// The service's name; for `grpc_health_probe` the requested one.
     pub service: &'a str,
-    /// Where it is.
+    /// The address of the service.
     pub address: String,
-    /// What it was asked by.
+    /// The wire of the check.
     pub protocol: &'static str,
-    /// What was found.
+    /// The result of the check.
     pub check: &'a Check,
-    /// Its endpoints, if it is a Service.
+    /// The service's endpoints, if the target is a Service.
     pub rows: Vec<Row>,
-    /// The exit code to come.
+    /// The exit code of the process.
     pub exit_code: u8,
 }
 
@@ -52,7 +52,7 @@ struct Failure {
 // === impl Outcome ===
 
 impl Outcome<'_> {
-    /// The line in the words of a tool.
+    /// Returns the output line of a tool.
     pub fn line(&self, tool: Tool, output: Output) -> String {
         match (tool, output) {
             (Tool::GrpcHealth, _) => self.as_grpc_health_probe(),
@@ -100,7 +100,8 @@ impl Outcome<'_> {
         serde_json::to_string(&json).unwrap_or_default()
     }
 
-    /// The lines that people match logs for. Source: grpc-health-probe main.go.
+    /// Returns the line of `grpc_health_probe`, unchanged because log searches match it. Source:
+    /// grpc-health-probe main.go.
     fn as_grpc_health_probe(&self) -> String {
         let address = &self.address;
         let Err(unhealthy) = &self.check.verdict else {
@@ -129,7 +130,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Nobody reads nanoseconds.
+/// Rounds to microseconds.
 fn rounded(took: Duration) -> Duration {
     Duration::from_micros(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
 }

@@ -8,7 +8,7 @@ use crate::cluster;
 use crate::registration::options::pair;
 use crate::registry::scheme::Schemes;
 
-/// Shows every service.
+/// Shows all services
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry list", bin_name = "health registry list", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct List {
@@ -18,11 +18,11 @@ pub(super) struct List {
     common: Common,
 }
 
-/// Shows the nodes of one service.
+/// Shows the nodes of one service
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry get", bin_name = "health registry get", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Get {
-    /// The service's name
+    /// The name of the service
     #[arg(value_name = "NAME")]
     name: ServerName,
     #[command(flatten)]
@@ -31,11 +31,11 @@ pub(super) struct Get {
     common: Common,
 }
 
-/// Shows what happens to one service or to all, beginning with what is there.
+/// Shows all nodes of one service or of all services, then each change
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry watch", bin_name = "health registry watch", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Watch {
-    /// The service's name [default: all]
+    /// The name of the service [default: all services]
     #[arg(value_name = "NAME")]
     name: Option<ServerName>,
     #[command(flatten)]
@@ -44,24 +44,24 @@ pub(super) struct Watch {
     common: Common,
 }
 
-/// Registers a service in a pod, beside what is registered there.
+/// Registers a service in a pod and leaves the pod's other services as they are
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry register", bin_name = "health registry register", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Register {
-    /// The pod
+    /// The name of the pod
     #[arg(long = "pod_name", value_name = "NAME")]
     pod_name: String,
 
-    /// The service's name
+    /// The name of the service
     #[arg(long = "server_name", value_name = "NAME")]
     server_name: ServerName,
 
-    /// Where clients are to call it; the pod's own IP where the host is left out, or is
-    /// loopback or a wildcard
+    /// The address that clients call. Without a host, or with a loopback or wildcard host, it
+    /// gets the pod's own IP
     #[arg(long = "server_address", value_name = "HOST:PORT")]
     server_address: ServerAddress,
 
-    /// Its version
+    /// The version of the service
     #[arg(
         long = "server_version",
         value_name = "VERSION",
@@ -69,11 +69,11 @@ pub(super) struct Register {
     )]
     server_version: String,
 
-    /// The node's id, behind the service's name and a dash [default: the pod's uid]
+    /// The node's id, which follows the service's name and a dash [default: the pod's uid]
     #[arg(long = "server_id", value_name = "ID")]
     server_id: Option<String>,
 
-    /// Metadata of the node, such as protocol=grpc; repeat it for more
+    /// Metadata of the node, such as protocol=grpc; repeat the flag for more
     #[arg(long = "server_metadata", value_name = "KEY=VALUE", value_parser = pair, action = clap::ArgAction::Append)]
     server_metadata: Vec<(String, String)>,
 
@@ -81,19 +81,19 @@ pub(super) struct Register {
     common: Common,
 }
 
-/// Takes a service away from a pod, whoever registered it.
+/// Removes a service from a pod, even one that another program registered
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry deregister", bin_name = "health registry deregister", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Deregister {
-    /// The pod
+    /// The name of the pod
     #[arg(long = "pod_name", value_name = "NAME")]
     pod_name: String,
 
-    /// The service's name
+    /// The name of the service
     #[arg(long = "server_name", value_name = "NAME")]
     server_name: ServerName,
 
-    /// The node's id, behind the service's name and a dash [default: every node]
+    /// The node's id, which follows the service's name and a dash [default: every node]
     #[arg(long = "server_id", value_name = "ID")]
     server_id: Option<String>,
 
@@ -101,11 +101,11 @@ pub(super) struct Deregister {
     common: Common,
 }
 
-/// Asks the API server what we may do, and shows the Role that is missing.
+/// Shows the client's permissions in the API server, and the Role that is missing
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health registry check", bin_name = "health registry check", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Check {
-    /// To one pod, for Roles with resourceNames [default: to all]
+    /// Check the permissions on one pod only, for Roles with resourceNames [default: all pods]
     #[arg(long = "pod_name", value_name = "NAME")]
     pod_name: Option<String>,
 
@@ -113,12 +113,12 @@ pub(super) struct Check {
     common: Common,
 }
 
-/// How to look.
+/// The options of the answer.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The answer")]
 struct Look {
-    /// A table, or the JSON of go-micro's own records
+    /// The form of the answer: a table, or the JSON of go-micro's own records
     #[arg(
         short = 'o',
         long = "output",
@@ -127,17 +127,18 @@ struct Look {
     )]
     output: Output,
 
-    /// Show pods that are not Ready too
+    /// Include pods that are not Ready
     #[arg(long = "include_not_ready")]
     include_not_ready: bool,
 }
 
-/// What every command has.
+/// The flags of every command.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The registry")]
 struct Common {
-    /// micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro v2.0 to v2.4), both
+    /// The scheme of the records: micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro
+    /// v2.0 to v2.4), both
     #[arg(
         long = "register_scheme",
         value_name = "SCHEME",

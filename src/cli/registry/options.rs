@@ -1,4 +1,4 @@
-//! The command lines of `health registry`: which command, and what it is to do.
+//! The command lines of `health registry`.
 
 use std::ffi::OsString;
 
@@ -10,15 +10,15 @@ use crate::app::go_micro;
 use crate::flags::{CommandLine, ParsedArgs};
 
 const MORE: &str = "\
-Each has --help. All take --registry_address, such as http://127.0.0.1:8001 for kubectl
-proxy, and --registry_namespace; in a pod neither is needed.
+Each command has --help. All accept --registry_address, such as http://127.0.0.1:8001
+for kubectl proxy, and --registry_namespace; neither is needed in a pod.
 Exit codes: 0 done, 1 refused or not found, 2 usage.";
 
-/// Reads a command line whose first word, after the tool's name, is the command.
+/// Parses a command line whose first word, after the tool's name, is the command.
 ///
 /// # Errors
 ///
-/// clap's, which also carry `--help` and `--version`.
+/// Returns clap's errors, which also carry `--help` and `--version`.
 pub fn read(
     mut argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -51,7 +51,8 @@ pub fn read(
     }
 }
 
-/// The commands by name: each reads its own flags, in go-micro's spelling.
+/// Returns the parser of the command's name. Each command parses its own flags, in go-micro's
+/// spelling.
 fn overview() -> clap::Command {
     let command = |name: &'static str, about: &'static str| {
         clap::Command::new(name)
@@ -63,17 +64,17 @@ fn overview() -> clap::Command {
         .version(crate::VERSION)
         .about("Reads and writes go-micro's registry in the labels and annotations of pods")
         .subcommand_required(true)
-        .subcommand(command("list", "Shows every service"))
+        .subcommand(command("list", "Shows all services"))
         .subcommand(command("get", "Shows the nodes of one service"))
         .subcommand(command(
             "watch",
-            "Shows what happens to one service or to all",
+            "Shows each change of one service or of all",
         ))
         .subcommand(command("register", "Registers a service in a pod"))
-        .subcommand(command("deregister", "Takes a service away from a pod"))
+        .subcommand(command("deregister", "Removes a service from a pod"))
         .subcommand(command(
             "check",
-            "Shows what we may do, and the Role that is missing",
+            "Shows the client's permissions, and the Role that is missing",
         ))
         .after_help(MORE)
 }
@@ -83,11 +84,11 @@ fn read_as<A: clap::Parser + Into<Request>>(
     argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Request, Error> {
-    let reading = CommandLine {
+    let rules = CommandLine {
         shared: Some(go_micro::SHARED),
         example,
     };
-    let read: ParsedArgs<A> = reading.parse(argv, variable)?;
+    let read: ParsedArgs<A> = rules.parse(argv, variable)?;
     Ok(read.args.into())
 }
 

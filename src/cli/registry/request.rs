@@ -1,4 +1,4 @@
-//! One request to the registry, as a command line makes it.
+//! A request to the registry, parsed from a command line.
 
 use std::collections::BTreeMap;
 
@@ -8,49 +8,49 @@ use crate::cluster;
 use crate::registry::record::{self, Service};
 use crate::registry::scheme::Schemes;
 
-/// One command line of `health registry`.
+/// A parsed command line of `health registry`.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What to do.
+    /// The action to run.
     pub action: Action,
-    /// Which generations' clients and servers to be with.
+    /// The schemes of the records to read and write.
     pub schemes: Schemes,
-    /// Whether to show pods that are not Ready.
+    /// Includes pods that are not Ready.
     pub include_not_ready: bool,
     /// The form of the answer.
     pub output: Output,
-    /// Which API server.
+    /// The API server.
     pub cluster: cluster::options::Options,
 }
 
-/// What to do.
+/// The action to run.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Show all services.
+    /// Shows all services.
     List,
-    /// Show the nodes of one.
+    /// Shows the nodes of one service.
     Get(String),
-    /// Show what happens to one, or to all.
+    /// Shows the changes of one service, or of all.
     Watch(Option<String>),
-    /// Put a node into a pod's annotation.
+    /// Writes a node into a pod's annotation.
     Register {
         /// The pod.
         pod: String,
         /// The node.
         node: Node,
     },
-    /// Take it away.
+    /// Removes nodes from a pod's annotation.
     Deregister {
         /// The pod.
         pod: String,
         /// The service.
         name: String,
-        /// The node, if not all of them.
+        /// The node, or `None` for all nodes.
         id: Option<String>,
     },
-    /// Ask what we may do.
+    /// Checks the client's permissions.
     Check {
-        /// To this pod alone.
+        /// The only pod to check, or `None` for all pods.
         pod: Option<String>,
     },
 }
@@ -60,20 +60,20 @@ pub enum Action {
 pub struct Node {
     /// The service's name.
     pub name: String,
-    /// Its version.
+    /// The service's version.
     pub version: String,
-    /// Where it is called; its host may be the pod's to tell.
+    /// The address that clients call; its host may be left to the pod's IP.
     pub address: ServerAddress,
-    /// What is behind the name in the id; the pod's uid if it is none.
+    /// The end of the node's id, or `None` for the pod's uid.
     pub id: Option<String>,
-    /// What clients choose by.
+    /// The metadata by which clients select nodes.
     pub metadata: BTreeMap<String, String>,
 }
 
 // === impl Node ===
 
 impl Node {
-    /// The record, for a pod of this uid and at this address.
+    /// Returns the record for a pod with this uid and address.
     pub fn service(&self, uid: &str, address: String) -> Service {
         let id = self.id.as_deref().unwrap_or(uid);
         let node = record::Node {

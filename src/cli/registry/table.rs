@@ -1,30 +1,30 @@
-//! What `health registry` prints. Pure.
+//! The output of `health registry`.
 
 use crate::registry::changes::Event;
 use crate::registry::rbac::{self, Subject};
 use crate::registry::record::{Node, Service};
 
-/// A verb on pods, and who wants it.
+/// A verb on pods, and its purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verb {
-    /// As a Role names it.
+    /// The verb's name in a Role.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose of the verb.
     pub purpose: &'static str,
-    /// Whether the registry does without.
+    /// Decides whether the Role must have the verb.
     pub is_needed: bool,
 }
 
-/// Every verb that anything here asks for.
+/// Every verb that the registry uses.
 pub const VERBS: [Verb; 4] = [
     Verb {
         name: "list",
-        purpose: "to find services, and the pod itself",
+        purpose: "to find services and the own pod",
         is_needed: true,
     },
     Verb {
         name: "watch",
-        purpose: "to see them change",
+        purpose: "to watch for changes",
         is_needed: true,
     },
     Verb {
@@ -34,15 +34,15 @@ pub const VERBS: [Verb; 4] = [
     },
     Verb {
         name: "get",
-        purpose: "to read the pod where it may not be listed; not needed",
+        purpose: "to read the own pod if it may not be listed; optional",
         is_needed: false,
     },
 ];
 
-/// Spaces between two columns, as kubectl has them.
+/// The number of spaces between two columns, as in kubectl's tables.
 const GAP: usize = 3;
 
-/// One line for each version of a service.
+/// Returns one line for each version of a service.
 pub fn services(services: &[Service]) -> String {
     let row = |service: &Service| {
         let nodes = service.nodes.as_ref().map_or(0, Vec::len);
@@ -58,7 +58,7 @@ pub fn services(services: &[Service]) -> String {
     columns(["NAME", "VERSION", "NODES", "ENDPOINTS"], rows)
 }
 
-/// One line for each node.
+/// Returns one line for each node.
 pub fn nodes(services: &[Service]) -> String {
     let row = |(service, node): (&Service, &Node)| {
         let metadata = node.metadata.iter().flatten();
@@ -77,7 +77,7 @@ pub fn nodes(services: &[Service]) -> String {
     columns(["NODE", "ADDRESS", "VERSION", "METADATA"], rows)
 }
 
-/// One line for what happened to a service, and where it can be reached now.
+/// Returns one line with the event and the service's current addresses.
 pub fn event(event: &Event) -> String {
     let Event { action, service } = event;
     let addresses: Vec<_> = nodes_of(service).map(|node| &*node.address).collect();
@@ -86,21 +86,21 @@ pub fn event(event: &Event) -> String {
     printable(line.trim_end())
 }
 
-/// The records of go-micro as one JSON array.
+/// Returns the records of go-micro as one JSON array.
 pub fn json(services: &[Service]) -> String {
     let services: Vec<_> = services.iter().map(Service::to_json).collect();
     format!("[{}]\n", services.join(","))
 }
 
-/// One JSON object for what happened to a service.
+/// Returns one JSON object with the event and the service.
 pub fn event_json(event: &Event) -> String {
     let service = event.service.to_json();
     format!("{{\"action\":\"{}\",\"service\":{service}}}", event.action)
 }
 
-/// What we may do, and the Role that is missing.
+/// Returns the table of permissions, and the Role that is missing.
 pub fn verbs(namespace: &str, subject: Option<&Subject>, verbs: &[(Verb, bool)]) -> String {
-    let us = subject.map_or_else(|| "we".to_owned(), ToString::to_string);
+    let us = subject.map_or_else(|| "this client".to_owned(), ToString::to_string);
     let row = |(verb, may): &(Verb, bool)| {
         let may = if *may { "yes" } else { "no" };
         [
@@ -110,7 +110,7 @@ pub fn verbs(namespace: &str, subject: Option<&Subject>, verbs: &[(Verb, bool)])
         ]
     };
     let table = columns(["VERB", "ALLOWED", "PURPOSE"], verbs.iter().map(row));
-    let mut text = format!("what {us} may do to pods in namespace {namespace}:\n\n{table}");
+    let mut text = format!("permissions of {us} on pods in namespace {namespace}:\n\n{table}");
     if verbs.iter().any(|(verb, may)| verb.is_needed && !may) {
         let unknown = Subject::unknown(namespace);
         let role = rbac::role(namespace, subject.unwrap_or(&unknown), &rbac::VERBS);
@@ -124,7 +124,7 @@ fn nodes_of(service: &Service) -> impl Iterator<Item = &Node> {
     service.nodes.iter().flatten()
 }
 
-/// A table whose columns are as wide as they need to be, without blanks at the end.
+/// Returns a table with aligned columns and no blanks at the ends of lines.
 fn columns<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let head = head.map(str::to_owned);
     let clean = |row: [String; N]| {
@@ -151,7 +151,8 @@ fn columns<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; 
     table
 }
 
-/// A text of somebody else's, which must not speak to the terminal.
+/// Replaces control characters in a text from another program, because they could control the
+/// terminal.
 fn printable(text: &str) -> String {
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(clean).collect()

@@ -6,7 +6,7 @@ use crate::cluster;
 use crate::flags::CommandLine;
 use crate::resolver::target::Target;
 
-/// How `health resolve` reads its command line.
+/// The rules of `health resolve`'s command line.
 pub const RESOLVE: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "health resolve kubernetes:///greeter.shop:grpc",
@@ -16,16 +16,17 @@ pub const RESOLVE: CommandLine = CommandLine {
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health resolve", bin_name = "health resolve", version = crate::VERSION, about = ABOUT, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Flags {
-    /// `kubernetes:///SERVICE[.NAMESPACE][:PORT]`, or any other form that kuberesolver
-    /// takes; PORT is a name, or a number of the endpoints and not of the Service
+    /// The target: `kubernetes:///SERVICE[.NAMESPACE][:PORT]`, or any other form that
+    /// kuberesolver accepts. PORT is a name, or a port number of the endpoints (not of the
+    /// Service)
     #[arg(value_name = "TARGET")]
     pub target: Target,
 
-    /// Show every change until stopped
+    /// Keep running and show each change
     #[arg(short = 'w', long = "watch")]
     pub watch: bool,
 
-    /// One address a line, or JSON
+    /// The form of the answer: one address on each line, or JSON
     #[arg(
         short = 'o',
         long = "output",
@@ -34,7 +35,7 @@ pub struct Flags {
     )]
     pub output: Output,
 
-    /// Show endpoints that are not ready too, unless they are terminating
+    /// Include endpoints that are not ready, unless they are terminating
     #[arg(long = "include_not_ready")]
     pub include_not_ready: bool,
 
@@ -49,7 +50,7 @@ const ABOUT: &str =
 const AFTER_HELP: &str = "\
 Example: health resolve kubernetes:///greeter.shop:grpc
 The service account needs list and watch of endpointslices (discovery.k8s.io); get of
-services makes better errors. Flags are also read as -include_not_ready and
+services improves the error messages. Flags are also read as -include_not_ready and
 --include-not-ready, and from the variable in brackets; a flag wins over its variable.
 Exit codes: 0 found, 1 refused or not found, 2 usage.";
 
@@ -83,9 +84,9 @@ mod tests {
             "health --watch -o=json greeter.shop:grpc",
             "health -watch=true --output json kubernetes://shop/greeter:grpc",
         ] {
-            let asked = read(text).unwrap_or_else(|error| panic!("{error}")).args;
-            assert_eq!(asked.target.to_string(), "kubernetes://shop/greeter:grpc");
-            assert_eq!((asked.watch, asked.output), (true, Output::Json), "{text}");
+            let flags = read(text).unwrap_or_else(|error| panic!("{error}")).args;
+            assert_eq!(flags.target.to_string(), "kubernetes://shop/greeter:grpc");
+            assert_eq!((flags.watch, flags.output), (true, Output::Json), "{text}");
         }
         let refusal = read("health").unwrap_err();
         assert_eq!(refusal.exit_code(), 2);

@@ -1,4 +1,4 @@
-//! What `health resolve` says. Pure.
+//! The output of `health resolve`.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -12,18 +12,18 @@ use crate::resolver::slices::Endpoint;
 use crate::resolver::target::Target;
 use crate::resolver::view::State;
 
-/// What a target stands for, and what is wrong with that.
+/// The endpoints of a target, and the problem with them.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Namespace included.
+    /// The target, with its namespace.
     pub target: Target,
-    /// How well the rest is known.
+    /// The state of the watch behind the endpoints.
     pub state: State,
-    /// Whom to ask, by address.
+    /// The endpoints to show, sorted by address.
     pub endpoints: Vec<Endpoint>,
-    /// Why there is nobody.
+    /// The reason why there are no endpoints.
     pub absence: Option<Absence>,
-    /// What is odd about the port.
+    /// The problem with the port.
     pub unlisted: Option<Unlisted>,
 }
 
@@ -39,7 +39,7 @@ struct Json<'a> {
 // === impl Report ===
 
 impl Report {
-    /// All of it.
+    /// Returns the whole report.
     pub fn whole(&self, output: Output) -> String {
         match output {
             Output::Text => {
@@ -50,11 +50,11 @@ impl Report {
         }
     }
 
-    /// What has changed.
+    /// Returns the changes since an earlier report.
     pub fn since(&self, before: Option<&Self>, output: Output) -> String {
         match output {
             Output::Text => self.changes(before.map_or(&[], |before| &before.endpoints)),
-            // Until something is known there is nothing to say.
+            // Prints nothing before the first answer of the API server.
             Output::Json if matches!(self.state, State::Pending(_)) => String::new(),
             Output::Json => {
                 let json = self.json();
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// What is wrong, in words.
+    /// Returns the problem, as a sentence.
     pub fn problem(&self) -> Option<String> {
         let refusal = self.state.refusal().map(ToString::to_string);
         let absence = || self.absence.as_ref().map(ToString::to_string);
@@ -102,13 +102,13 @@ impl Report {
     }
 }
 
-/// An address, and behind it what keeps it from being asked.
+/// Returns the address, with a note if the endpoint is not ready.
 fn line(endpoint: &Endpoint) -> String {
     let note = if endpoint.ready { "" } else { "  not ready" };
     format!("{}{note}", endpoint.address)
 }
 
-/// A refusal, and the permission it is about.
+/// Returns the refusal's text, with the missing permission.
 pub fn refused(refusal: &Refusal, namespace: &str) -> String {
     let Refusal::Forbidden(sentence) = refusal else {
         return refusal.to_string();
@@ -164,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn json_says_all_of_it() {
+    fn json_has_every_field() {
         let report = report(&[("10.0.0.1:80", true)]);
-        let told: Value = serde_json::from_str(&report.whole(Output::Json)).unwrap();
+        let text: Value = serde_json::from_str(&report.whole(Output::Json)).unwrap();
         assert_eq!(
-            told,
+            text,
             json!({
                 "target": "kubernetes://shop/greeter:grpc",
                 "state": "synced",
@@ -201,12 +201,12 @@ mod tests {
     #[test]
     fn a_refusal_names_the_verb_the_resource_and_the_namespace() {
         let sentence = "endpointslices.discovery.k8s.io is forbidden: User \"system:serviceaccount:shop:x\" cannot watch resource \"endpointslices\"";
-        let told = refused(&Refusal::Forbidden(sentence.to_owned()), "shop");
+        let text = refused(&Refusal::Forbidden(sentence.to_owned()), "shop");
         assert!(
-            told.starts_with("may not watch endpointslices in namespace shop: "),
-            "{told}"
+            text.starts_with("may not watch endpointslices in namespace shop: "),
+            "{text}"
         );
-        assert!(told.ends_with(sentence), "{told}");
+        assert!(text.ends_with(sentence), "{text}");
         assert_eq!(
             refused(&Refusal::Conflict, "shop"),
             Refusal::Conflict.to_string()

@@ -14,24 +14,24 @@ use crate::cluster::options::{self as cluster, ApiServer, InvalidApiServer};
 use crate::flags::{CommandLine, ParsedArgs};
 use crate::net::address::Address;
 
-/// The command, ready to run.
+/// A parsed command line of `health services`.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// One service, if not all of them.
+    /// The only service to show, or `None` for all.
     pub service: Option<String>,
-    /// Whether to go on showing what changes.
+    /// Prints every later change too.
     pub watch: bool,
-    /// Whether to ask each instance too.
+    /// Checks each instance too.
     pub check: bool,
-    /// Where to serve the registry's read API instead.
+    /// The address on which to serve the registry's read API instead.
     pub serve: Option<Address>,
     /// The form of the answer.
     pub output: Output,
-    /// Where versions come from.
+    /// The sources of versions, in order of preference.
     pub version_from: Vec<Source>,
-    /// Which API server.
+    /// The API server.
     pub cluster: cluster::Options,
-    /// What stands in the place of the service account's files.
+    /// The credentials that replace the service account's files.
     pub given: Given,
 }
 
@@ -39,20 +39,21 @@ pub struct Request {
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health services", bin_name = "health services", version = crate::VERSION, after_help = AFTER_HELP, args_override_self = true)]
 struct Args {
-    /// One service [default: all]
+    /// The name of the service [default: all services]
     #[arg(value_name = "NAME", value_parser = service)]
     service: Option<String>,
 
-    /// Go on, and show each change
+    /// Keep running and show each change
     #[arg(long = "watch")]
     watch: bool,
 
-    /// Ask each instance too, as what it speaks, and name those that do not answer; once,
-    /// without `--watch`
+    /// Check each instance too, on the protocol that it speaks, and name those that do not
+    /// answer. Checks once, without `--watch`
     #[arg(long = "check")]
     check: bool,
 
-    /// Serve the read half of the registry's API v1 here instead, to whoever can reach it
+    /// Serve the read half of the registry's API v1 on this address instead; every client that
+    /// can reach it may read
     #[arg(
         long = "serve",
         value_name = "HOST:PORT",
@@ -60,7 +61,8 @@ struct Args {
     )]
     serve: Option<Address>,
 
-    /// A table as of `a8ctl service-list`, or the registry's JSON on one line
+    /// The form of the answer: a table like that of `a8ctl service-list`, or the registry's JSON
+    /// on one line
     #[arg(
         short = 'o',
         long = "output",
@@ -69,9 +71,9 @@ struct Args {
     )]
     output: Output,
 
-    /// Where a version comes from, the first that has one: label (the pod's
-    /// app.kubernetes.io/version or version), owner (by the kind of it), name (what is
-    /// behind the last dash of the owner's name, whatever it looks like)
+    /// The sources of the version, of which the first with a value wins: label (the pod's
+    /// app.kubernetes.io/version or version), owner (depends on the owner's kind), name (the part
+    /// behind the last dash of the owner's name, whatever its form)
     #[arg(
         long = "version_from",
         value_name = "SOURCE,…",
@@ -79,7 +81,7 @@ struct Args {
     )]
     version_from: Sources,
 
-    /// The API server, if not the pod's own, as Amalgam8 has it; wins over
+    /// The API server, if not the pod's own, under Amalgam8's name for the flag; wins over
     /// `--registry_address`
     #[arg(
         long = "k8s_url",
@@ -88,7 +90,7 @@ struct Args {
     )]
     k8s_url: Option<K8sUrl>,
 
-    /// The token [default: the service account's]
+    /// The token for the API server [default: the service account's]
     #[arg(
         long = "k8s_token",
         value_name = "TOKEN",
@@ -96,8 +98,8 @@ struct Args {
     )]
     k8s_token: Option<String>,
 
-    /// The authorities that may have signed the API server's certificate, PEM
-    /// [default: the service account's]
+    /// The file of certificate authorities for the API server's certificate, PEM [default: the
+    /// service account's]
     #[arg(
         long = "k8s_ca_file",
         value_name = "FILE",
@@ -109,11 +111,11 @@ struct Args {
     cluster: cluster::Options,
 }
 
-/// `--version_from`.
+/// The value of `--version_from`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Sources(Vec<Source>);
 
-/// `--k8s_url`: slashes at its end change nothing, as in Amalgam8.
+/// The value of `--k8s_url`. As in Amalgam8, slashes at the end are ignored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct K8sUrl(ApiServer);
 
@@ -123,11 +125,11 @@ For a8ctl: health services --serve=127.0.0.1:31300
 Shows instances that are ready. Exit codes: 0 shown, 1 refused, not found, or an
 instance does not answer --check, 2 usage.";
 
-/// Reads the command line.
+/// Parses the command line.
 ///
 /// # Errors
 ///
-/// clap's, which also carry `--help` and `--version`.
+/// Returns clap's errors, which also carry `--help` and `--version`.
 pub fn read(
     argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -167,7 +169,8 @@ pub fn read(
     })
 }
 
-/// A DNS label, of which only the characters matter here: it becomes a part of a selector.
+/// Checks that the characters are those of a DNS label, because the name becomes a part of a
+/// selector.
 fn service(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&text.len()) && text.bytes().all(fits) {
@@ -202,7 +205,7 @@ impl FromStr for K8sUrl {
 mod tests {
     use super::*;
 
-    fn asked(line: &str, variables: &[(&str, &str)]) -> Result<Request, Error> {
+    fn request(line: &str, variables: &[(&str, &str)]) -> Result<Request, Error> {
         let argv = line.split(' ').map(OsString::from).collect();
         read(argv, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
@@ -212,8 +215,8 @@ mod tests {
 
     #[test]
     fn amalgam8s_flags_and_variables() {
-        let url = |asked: &Request| {
-            let address = asked.cluster.registry_address.as_ref();
+        let url = |request: &Request| {
+            let address = request.cluster.registry_address.as_ref();
             address.map(|address| address.0.to_string())
         };
         let variables = [
@@ -221,13 +224,13 @@ mod tests {
             ("A8_K8S_TOKEN", "hush"),
             ("MICRO_REGISTRY_ADDRESS", "http://other:8001"),
         ];
-        let from_env = asked("health", &variables).unwrap();
+        let from_env = request("health", &variables).unwrap();
         assert_eq!(url(&from_env).as_deref(), Some("https://10.96.0.1:443/"));
         assert_eq!(from_env.given.token.as_deref(), Some("hush"));
         assert!(!format!("{from_env:?}").contains("hush"));
 
         let line = "health web -k8s_url http://127.0.0.1:8001 --k8s-token t --k8s_ca_file /ca";
-        let from_flags = asked(line, &variables).unwrap();
+        let from_flags = request(line, &variables).unwrap();
         assert_eq!(url(&from_flags).as_deref(), Some("http://127.0.0.1:8001/"));
         assert_eq!(from_flags.given.token.as_deref(), Some("t"));
         assert_eq!(from_flags.given.ca_file, Some("/ca".into()));
@@ -250,12 +253,12 @@ mod tests {
             ("health --watch --serve=127.0.0.1:0", 2),
             ("health --help", 0),
         ] {
-            let error = asked(line, &[]).unwrap_err();
+            let error = request(line, &[]).unwrap_err();
             assert_eq!(error.exit_code(), expected, "{line}: {error}");
         }
-        let help = asked("health --help", &[]).unwrap_err().to_string();
+        let help = request("health --help", &[]).unwrap_err().to_string();
         assert!(help.starts_with("Shows Kubernetes' services"), "{help}");
-        let name = asked("health --version_from=name,label", &[]).unwrap();
+        let name = request("health --version_from=name,label", &[]).unwrap();
         assert_eq!(name.version_from, [Source::Name, Source::Label]);
     }
 }

@@ -1,6 +1,6 @@
 //! The registry's read API over HTTP, for clients of Amalgam8 such as `a8ctl`.
 //!
-//! Anybody who can reach the port may read: the registry's tokens mean nothing here.
+//! Every client that can reach the port may read: tokens of the registry are ignored.
 
 use std::convert::Infallible;
 use std::iter;
@@ -25,34 +25,34 @@ use crate::catalog::services::Services;
 use crate::net::connections::{self, Activity, Connections};
 use crate::net::descriptors;
 
-/// Time for a request head to arrive, and for an idle connection to ask again.
+/// The time limit for a request head, and for an idle connection.
 const HEADERS: Duration = Duration::from_secs(5);
 
-/// Largest request head: hyper's least.
+/// The largest request head: 8 KiB, the least that hyper allows.
 const HEAD: usize = 8 << 10;
 
-/// The headers that name a request in the registry's answer: the one that its clients know,
-/// and the one that v0.3 and v0.4 do send.
+/// The headers with the request's id in an answer: the one that clients read, and the one that
+/// v0.3 and v0.4 send.
 const REQUEST_ID: [HeaderName; 2] = [
     HeaderName::from_static("sd-request-id"),
     HeaderName::from_static("request_id"),
 ];
 
-/// Whatever answers share.
+/// The registry, shared by all connections.
 #[derive(Debug)]
 struct Registry {
     services: watch::Receiver<Services>,
-    /// The beginning of its request ids: ten letters.
+    /// The prefix of request ids: ten letters.
     name: String,
-    asked: AtomicU64,
+    requests: AtomicU64,
 }
 
-/// Answers with the services of the moment until it is dropped.
+/// Answers requests with the current services until it is dropped.
 pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -> Infallible {
     let registry = Arc::new(Registry {
         services,
         name: iter::repeat_with(fastrand::lowercase).take(10).collect(),
-        asked: AtomicU64::new(0),
+        requests: AtomicU64::new(0),
     });
     let mut connections = Connections::new(connections::limit(descriptors::limit(), 0));
     loop {
@@ -71,11 +71,11 @@ pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it ends.
 async fn answer(stream: TcpStream, registry: Arc<Registry>, activity: Arc<Activity>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        // One at a time on HTTP/1.1, and answered without a wait.
+        // HTTP/1.1 has one request at a time, and the answer needs no wait.
         let _request = activity.open();
         let response = registry.answer(&request);
         async move { Ok::<_, Infallible>(response) }
@@ -113,12 +113,12 @@ impl Registry {
         response
     }
 
-    /// Its name, the time in nanoseconds, and how many requests there were.
+    /// Returns an id: the prefix, the time in nanoseconds and the number of requests.
     fn next_id(&self) -> HeaderValue {
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let requests = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_nanos();
-        let id = HeaderValue::try_from(format!("{}_{now}_{asked}", self.name));
+        let id = HeaderValue::try_from(format!("{}_{now}_{requests}", self.name));
         id.expect("letters and digits must make a header")
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::check::Verdict;
+use crate::check::verdict::Verdict;
 use crate::check::unhealthy::Unhealthy;
 use crate::net::stage::Stage;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use super::*;
 use crate::check::record::Record;
 use crate::check::row::Row;
 use crate::check::unhealthy::Unhealthy;
-use crate::check::{Check, Verdict};
+use crate::check::verdict::{Check, Verdict};
 use crate::registration::status;
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A client of the service that calls whom the registry names.
+//! A client of the service that calls the nodes in the registry.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::OFTEN;
-use crate::rig::{LOOK_AGAIN, NAME, answer};
+use crate::rig::{NAME, POLL, answer};
 
-/// Calls all the time, one node after the other.
+/// A caller that calls one node after the other without a pause.
 pub struct Caller {
     shared: Arc<Mutex<Shared>>,
     calling: JoinHandle<()>,
@@ -27,16 +27,16 @@ struct Shared {
 // === impl Caller ===
 
 impl Caller {
-    /// Begins with what a lookup found.
+    /// Starts with the result of a lookup.
     pub fn start(services: &[GoService]) -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         shared.lock().unwrap().known = services.iter().flat_map(addresses).collect();
-        let calling = tokio::spawn(call_for_ever(Arc::clone(&shared)));
+        let calling = tokio::spawn(call_forever(Arc::clone(&shared)));
         Self { shared, calling }
     }
 
-    /// Does what a go-micro selector does of an event.
-    pub fn hear(&self, event: &WatchEvent) {
+    /// Applies an event as a go-micro selector does.
+    pub fn apply(&self, event: &WatchEvent) {
         let known = &mut self.shared.lock().unwrap().known;
         for address in addresses(&event.service) {
             known.retain(|it| *it != address);
@@ -53,16 +53,16 @@ impl Caller {
     pub async fn has_called(&self, times: usize) {
         within("the caller to call", async {
             while self.shared.lock().unwrap().calls < times {
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         })
         .await;
     }
 
-    /// How many calls there were, and what became of those that failed.
+    /// Ends the caller. Returns the number of calls, and the failures.
     pub async fn end(self) -> (usize, Vec<String>) {
         let calls = self.shared.lock().unwrap().calls;
-        // The other one is still well.
+        // The other node is still healthy.
         self.has_called(calls + 100).await;
         self.calling.abort();
         let mut shared = self.shared.lock().unwrap();
@@ -77,7 +77,7 @@ fn addresses(service: &GoService) -> impl Iterator<Item = SocketAddr> {
         .filter_map(|node| node.address.parse().ok())
 }
 
-async fn call_for_ever(shared: Arc<Mutex<Shared>>) {
+async fn call_forever(shared: Arc<Mutex<Shared>>) {
     for turn in 0.. {
         let address = {
             let known = &shared.lock().unwrap().known;
@@ -98,7 +98,7 @@ async fn call_for_ever(shared: Arc<Mutex<Shared>>) {
     }
 }
 
-/// A call as a go-micro client makes it, mucp with JSON-RPC.
+/// Makes a call as a go-micro client does: mucp with JSON-RPC.
 async fn call(address: SocketAddr) -> std::io::Result<()> {
     let body = r#"{"method":"Debug.Health","params":[{}],"id":"1"}"#;
     let request = format!(

@@ -1,4 +1,4 @@
-//! The cluster that all scenarios share, and whose turn it is.
+//! The cluster that all scenarios share, and the order of their turns.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,26 +11,28 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWr
 use tokio::time::{Instant, sleep, timeout};
 
 use super::node::{self, Parts};
-use super::{LOOK_AGAIN, images};
+use super::{POLL, images};
 
-/// Where pods are told to find the API server, port 443 as well: isolated.sh gives the machine this address.
+/// The address of the API server in pods, port 443 as well. isolated.sh gives it to the machine.
 const APISERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 443);
 
-/// Bounds the start of a node, which takes 5 s on an idle machine.
+/// The time limit for the start of a node, which takes 5 s on an idle machine.
 const READY: Duration = Duration::from_mins(2);
 
-/// A running cluster. It ends with the process, whose end of their standard input its programs wait for.
+/// A running cluster. Its programs wait for the end of their standard input, so it ends with the
+/// process.
 #[derive(Debug)]
 pub struct Cluster {
     pub api: ApiServer,
     control_plane: Mutex<ControlPlane>,
-    /// Fair: who wants it alone waits for those before it, and those after wait for it.
+    /// The lock of the turns. It is fair, so that a scenario that runs alone waits for earlier
+    /// ones, and later ones wait for it.
     turn: RwLock<()>,
     _parts: Parts,
 }
 
-/// Who may run now.
+/// The turn of a scenario.
 #[derive(Debug)]
 pub enum Turn {
     BesideOthers(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>),
@@ -53,7 +55,7 @@ impl Cluster {
         Turn::Alone(self.turn.write().await)
     }
 
-    /// For who stops the API server.
+    /// Locks the control plane, for scenarios that stop the API server.
     pub async fn control_plane(&self) -> MutexGuard<'_, ControlPlane> {
         self.control_plane.lock().await
     }
@@ -86,7 +88,7 @@ impl Cluster {
                     Ok(node) => last = format!("{:?}", node.map(|it| (it.spec, it.status))),
                     Err(error) => last = error.to_string(),
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         });
         let ready = ready.await;
@@ -98,7 +100,7 @@ impl Cluster {
     }
 }
 
-/// Ready, and the controllers have noticed.
+/// Returns whether the node is Ready and the controllers have noticed.
 fn is_usable(node: &Node) -> bool {
     let status = node.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_ref());

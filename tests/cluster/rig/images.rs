@@ -1,4 +1,4 @@
-//! Images without a registry: archives as `docker save` would write them, which containerd takes.
+//! Images without a registry: archives in the form of `docker save`, which containerd imports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use testkit::rig::program;
 
 use super::CELLS;
 
-/// What holds a pod's namespaces open.
+/// The image of the container that keeps a pod's namespaces open.
 pub const PAUSE: &str = "localhost/pause:1";
 
-/// The sidecar, as the Dockerfile's `full` is.
+/// The image of the sidecar, like `full` of the Dockerfile.
 pub const HEALTH: &str = "localhost/health:1";
 
 /// The variable that names the file in that image.
 const SHIPPED: &str = "MICRO_HEALTH_SHIPPED";
 
-/// A greeter's image.
+/// Returns the name of a greeter's image.
 pub fn greeter(cell: &str) -> String {
     format!("localhost/greeter:{cell}")
 }
 
-/// Gives containerd all of them.
+/// Imports all images into containerd.
 pub fn import_all() {
     let health = std::env::var_os(SHIPPED).map(PathBuf::from);
     let health = health
@@ -36,13 +36,13 @@ pub fn import_all() {
         &["MICRO_HEALTH_ADDRESS=0.0.0.0:8080"],
     );
     for cell in CELLS {
-        // The second as the README's COPY --from has it, for exec probes.
+        // The second file is copied as by the README's COPY --from, for exec probes.
         let files: [(_, &Path); 2] = [("greeter", &program(cell)), ("health", &health)];
         import(&greeter(cell), &files, &[]);
     }
 }
 
-/// An image whose entrypoint is the first of its files.
+/// Imports an image whose entrypoint is the first of its files.
 fn import(name: &str, files: &[(&str, &Path)], variables: &[&str]) {
     let folder = TempDir::new().expect("the cluster's folder must be writable");
     let root = folder.path().join("root");
@@ -85,7 +85,7 @@ fn import(name: &str, files: &[(&str, &Path)], variables: &[&str]) {
         .arg(&archive));
 }
 
-/// As images call it.
+/// Returns the name of the architecture in images.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -94,7 +94,7 @@ fn architecture() -> &'static str {
     }
 }
 
-/// Its stdout.
+/// Runs a command and returns its stdout.
 fn run(command: &mut Command) -> String {
     let output = command
         .output()

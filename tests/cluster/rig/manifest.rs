@@ -1,16 +1,16 @@
-//! Pods as the README has them: the probes on the service, the sidecar beside it.
+//! Pods like those of the README: the probes on the service, the sidecar beside it.
 
 use serde_json::{Value, json};
 
 use super::images;
 
-/// The greeters there are images of: a generation and a wire each.
+/// The greeters that have images: a generation and a wire each.
 pub const CELLS: [&str; 3] = ["v1.8.0-grpc", "v2.9.1-mucp", "v5.30.0-mucp"];
 
-/// The name every service of the rig goes by.
+/// The name of every service of the rig.
 pub const NAME: &str = "go.micro.srv.greeter";
 
-/// Nothing in a pod needs more, and a namespace may demand it: the Pod Security Standard "restricted".
+/// Returns the securityContext that the Pod Security Standard "restricted" requires.
 fn restricted() -> Value {
     json!({
         "allowPrivilegeEscalation": false,
@@ -19,14 +19,14 @@ fn restricted() -> Value {
     })
 }
 
-/// A greeter that carries the probes, and the native sidecar that answers them. The probes are the README's, at the
-/// shortest periods: a scenario changes what it is about.
+/// Returns a greeter with the README's probes, and the native sidecar that answers them. The
+/// periods are the shortest; each scenario changes what it tests.
 pub fn greeter(cell: &str) -> Value {
     json!({
         "metadata": { "labels": { "app": "greeter" } },
         "spec": {
             "automountServiceAccountToken": false,
-            // There is no DNS, and the kubelet would say so at every look.
+            // There is no DNS, and the kubelet would log that at every sync.
             "dnsPolicy": "Default",
             "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 2,
@@ -69,7 +69,8 @@ pub fn greeter(cell: &str) -> Value {
     })
 }
 
-/// A release that does not register Debug by itself has it registered by hand.
+/// Returns the mode of a cell: releases that do not register Debug by themselves register it by
+/// hand.
 fn mode(cell: &str) -> &'static str {
     if cell.starts_with("v5") {
         "register"
@@ -78,7 +79,7 @@ fn mode(cell: &str) -> &'static str {
     }
 }
 
-/// The sidecar as a second container, which every version of Kubernetes knows.
+/// Moves the sidecar into a second container, which every version of Kubernetes supports.
 pub fn classic(mut pod: Value) -> Value {
     let spec = &mut pod["spec"];
     let mut sidecar = spec["initContainers"][0].take();
@@ -90,10 +91,10 @@ pub fn classic(mut pod: Value) -> Value {
     pod
 }
 
-/// The account that may do what the published Role says.
+/// The account with the permissions of the published Role.
 pub const ACCOUNT: &str = "greeter";
 
-/// Lets the sidecar of this pod keep it in the registry, with a token that is the sidecar's alone.
+/// Lets the sidecar register the pod, with a token that only the sidecar has.
 pub fn registered(mut pod: Value) -> Value {
     let spec = &mut pod["spec"];
     spec["serviceAccountName"] = json!(ACCOUNT);
@@ -113,7 +114,7 @@ pub fn registered(mut pod: Value) -> Value {
     pod
 }
 
-/// Adds to a list of a manifest.
+/// Adds an item to a list of a manifest.
 pub fn push(list: &mut Value, item: Value) {
     list.as_array_mut()
         .expect("a manifest must have the list")

@@ -1,5 +1,5 @@
-//! containerd, the kubelet, the scheduler and the controllers, as tests/rig/{runtime,node} make them of their
-//! published modules.
+//! The programs of the node: containerd, the kubelet, the scheduler and the controllers, which
+//! tests/rig/{runtime,node} build from their published modules.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
@@ -13,25 +13,26 @@ use testkit::rig::program;
 use testkit::within;
 use tokio::time::sleep;
 
-use super::LOOK_AGAIN;
+use super::POLL;
 
-/// The only node.
+/// The name of the only node.
 pub const NAME: &str = "node";
 
-/// isolated.sh makes it, in memory that ends with its namespaces, and knows the control group's name as well.
+/// The folder that isolated.sh makes in memory, which ends with its namespaces. isolated.sh also
+/// has the control group's name.
 const FOLDER: &str = "/var/log/cluster";
 const CGROUP: &str = "/micro-health-cluster";
 
-/// containerd's own choice, in a /run that is ours alone.
+/// The default socket of containerd, in a /run of this namespace alone.
 const SOCKET: &str = "/run/containerd/containerd.sock";
 
-/// What runs, and their ends of the pipes they wait for.
+/// The running programs, and the ends of the pipes that they wait for.
 #[derive(Debug)]
 pub struct Parts {
     _running: Vec<Child>,
 }
 
-/// Panics outside of isolated.sh, before anything is left on the machine.
+/// Panics outside of isolated.sh, before anything stays on the machine.
 pub fn assert_isolated() {
     assert_eq!(
         std::env::temp_dir(),
@@ -40,7 +41,7 @@ pub fn assert_isolated() {
     );
 }
 
-/// The ends of all logs.
+/// Returns the last lines of all logs.
 pub fn logs() -> String {
     let parts = [
         "containerd",
@@ -77,7 +78,7 @@ impl Parts {
                     .try_wait()
                     .expect("a child of ours must be waitable");
                 assert_eq!(ended, None, "containerd ended at its start: {}", logs());
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         })
         .await;
@@ -118,12 +119,12 @@ impl Parts {
     }
 }
 
-/// Starts a part of the node. It ends when its standard input does.
+/// Starts a program of the node. It ends with its standard input.
 fn spawn(name: &str, what: &str, words: &[&str]) -> Child {
     let program = program(name);
     let log = File::create(log(what)).expect("the cluster's folder must be writable");
     let again = log.try_clone().expect("a descriptor must be clonable");
-    // containerd looks for its shim, and the shim for runc.
+    // containerd looks for its shim in PATH, and the shim looks for runc.
     let path = std::env::var("PATH").expect("PATH must be set");
     let rig = program.parent().expect("a program must be in a folder");
     Command::new(&program)
@@ -168,7 +169,7 @@ conf_dir = "{network}"
     )
 }
 
-/// A bridge that the machine is on as well, as 10.88.0.1, and that leads nowhere else.
+/// Returns a bridge on which the machine is 10.88.0.1, and which leads nowhere else.
 fn network() -> Value {
     json!({
         "cniVersion": "1.0.0",
@@ -197,8 +198,8 @@ fn kubeconfig(api: &ApiServer) -> Value {
     })
 }
 
-/// What is not the default is what a machine in a container, without a firewall and with a busy disk needs. Times
-/// and thresholds are the kubelet's own.
+/// Returns the kubelet's configuration. It changes only what a machine in a container, without a
+/// firewall and with a busy disk needs; times and thresholds are the defaults.
 fn kubelet_config() -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",

@@ -14,9 +14,9 @@ use testkit::cluster::Namespace;
 use testkit::within;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{KUBELET, LOOK_AGAIN, Process, Seen, try_get};
+use super::{KUBELET, POLL, PodState, Process, try_get};
 
-/// A pod by its name.
+/// A pod, known by its name.
 #[derive(Clone)]
 pub struct RunningPod {
     pub name: String,
@@ -37,8 +37,8 @@ impl RunningPod {
         }
     }
 
-    /// Waits until the kubelet has reported this.
-    pub async fn until(&self, what: &str, is_it: impl Fn(&Seen) -> bool) -> Seen {
+    /// Waits until the kubelet has reported such a state.
+    pub async fn until(&self, what: &str, is_it: impl Fn(&PodState) -> bool) -> PodState {
         self.until_within(KUBELET, what, is_it).await
     }
 
@@ -46,19 +46,19 @@ impl RunningPod {
         &self,
         bound: Duration,
         what: &str,
-        is_it: impl Fn(&Seen) -> bool,
-    ) -> Seen {
+        is_it: impl Fn(&PodState) -> bool,
+    ) -> PodState {
         let mut last = "nothing".to_owned();
         let reported = timeout(bound, async {
             let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
             while let Some(state) = states.next().await {
                 match state {
                     Ok(Some(pod)) => {
-                        let seen = Seen(pod);
-                        if is_it(&seen) {
-                            return seen;
+                        let state = PodState(pod);
+                        if is_it(&state) {
+                            return state;
                         }
-                        last = seen.to_string();
+                        last = state.to_string();
                     }
                     Ok(None) => "no pod".clone_into(&mut last),
                     Err(error) => last = error.to_string(),
@@ -66,8 +66,8 @@ impl RunningPod {
             }
             panic!("a watch must not end");
         });
-        if let Ok(seen) = reported.await {
-            return seen;
+        if let Ok(state) = reported.await {
+            return state;
         }
         panic!(
             "pod {} is not {what} after {bound:?}: {last}\n{}",
@@ -76,14 +76,18 @@ impl RunningPod {
         )
     }
 
-    /// Awaits a future. Returns every state that was reported meanwhile, with the time of its arrival.
-    pub async fn states_during(&self, future: impl Future<Output = ()>) -> Vec<(Instant, Seen)> {
+    /// Awaits a future. Returns every state that was reported meanwhile, with the time of its
+    /// arrival.
+    pub async fn states_during(
+        &self,
+        future: impl Future<Output = ()>,
+    ) -> Vec<(Instant, PodState)> {
         let mut reported = Vec::new();
         let watching = async {
             let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
             while let Some(state) = states.next().await {
                 if let Ok(Some(pod)) = state {
-                    reported.push((Instant::now(), Seen(pod)));
+                    reported.push((Instant::now(), PodState(pod)));
                 }
             }
         };
@@ -94,25 +98,25 @@ impl RunningPod {
         reported
     }
 
-    /// As it is now.
-    pub async fn seen(&self) -> Seen {
-        Seen(
+    /// Returns the current state.
+    pub async fn state(&self) -> PodState {
+        PodState(
             within("a pod", self.pods.get(&self.name))
                 .await
                 .expect("the pod must exist"),
         )
     }
 
-    /// Waits until there is no such pod. The last that was reported of it since this was called.
-    pub async fn gone(&self) -> Option<Seen> {
+    /// Waits until the pod is gone. Returns the last state that was reported since this call.
+    pub async fn gone(&self) -> Option<PodState> {
         let mut last = None;
         let gone = timeout(KUBELET, async {
             let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
             while let Some(state) = states.next().await {
                 match state {
-                    Ok(Some(pod)) => last = Some(Seen(pod)),
+                    Ok(Some(pod)) => last = Some(PodState(pod)),
                     Ok(None) => return,
-                    // The watch is made again.
+                    // A failed watch is started again.
                     Err(_) => {}
                 }
             }
@@ -134,16 +138,16 @@ impl RunningPod {
             .expect("a pod must be deletable");
     }
 
-    /// Where it is reached on this port.
+    /// Returns the pod's address with this port.
     pub async fn address(&self, port: u16) -> SocketAddr {
-        let seen = self
-            .until("at an address", |seen| seen.ip().is_some())
+        let state = self
+            .until("at an address", |state| state.ip().is_some())
             .await;
-        let ip = seen.ip().unwrap_or_default().parse();
+        let ip = state.ip().unwrap_or_default().parse();
         SocketAddr::new(ip.expect("a pod's address must be one"), port)
     }
 
-    /// Waits until the sidecar has counted so much, over all series of a metric that have this label.
+    /// Waits until the sum of a metric over all series with this label reaches this value.
     pub async fn counts(&self, metric: &str, label: &str, at_least: u64) {
         let address = self.address(8081).await;
         let mut page = String::new();
@@ -153,7 +157,7 @@ impl RunningPod {
                 if sum(&page, metric, label) >= at_least {
                     break;
                 }
-                sleep(LOOK_AGAIN * 5).await;
+                sleep(POLL * 5).await;
             }
         });
         let counted = counted.await;
@@ -164,7 +168,7 @@ impl RunningPod {
         );
     }
 
-    /// Waits until the kubelet has got one more answer to this path.
+    /// Waits until the kubelet has received one more answer to this path.
     pub async fn probed_once_more(&self, path: &str) {
         let address = self.address(8081).await;
         let metric = format!("health_sidecar_http_requests_total{{path=\"{path}\"");
@@ -172,41 +176,41 @@ impl RunningPod {
         self.counts(&metric, "kubelet", before + 1).await;
     }
 
-    /// The process that a container is.
+    /// Returns the process of a container.
     pub async fn process(&self, container: &str) -> Process {
-        let running = |seen: &Seen| seen.is_running(container);
-        let seen = self.until(&format!("running {container}"), running).await;
-        let status = seen.container(container);
+        let running = |state: &PodState| state.is_running(container);
+        let state = self.until(&format!("running {container}"), running).await;
+        let status = state.container(container);
         let id = status
             .and_then(|it| it.container_id.as_deref())
             .unwrap_or_default();
         Process::of_container(id.trim_start_matches("containerd://")).await
     }
 
-    /// What was said of it, in order: `Unhealthy greeter: Liveness probe failed: … (× 2)`.
+    /// Returns its events in order: `Unhealthy greeter: Liveness probe failed: … (× 2)`.
     pub async fn events(&self) -> Vec<String> {
         let about = ListParams::default().fields(&format!("involvedObject.uid={}", self.uid));
         let events = within("events", self.events.list(&about)).await;
         let events = events.expect("an administrator must be answered");
-        events.iter().map(told).collect()
+        events.iter().map(described).collect()
     }
 
-    /// Waits for an event of this reason about this container whose message holds that. Events are told later than
-    /// what they tell of.
+    /// Waits for an event of this reason about this container whose message contains this text.
+    /// Events arrive later than the states that they are about.
     pub async fn event(&self, reason: &str, container: &str, message: &str) -> String {
         let start = format!("{reason} {container}: ");
         let mut events = Vec::new();
-        let told = timeout(KUBELET, async {
+        let described = timeout(KUBELET, async {
             loop {
                 events = self.events().await;
                 let is_it = |event: &&String| event.starts_with(&start) && event.contains(message);
                 if let Some(event) = events.iter().find(is_it) {
                     return event.clone();
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         });
-        if let Ok(event) = told.await {
+        if let Ok(event) = described.await {
             return event;
         }
         panic!(
@@ -223,14 +227,14 @@ async fn metrics(address: SocketAddr) -> String {
         loop {
             match try_get(address, "/metrics").await {
                 Ok((_, page)) => return page,
-                Err(_) => sleep(LOOK_AGAIN).await,
+                Err(_) => sleep(POLL).await,
             }
         }
     })
     .await
 }
 
-/// The sum of a metric over all series that have this label.
+/// Returns the sum of a metric over all series with this label.
 fn sum(page: &str, metric: &str, label: &str) -> u64 {
     let series = page
         .lines()
@@ -239,7 +243,7 @@ fn sum(page: &str, metric: &str, label: &str) -> u64 {
     values.sum()
 }
 
-fn told(event: &Event) -> String {
+fn described(event: &Event) -> String {
     let path = event
         .involved_object
         .field_path

@@ -1,4 +1,4 @@
-//! What a container is on its machine: a process, which can be stopped and killed.
+//! The process of a container, which can be stopped and killed.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::within;
 use tokio::time::sleep;
 
-use super::LOOK_AGAIN;
+use super::POLL;
 
 /// A process of a container, by its id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,13 +23,13 @@ impl Process {
                 if let Some(process) = find(id) {
                     return process;
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         })
         .await
     }
 
-    /// It hangs: its ports are open, and nobody answers.
+    /// Hangs the process: its ports are open, and nothing answers.
     pub fn hang(self) {
         self.signal("STOP");
     }
@@ -38,12 +38,13 @@ impl Process {
         self.signal("CONT");
     }
 
-    /// It ends as if the kernel had killed it.
+    /// Kills the process, as the kernel would.
     pub fn crash(self) {
         self.signal("KILL");
     }
 
-    /// Resident memory in KiB: `Rss` is all of it, `Pss` counts what is shared with others in parts.
+    /// Returns the resident memory in KiB: `Rss` is all of it, `Pss` counts shared pages in
+    /// parts.
     pub fn memory(self, kind: &str) -> u64 {
         let text = self.read("smaps_rollup");
         let line = text
@@ -53,10 +54,11 @@ impl Process {
         size.unwrap_or_else(|| panic!("no {kind} in {text}"))
     }
 
-    /// What a memory limit of its container is held against, in KiB: its own pages, and the kernel's for it.
+    /// Returns the memory in KiB that counts against a limit of the container: its own pages, and
+    /// the kernel's for it.
     pub fn charged(self) -> u64 {
         let groups = self.read("cgroup");
-        // One hierarchy for memory, or one for everything.
+        // A machine has one hierarchy for memory, or one for everything.
         let mut files = groups.lines().filter_map(|line| {
             let (hierarchy, path) = line.split_once(':')?.1.split_once(':')?;
             match hierarchy {
@@ -72,7 +74,7 @@ impl Process {
         bytes.unwrap_or_else(|| panic!("no memory is accounted for in {groups}")) / 1024
     }
 
-    /// Time on a processor so far, to the nanosecond.
+    /// Returns the processor time so far, to the nanosecond.
     pub fn cpu(self) -> Duration {
         let threads = fs::read_dir(format!("/proc/{}/task", self.0)).expect("it must be running");
         let spent = threads.map(|thread| {
@@ -101,13 +103,13 @@ impl Process {
     }
 }
 
-/// The first process in the control group that runc names after the container.
+/// Returns the first process in the control group that runc names after the container.
 fn find(container: &str) -> Option<Process> {
     let processes = fs::read_dir("/proc").expect("/proc must be mounted");
     let ids = processes.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let inside = |id: &u32| {
         let groups = fs::read_to_string(format!("/proc/{id}/cgroup")).unwrap_or_default();
-        // Until runc has handed over, its own process is in there.
+        // Before the start, runc's own process is in there.
         let program = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
         groups.contains(container) && !program.starts_with("runc")
     };

@@ -1,4 +1,4 @@
-//! The place of one scenario: a namespace of its own, while it is the scenario's turn.
+//! The scene of one scenario: a namespace of its own, for the scenario's turn.
 
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
@@ -9,7 +9,7 @@ use testkit::within;
 use tokio::time::{sleep, timeout};
 
 use super::cluster::{Cluster, Turn};
-use super::{KUBELET, LOOK_AGAIN, RunningPod, Seen};
+use super::{KUBELET, POLL, PodState, RunningPod};
 
 /// A namespace, and the turn.
 pub struct Scene {
@@ -21,13 +21,13 @@ pub struct Scene {
 // === impl Scene ===
 
 impl Scene {
-    /// At the same time as others.
+    /// Creates a scene that runs at the same time as others.
     pub async fn beside_others(name: &str) -> Self {
         let cluster = Cluster::shared().await;
         Self::new(name, cluster, cluster.turn_beside_others().await).await
     }
 
-    /// When nothing else runs in the cluster.
+    /// Creates a scene that runs while nothing else runs in the cluster.
     pub async fn alone(name: &str) -> Self {
         let cluster = Cluster::shared().await;
         Self::new(name, cluster, cluster.turn_alone().await).await
@@ -45,13 +45,13 @@ impl Scene {
         }
     }
 
-    /// Waits until the controllers do their work for new namespaces. After an outage they come back one by one, each
-    /// at its next try, up to half a minute later.
+    /// Waits until the controllers work for new namespaces. After an outage they recover one by
+    /// one, each at its next retry, up to half a minute later.
     pub async fn is_served(&self) {
         is_furnished(&Namespace::fresh_in(&self.cluster.api, "served").await).await;
     }
 
-    /// Makes a pod and does not wait for anything.
+    /// Creates a pod and does not wait.
     pub async fn pod(&self, name: &str, mut manifest: Value) -> RunningPod {
         manifest["metadata"]["name"] = json!(name);
         let pod: Pod = parse_object(manifest);
@@ -61,14 +61,15 @@ impl Scene {
         RunningPod::new(&self.namespace, &made)
     }
 
-    /// Makes a pod and waits until it is Ready.
+    /// Creates a pod and waits until it is Ready.
     pub async fn ready_pod(&self, name: &str, manifest: Value) -> RunningPod {
         let pod = self.pod(name, manifest).await;
-        pod.until("Ready", Seen::is_ready).await;
+        pod.until("Ready", PodState::is_ready).await;
         pod
     }
 
-    /// Takes its pods away, so that whoever comes next has the machine. Waits until the kubelet has done so.
+    /// Deletes its pods, so that the next scenario has the machine, and waits until the kubelet
+    /// has done so.
     pub async fn close(self) {
         let pods: Api<Pod> = self.namespace.all();
         let at_once = DeleteParams::default().grace_period(1);
@@ -89,7 +90,7 @@ impl Scene {
                         break;
                     }
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL).await;
             }
         });
         let gone = gone.await;
@@ -100,7 +101,7 @@ impl Scene {
     }
 }
 
-/// Waits until the controllers have made the account of pods that name none.
+/// Waits until the controllers have created the account of pods that name none.
 async fn is_furnished(namespace: &Namespace) {
     let accounts: Api<ServiceAccount> = namespace.all();
     let mut last = "nothing".to_owned();
@@ -111,7 +112,7 @@ async fn is_furnished(namespace: &Namespace) {
                 Ok(None) => "no account".clone_into(&mut last),
                 Err(error) => last = error.to_string(),
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL).await;
         }
     });
     let made = made.await;

@@ -1,12 +1,12 @@
-//! The files that only decide: they hold no `async`, read no clock and do no I/O, so that each
-//! can be tested as a table. ARCHITECTURE.md has the list.
+//! The deciding files: they have no `async`, clock or I/O, so that each can be tested as a table.
+//! ARCHITECTURE.md has the list.
 
 use std::fs;
 
 /// The beginning and the end of the list in ARCHITECTURE.md.
 const LIST: [&str; 2] = ["<!-- deciding -->", "<!-- end -->"];
 
-/// Code that a deciding file does not have.
+/// The code that a deciding file must not contain.
 const ACTING: [&str; 14] = [
     "async ",
     ".await",
@@ -24,7 +24,7 @@ const ACTING: [&str; 14] = [
     "fastrand",
 ];
 
-/// The paths below src/, without `.rs`.
+/// Returns the paths below src/, without `.rs`.
 fn files() -> Vec<String> {
     let page = crate::docs::read("ARCHITECTURE.md");
     let list = page
@@ -36,7 +36,7 @@ fn files() -> Vec<String> {
     names.flat_map(expand).collect()
 }
 
-/// `a/{b,c}` is `a/b` and `a/c`.
+/// Expands `a/{b,c}` to `a/b` and `a/c`.
 fn expand(name: &str) -> Vec<String> {
     let Some((before, rest)) = name.split_once('{') else {
         return vec![name.to_owned()];
@@ -47,7 +47,7 @@ fn expand(name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_deciding_file_does_not_act() {
+fn a_deciding_file_has_no_async_clock_or_io() {
     let files = files();
     assert!(files.len() > 40, "only {} files: {files:?}", files.len());
     let mut faults = Vec::new();

@@ -18,7 +18,7 @@ struct File {
     module: Vec<String>,
     /// The modules that it declares, each in a file of its own.
     children: BTreeSet<String>,
-    /// What it re-exports, by the name that it gives it.
+    /// The paths of its re-exports, by the exported name.
     exports: BTreeMap<String, Vec<String>>,
     paths: BTreeSet<Vec<String>>,
     /// The inline modules around the item that is read.
@@ -45,13 +45,13 @@ impl Imports {
         self.0.keys()
     }
 
-    /// Each import: the file that imports, and the file that is imported.
+    /// Returns each import as a pair: the importing file and the imported file.
     pub fn edges(&self) -> impl Iterator<Item = (&String, &String)> {
         let edges = self.0.iter();
         edges.flat_map(|(from, to)| to.iter().map(move |to| (from, to)))
     }
 
-    /// Every file that a file imports, directly or by others.
+    /// Returns every file that a file imports, directly or through others.
     pub fn reachable(&self, module: &str) -> BTreeSet<&String> {
         let mut reached = BTreeSet::new();
         let mut next = vec![module];
@@ -66,12 +66,12 @@ impl Imports {
     }
 }
 
-/// The top module that a module is in.
+/// Returns the top module that contains a module.
 pub fn top(module: &str) -> &str {
     module.split("::").next().unwrap_or_default()
 }
 
-/// The paths in one text, which is the file of a module.
+/// Returns the paths in one text, which is the file of a module.
 pub fn paths(text: &str, module: &str) -> BTreeSet<String> {
     let file = parse(text, module.split("::").map(str::to_owned).collect());
     file.paths.iter().map(|path| path.join("::")).collect()
@@ -115,7 +115,7 @@ fn parse(text: &str, module: Vec<String>) -> File {
     file
 }
 
-/// The module whose file defines what a path names, behind every re-export.
+/// Returns the module whose file defines a path, after following every re-export.
 fn resolve(files: &BTreeMap<Vec<String>, File>, path: &[String]) -> Vec<String> {
     let mut at = Vec::new();
     for (place, name) in path.iter().enumerate() {
@@ -144,7 +144,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 // === impl File ===
 
 impl File {
-    /// Takes in a path, if it is one of this crate.
+    /// Adds a path if it belongs to this crate.
     fn add(&mut self, path: &[String], name: Option<String>, is_exported: bool) {
         let Some(first) = path.first() else { return };
         let here = [&self.module[..], &self.inside].concat();
@@ -194,7 +194,7 @@ impl File {
         }
     }
 
-    /// Takes in the paths of a macro, whose tokens are no syntax tree.
+    /// Adds the paths of a macro, whose tokens have no syntax tree.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut colons) = (Vec::new(), 0);
         for token in tokens {
@@ -233,7 +233,7 @@ impl<'a> Visit<'a> for File {
             .iter()
             .map(|part| part.ident.to_string())
             .collect();
-        // One part alone is a local name, or the `super` of `pub(super)`.
+        // A path of one part is a local name, or the `super` of `pub(super)`.
         if parts.len() > 1 {
             self.add(&parts, None, false);
         }

@@ -1,26 +1,26 @@
-//! Replicas that say of themselves whether they take requests: gRFC A17.
+//! Replicas that report their own health, as in gRFC A17.
 
 use tonic_health::ServingStatus;
 
 use super::*;
 
-/// The service that is asked for.
+/// The name of the service whose health is watched.
 const GREETER: &str = "greeter.Greeter";
 
-/// A channel that asks for the greeter's health.
+/// Returns a channel that watches the greeter's health.
 fn healthy(api: &ApiServer, patience: Duration) -> Channel {
     let builder = builder(api).health(GREETER).patience(patience);
     builder.connect(TARGET).unwrap()
 }
 
-/// A replica whose greeter is in this state.
+/// Starts a replica whose greeter has this status.
 async fn replica(status: ServingStatus) -> Replica {
     let replica = Replica::start().await;
     replica.reporter.set_service_status(GREETER, status).await;
     replica
 }
 
-/// Calls until these, and no others, have been called by a round of ten each.
+/// Calls until a round of ten calls each has reached these replicas and no others.
 async fn only(channel: &Channel, called: &[&Replica], others: &[&Replica]) {
     within("the right ones to be called", async {
         loop {
@@ -42,7 +42,7 @@ async fn only(channel: &Channel, called: &[&Replica], others: &[&Replica]) {
 }
 
 #[tokio::test]
-async fn a_replica_that_is_not_serving_has_no_turn_until_it_is_and_no_call_fails() {
+async fn a_replica_that_is_not_serving_gets_no_call_and_no_call_fails() {
     let replicas = [
         replica(ServingStatus::Serving).await,
         replica(ServingStatus::Serving).await,
@@ -53,7 +53,7 @@ async fn a_replica_that_is_not_serving_has_no_turn_until_it_is_and_no_call_fails
     let channel = healthy(&api, Duration::from_secs(5));
     let load = Load::start(&channel, 8);
     load.answers(100).await;
-    // A first answer that is not SERVING: it was never called.
+    // Its first status is not SERVING, so it was never called.
     assert_eq!(three.calls(), 0);
 
     for _ in 0..3 {
@@ -92,11 +92,11 @@ async fn a_replica_that_is_not_serving_has_no_turn_until_it_is_and_no_call_fails
 }
 
 #[tokio::test]
-async fn a_replica_that_knows_no_health_is_called_and_asked_once() {
+async fn a_replica_without_the_health_service_is_called_and_watched_once() {
     let replica = Replica::without_health().await;
     let api = ApiServer::start(&[(replica.address, true)]).await;
     let channel = healthy(&api, Duration::from_secs(5));
-    // It knows no method at all: what matters is who answers.
+    // The replica serves no method, so only the origin of the error matters.
     for _ in 0..10 {
         let status = call(&channel).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
@@ -105,7 +105,7 @@ async fn a_replica_that_knows_no_health_is_called_and_asked_once() {
 }
 
 #[tokio::test]
-async fn a_replica_that_does_not_say_serving_is_named_with_what_it_says() {
+async fn a_replica_that_is_not_serving_is_named_with_its_status() {
     let unknown = Replica::start().await;
     for (replica, said) in [
         (
@@ -122,7 +122,7 @@ async fn a_replica_that_does_not_say_serving_is_named_with_what_it_says() {
         let expected = format!("{}: {said}", replica.address);
         assert!(status.message().contains(&expected), "{status}");
         assert_eq!(replica.calls(), 0);
-        // One whose stream has ended is asked again, and then called.
+        // A replica whose stream has ended is watched again, and then called.
         replica
             .reporter
             .set_service_status(GREETER, ServingStatus::Serving)
@@ -136,7 +136,7 @@ async fn a_replica_that_does_not_say_serving_is_named_with_what_it_says() {
 }
 
 #[tokio::test]
-async fn a_replica_that_stops_need_not_wait_for_the_question_after_its_health() {
+async fn a_stopping_replica_does_not_wait_for_its_health_watch() {
     let replica = replica(ServingStatus::Serving).await;
     let api = ApiServer::start(&[(replica.address, true)]).await;
     let channel = healthy(&api, Duration::from_secs(5));
@@ -146,7 +146,7 @@ async fn a_replica_that_stops_need_not_wait_for_the_question_after_its_health() 
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_closes_its_connection_though_it_was_followed() {
+async fn a_removed_endpoint_closes_its_connection_and_its_health_watch() {
     let replicas = [
         replica(ServingStatus::Serving).await,
         replica(ServingStatus::Serving).await,

@@ -21,13 +21,13 @@ use tower_service::Service as _;
 
 use super::call;
 
-/// A server of grpc.health.v1: finishes what it has when it is told to stop.
+/// A server of grpc.health.v1. It finishes its calls when it is stopped.
 pub struct Replica {
     pub address: SocketAddr,
     pub reporter: HealthReporter,
-    /// Its connections now.
+    /// The number of open connections.
     pub open: watch::Sender<usize>,
-    /// Lets the first call be answered, where that is held up.
+    /// Releases the first call, if that is held up.
     pub release: watch::Sender<bool>,
     pub stop: watch::Sender<bool>,
     calls: Arc<AtomicUsize>,
@@ -35,14 +35,14 @@ pub struct Replica {
     serving: JoinHandle<()>,
 }
 
-/// Calls without a pause, from several callers.
+/// A load of calls without a pause, from several callers.
 pub struct Load {
     failed: Arc<Mutex<Vec<String>>>,
     answered: Arc<watch::Sender<usize>>,
     callers: JoinSet<()>,
 }
 
-/// What a replica does with a request.
+/// The answer of a replica to each request.
 #[derive(Clone)]
 struct Answer {
     health: Option<HealthServer<HealthService>>,
@@ -58,12 +58,12 @@ impl Replica {
         Self::with(true, true).await
     }
 
-    /// With the first call held up, or not.
+    /// Starts a replica that holds up its first call, or does not.
     pub async fn released(is_released: bool) -> Self {
         Self::with(is_released, true).await
     }
 
-    /// One that serves no method at all.
+    /// Starts a replica that serves no method.
     pub async fn without_health() -> Self {
         Self::with(true, false).await
     }
@@ -96,12 +96,12 @@ impl Replica {
         }
     }
 
-    /// How many requests have come, but those after its health.
+    /// Returns the number of requests, without health watches.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// How often it was asked to tell of its health.
+    /// Returns the number of health watches.
     pub fn watches(&self) -> usize {
         self.watches.load(Ordering::Relaxed)
     }
@@ -192,7 +192,7 @@ impl Load {
         }
     }
 
-    /// Resolves after so many more answers.
+    /// Waits for this number of further answers.
     pub async fn answers(&self, more: usize) {
         let mut answered = self.answered.subscribe();
         let enough = *answered.borrow() + more;
@@ -200,7 +200,7 @@ impl Load {
         within("more answers", reached).await.unwrap();
     }
 
-    /// Ends it: how many answers there were, and which were failures.
+    /// Ends the load. Returns the number of answers, and the failures.
     pub async fn end(mut self) -> (usize, Vec<String>) {
         self.callers.shutdown().await;
         let failed = std::mem::take(&mut *self.failed.lock().unwrap());

@@ -1,4 +1,4 @@
-//! Everyone who may ask: curl, load balancers, scripts with a body, HTTP/2.
+//! The clients of the contract: curl, load balancers, scripts with a body, HTTP/2.
 
 use testkit::client::{End, get};
 use testkit::within;
@@ -6,7 +6,7 @@ use testkit::within;
 use super::{unwell, well};
 
 #[tokio::test]
-async fn any_method_is_a_question_with_or_without_a_body() {
+async fn any_method_is_answered_with_or_without_a_body() {
     let (_service, sidecar) = well().await;
     let chunked = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let large = format!("Content-Length: 60000\r\n\r\n{}", "x".repeat(60_000));
@@ -24,7 +24,7 @@ async fn any_method_is_a_question_with_or_without_a_body() {
         ("M-SEARCH", "\r\n"),
     ] {
         let mut connection = sidecar.connect().await;
-        // Two over one connection: the body has been read to its end.
+        // The second request on the connection proves that the first body was read to its end.
         for _ in 0..2 {
             let request = format!("{method} /health HTTP/1.1\r\nHost: a\r\n{rest}");
             connection.send(request).await;
@@ -59,7 +59,7 @@ async fn head_is_answered_as_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_expected_never_comes_and_costs_no_answer() {
+async fn a_missing_body_delays_no_answer() {
     let (_service, sidecar) = well().await;
     for (head, sent) in [
         ("Content-Length: 100\r\n", "half"),
@@ -89,7 +89,7 @@ async fn a_body_that_is_expected_never_comes_and_costs_no_answer() {
 }
 
 #[tokio::test]
-async fn curl_may_reuse_its_connection_and_offer_an_upgrade() {
+async fn curl_can_reuse_its_connection_and_offer_an_upgrade() {
     let (_service, sidecar) = well().await;
     let mut connection = sidecar.connect().await;
     for _ in 0..50 {
@@ -106,7 +106,7 @@ async fn curl_may_reuse_its_connection_and_offer_an_upgrade() {
 }
 
 #[tokio::test]
-async fn a_load_balancer_may_be_old_and_terse() {
+async fn http_1_0_and_requests_without_headers_are_answered() {
     let (_service, sidecar) = well().await;
     for (request, stays) in [
         ("GET /health HTTP/1.0\r\n\r\n", false),
@@ -146,9 +146,9 @@ async fn a_load_balancer_may_be_old_and_terse() {
 }
 
 #[tokio::test]
-async fn who_asks_to_close_gets_all_of_it_and_a_clean_end() {
+async fn connection_close_gets_the_whole_answer_and_a_clean_end() {
     let (_service, sidecar) = well().await;
-    // The kubelet lingers for a second; a hundred times, because a reset is a race.
+    // The kubelet lingers for a second. A reset is a race, so it is tried a hundred times.
     for _ in 0..100 {
         assert_eq!(
             sidecar.probe("/health").await.status_and_body(),

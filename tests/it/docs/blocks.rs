@@ -1,14 +1,14 @@
-//! Every block of commands is run by CI, or says why it is not.
+//! The blocks of commands: CI runs each one, or the block names_level_or_reason why not.
 
 use super::{pages, read};
 
-/// Before a block: who runs it.
+/// The comment before a block that names the level that runs it.
 const RUN: &str = "<!-- run by: ";
 
-/// Before a block: why nobody does.
+/// The comment before a block that gives the reason why it is not run.
 const NOT_RUN: &str = "<!-- not run: ";
 
-/// Who runs blocks: recipes of the justfile, each a level of .ci/run.
+/// The levels that run blocks: recipes of the justfile, each a level of .ci/run.
 const LEVELS: [&str; 6] = ["test", "demo", "image", "registry", "interop", "docs"];
 
 #[test]
@@ -22,7 +22,7 @@ fn every_block_of_commands_is_run_or_says_why_not() {
             if is_command
                 && !number
                     .checked_sub(1)
-                    .is_some_and(|before| says(lines[before]))
+                    .is_some_and(|before| names_level_or_reason(lines[before]))
             {
                 unsaid.push(format!("{page}:{}", number + 1));
             }
@@ -34,7 +34,7 @@ fn every_block_of_commands_is_run_or_says_why_not() {
     );
 }
 
-fn says(line: &str) -> bool {
+fn names_level_or_reason(line: &str) -> bool {
     let Some(comment) = line.strip_suffix(" -->") else {
         return false;
     };

@@ -1,9 +1,9 @@
-//! docs/flags.md is what `--help` prints, command by command.
+//! The page docs/flags.md, which is the output of `--help` for each command.
 
 use std::fmt::Write as _;
 use std::process::Command;
 
-use super::hold;
+use super::compare;
 
 use crate::PROGRAM;
 
@@ -46,7 +46,7 @@ fn the_page_of_flags_is_what_help_prints() {
         )
         .unwrap();
     }
-    hold("docs/flags.md", &page);
+    compare("docs/flags.md", &page);
 }
 
 fn help(command: &str) -> String {

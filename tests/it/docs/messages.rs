@@ -1,4 +1,4 @@
-//! docs/troubleshooting.md has every message that the code can print, and no other.
+//! The page docs/troubleshooting.md: it has every message that the code can print, and no other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,11 @@ use super::{path, read};
 
 const PAGE: &str = "docs/troubleshooting.md";
 
-/// Whose messages are a table of their own.
+/// The file whose messages have a table of their own.
 const VERDICTS: &str = "src/check/unhealthy.rs";
 
-/// What begins a message: the log's macros, errors, and the notices of src/flags/notice.rs.
+/// The code that begins a message: the log's macros, errors, and the notices of
+/// src/flags/notice.rs.
 const BEGINNINGS: [&str; 5] = [
     "warn!(",
     "info!(",
@@ -32,7 +33,7 @@ fn every_message_is_explained_and_nothing_else_is() {
     assert!(gone.is_empty(), "no code prints {gone:#?}");
 }
 
-/// The first cell of every row, where it is code.
+/// Returns the first cell of every row, if it is code.
 fn explained(page: &str) -> BTreeSet<String> {
     let tables = page
         .split("<!-- generated")
@@ -64,7 +65,7 @@ fn collect(folder: &Path, known: &mut BTreeSet<String>) {
     }
 }
 
-/// The messages of one file, as the page writes them: what is filled in is `…`.
+/// Returns the messages of one file as the page writes them, with `…` for each placeholder.
 fn messages(code: &str, begin: &str) -> Vec<String> {
     let starts = code.match_indices(begin);
     starts
@@ -77,7 +78,7 @@ fn messages(code: &str, begin: &str) -> Vec<String> {
         .collect()
 }
 
-/// The first literal of a macro's arguments that is no field's value.
+/// Returns the first literal of a macro's arguments that is not the value of a field.
 fn message(arguments: &str) -> Option<String> {
     let mut before = ',';
     let mut depth = 0_u32;
@@ -103,7 +104,7 @@ fn message(arguments: &str) -> Option<String> {
     None
 }
 
-/// What is left of a literal whose first quote has been read.
+/// Returns the rest of a literal after its first quote.
 fn literal(rest: &mut std::str::Chars<'_>) -> String {
     let mut literal = String::new();
     while let Some(c) = rest.next() {
@@ -120,7 +121,7 @@ fn literal(rest: &mut std::str::Chars<'_>) -> String {
     literal
 }
 
-/// The first line, with `…` for what is filled in.
+/// Returns the first line, with `…` for each placeholder.
 fn elided(message: &str) -> String {
     let mut elided = String::new();
     let mut depth = 0_u32;
@@ -141,7 +142,7 @@ fn elided(message: &str) -> String {
 }
 
 #[test]
-fn messages_are_found_wherever_they_stand() {
+fn messages_are_found_in_every_position() {
     let code = r#"
         warn!("Cannot accept: {error}");
         info!(address = %bound, who = "anyone", "Listening");

@@ -1,12 +1,12 @@
-//! The table of verdicts in docs/troubleshooting.md is made of the enum.
+//! The table of verdicts in docs/troubleshooting.md, which is generated from the enum.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use micro_health::check::unhealthy::Unhealthy;
-use micro_health::net::stage::Stage;
+use micro_health::internal::Stage;
+use micro_health::internal::Unhealthy;
 
-use super::hold_part;
+use super::compare_part;
 
 #[test]
 fn the_table_of_verdicts_is_the_enum() {
@@ -24,10 +24,10 @@ fn the_table_of_verdicts_is_the_enum() {
         )
         .unwrap();
     }
-    hold_part("docs/troubleshooting.md", "src/unhealthy.rs", &table);
+    compare_part("docs/troubleshooting.md", "src/unhealthy.rs", &table);
 }
 
-/// One of each, with an example of what a peer says.
+/// Returns an example of each kind, with a message of a peer.
 fn every_kind() -> Vec<Unhealthy> {
     use Unhealthy::{
         Deadline, Denied, Failing, NoDebug, NoEndpoints, NotServing, Protocol, Tls, TooFew,

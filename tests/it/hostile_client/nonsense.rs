@@ -1,15 +1,16 @@
-//! Requests that are none.
+//! Requests that are invalid.
 
 use testkit::client::{End, get};
 use testkit::frames::{self as h2, END_HEADERS, END_STREAM, HEADERS, PREFACE};
 
 use super::{TOLERANCE_KIB, beside_a_well_service};
 
-/// What to send, and the statuses that refuse it; none, where HTTP/1.1 was not spoken.
+/// A name, the bytes, and the statuses that refuse them. There is no status if the bytes are not
+/// HTTP/1.1.
 type Nonsense = (&'static str, Vec<u8>, &'static [u16]);
 
 #[tokio::test]
-async fn is_refused_and_changes_nothing() {
+async fn an_invalid_request_is_refused_and_changes_nothing() {
     let (_service, mut sidecar) = beside_a_well_service().await;
     let (descriptors, memory) = (sidecar.descriptors(), sidecar.memory());
     for (name, bytes, refusals) in [too_large(), not_http(), not_http2()].concat() {
@@ -21,7 +22,7 @@ async fn is_refused_and_changes_nothing() {
         let status = answer
             .strip_prefix("HTTP/1.1 ")
             .and_then(|rest| rest.get(..3)?.parse().ok());
-        // A client that is still sending when it is refused may only see the reset.
+        // A client that is still sending at the refusal may see only the reset.
         let refused = match status {
             Some(status) => refusals.contains(&status),
             None => refusals.is_empty() || sent.is_err() || end == End::Reset,

@@ -93,7 +93,8 @@ fn of_headers() -> Vec<(&'static str, Script)> {
     ]
 }
 
-/// One entry of 2 KiB in HPACK's table, named ten thousand times: 20 MiB of headers.
+/// Returns a header bomb: one entry of 2 KiB in HPACK's table, named ten thousand times, is 20
+/// MiB.
 fn bomb() -> Vec<u8> {
     const LENGTH: usize = 127 + 1 + (15 << 7);
     let mut block = h2::block(&h2::GRPC);

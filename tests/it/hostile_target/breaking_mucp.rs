@@ -46,7 +46,7 @@ pub fn all() -> Vec<Case> {
     cases(&HTTP1, PROTOCOL, scripts)
 }
 
-/// Answers with a start that never ends.
+/// Returns a script that answers with a start that never ends.
 fn endless(start: &str, more: &str) -> Script {
     let texts = (start.to_owned(), more.to_owned());
     Script::new(move |mut stream| {

@@ -1,4 +1,4 @@
-//! Services of another kind, well as they are.
+//! A healthy service of another protocol, in several forms.
 
 use testkit::frames::{self as h2, END_STREAM, FIRST};
 use testkit::scripts::{answering, call_answered_by, speaking_first};
@@ -44,7 +44,7 @@ fn message(message: &[u8]) -> Script {
     call_answered_by(h2::answer(FIRST, &h2::message(message)))
 }
 
-/// Bytes without rhyme, the same in every run; no text and no frame.
+/// Returns random bytes, the same in every run, which are neither text nor a frame.
 fn noise() -> Vec<u8> {
     let scattered = (0..512_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
     scattered.map(|byte| byte | 0x80).collect()

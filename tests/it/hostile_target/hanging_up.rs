@@ -1,4 +1,4 @@
-//! Services that hang up, by FIN, RST or GOAWAY, sooner or later.
+//! Services that close the connection by FIN, RST or GOAWAY at different moments.
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ pub fn all() -> Vec<Case> {
     .concat()
 }
 
-/// Reads the request, because closing with it unread would reset; sends these bytes
-/// and closes.
+/// Returns a script that reads the request, sends these bytes and closes. Without reading it, the
+/// close would be a reset.
 fn after(bytes: &[u8], close: fn(TcpStream)) -> Script {
     let bytes: Arc<[u8]> = bytes.into();
     Script::new(move |mut stream| {

@@ -1,4 +1,4 @@
-//! Services that never come to the point.
+//! Services that never finish an answer.
 
 use testkit::frames::{self as h2, FIRST};
 use testkit::scripts::{self, answering, call_answered_by, silent};

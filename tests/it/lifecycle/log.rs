@@ -1,4 +1,4 @@
-//! The log: on change, with the reason and what to do.
+//! The log: one line for each change, with the reason and the remedy.
 
 use std::process::Stdio;
 
@@ -65,7 +65,7 @@ async fn every_line_of_a_json_log_is_json() {
     }
 }
 
-/// A name that would forge a line and clear the screen, in C0 and in C1.
+/// A name that would forge a line and clear the screen, with C0 and C1 control characters.
 const FORGING: &str = "a\nINFO forged\r\u{1b}[2J\u{9b}2Jb";
 
 #[tokio::test]
@@ -86,13 +86,13 @@ async fn a_name_cannot_split_a_line_of_the_log() {
                 .env("MICRO_SERVER_ADDRESS", variable)
                 .stdout(Stdio::null());
             if variable.is_empty() {
-                // A name from the variable as well.
+                // The variable's value has such a name too.
                 command.env("MICRO_SERVER_NAME", "other");
             }
             let mut child = command.spawn().unwrap();
             let mut stderr = BufReader::new(child.stderr.take().unwrap());
             let mut log = String::new();
-            // The sidecar says it is up, and finds the service down.
+            // The log must have the start line and the unhealthy verdict.
             while !log.contains("unhealthy") {
                 let read = within("a line", stderr.read_line(&mut log)).await.unwrap();
                 assert!(read > 0, "{log}");
@@ -114,7 +114,7 @@ async fn a_name_cannot_split_a_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_shared_variable_of_no_use_is_named_and_its_value_is_not() {
+async fn an_unusable_shared_variable_is_named_without_its_value() {
     let mut command = command(PROGRAM);
     command
         .args([

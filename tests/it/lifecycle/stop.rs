@@ -1,4 +1,4 @@
-//! Stopping: by signals, in order, within the grace period.
+//! The stop by signals: its order, and the grace period.
 
 use std::io::Write as _;
 
@@ -15,15 +15,15 @@ use crate::PROGRAM;
 use crate::sidecar::Sidecar;
 
 #[tokio::test]
-async fn either_signal_ends_it_with_0() {
+async fn sigterm_and_sigint_exit_with_0() {
     for signal in ["TERM", "INT"] {
         let service = Service::start(scripts::grpc()).await;
         let mut sidecar = Process::start(PROGRAM, service.address, &[]).await;
-        // An idle connection of each kind holds nothing up.
+        // An idle connection of each kind must not delay the stop.
         let mut idle = sidecar.connect().await;
         assert_eq!(idle.get("/health").await.status, 200);
         let mut never_asked = sidecar.connect().await;
-        // Accepted after it.
+        // This connection is accepted after the idle ones.
         assert_eq!(sidecar.probe("/livez").await.status, 200);
         sidecar.signal(signal).await;
         assert_eq!(sidecar.exit().await.code(), Some(0), "{signal}");
@@ -55,7 +55,7 @@ async fn a_request_in_flight_is_answered_while_readiness_is_gone() {
         in_flight.answer().await.status_and_body(),
         (500, "NOT_HEALTHY")
     );
-    // It began to wait before the drain, and is not told that it may send traffic.
+    // Its wait began before the drain, and its answer must not invite traffic.
     assert_eq!(waiting.answer().await.status_and_body(), (503, "DRAINING"));
     assert_eq!(sidecar.exit().await.code(), Some(0));
 }
@@ -88,10 +88,10 @@ async fn a_request_in_flight_gets_the_verdict_of_a_well_service() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_exits_at_once() {
     for (first, second) in [("TERM", "TERM"), ("TERM", "INT"), ("INT", "INT")] {
         let mut service = Service::start(silent()).await;
-        // Both are beyond the test's patience.
+        // Both times are longer than the test waits.
         let flags = ["--check_timeout=1m", "--grace_period=1m"];
         let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
         let mut in_flight = sidecar.connect().await;
@@ -105,7 +105,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn the_grace_period_ends_what_does_not_finish() {
+async fn the_grace_period_ends_unfinished_requests() {
     let mut service = Service::start(silent()).await;
     let flags = ["--check_timeout=1m", "--grace_period=200ms"];
     let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
@@ -115,12 +115,12 @@ async fn the_grace_period_ends_what_does_not_finish() {
     sidecar.signal("TERM").await;
     assert_eq!(sidecar.exit().await.code(), Some(0));
     sidecar
-        .logged("Stopping before everything has finished")
+        .logged("Grace period ended; stopping before all work has finished")
         .await;
 }
 
 #[tokio::test]
-async fn clients_that_freeze_do_not_hold_it_up() {
+async fn frozen_clients_do_not_delay_the_stop() {
     let service = Service::start(scripts::grpc()).await;
     let flags = ["--protocol=grpc", "--grace_period=1m"];
     let mut sidecar = Process::start(PROGRAM, service.address, &flags).await;
@@ -139,7 +139,7 @@ async fn clients_that_freeze_do_not_hold_it_up() {
         &never_says_goodbye,
     ] {
         let stream = TcpStream::connect(sidecar.address).await.unwrap();
-        // As much as goes out at once: who does not read cannot send for ever.
+        // Sends as much as fits: a client that does not read cannot send forever.
         let _ = stream.try_write(start);
         frozen.push(stream);
     }
@@ -148,8 +148,8 @@ async fn clients_that_freeze_do_not_hold_it_up() {
     assert_eq!(sidecar.exit().await.code(), Some(0));
 }
 
-/// A command to be process 1, with mounts of its own. A PID namespace needs a user namespace,
-/// which containers are often refused.
+/// Returns a command to run as process 1, with mounts of its own. A PID namespace needs a user
+/// namespace, which containers often refuse.
 fn unshared() -> Command {
     let mut command = process::command("unshare");
     command
@@ -159,7 +159,7 @@ fn unshared() -> Command {
     command
 }
 
-/// Whether there can be one here; in CI there must.
+/// Decides whether such a namespace is possible here. In CI it must be.
 async fn may_unshare(test: &str) -> bool {
     let allowed = within("unshare", unshared().arg("true").output()).await;
     if allowed.as_ref().is_ok_and(|output| output.status.success()) {
@@ -174,7 +174,7 @@ async fn may_unshare(test: &str) -> bool {
     false
 }
 
-/// Whether a process listens to both signals and has a thread that blocks, as a lookup does.
+/// Returns whether a process handles both signals and has a blocked thread, as during a lookup.
 fn is_resolving(pid: u32) -> bool {
     const BOTH: u64 = 1 << (15 - 1) | 1 << (2 - 1);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -186,12 +186,12 @@ fn is_resolving(pid: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_signal_during_a_slow_lookup_ends_it_as_process_1_too() {
-    if !may_unshare("a_signal_during_a_slow_lookup_ends_it_as_process_1_too").await {
+async fn a_signal_during_a_slow_lookup_exits_even_as_process_1() {
+    if !may_unshare("a_signal_during_a_slow_lookup_exits_even_as_process_1").await {
         return;
     }
     for signal in ["TERM", "INT"] {
-        // The resolver opens /etc/hosts, which is a pipe here that nobody writes to.
+        // The resolver opens /etc/hosts, which is a pipe here that is never written.
         let folder = tempfile::tempdir().unwrap();
         let hosts = folder.path().join("hosts");
         let made = within("mkfifo", Command::new("mkfifo").arg(&hosts).status()).await;
@@ -223,8 +223,8 @@ async fn a_signal_during_a_slow_lookup_ends_it_as_process_1_too() {
 }
 
 #[tokio::test]
-async fn it_stops_as_process_1_too() {
-    if !may_unshare("it_stops_as_process_1_too").await {
+async fn process_1_stops_on_a_signal() {
+    if !may_unshare("process_1_stops_on_a_signal").await {
         return;
     }
     for signal in ["TERM", "INT"] {
@@ -244,7 +244,7 @@ async fn it_stops_as_process_1_too() {
 }
 
 #[tokio::test]
-async fn as_a_library_it_stops_when_it_is_told_to() {
+async fn the_library_stops_on_its_signal_stream() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     assert_eq!(sidecar.probe("/health").await.status, 200);

@@ -1,10 +1,10 @@
-//! How far the check came, as a script or Docker reads it.
+//! The exit code, by which a script or Docker knows how far the check came.
 
 use super::service::{full, grpc, grpc_health, mucp, refusing, silent, web};
 use super::{probe, run_as};
 
 #[tokio::test]
-async fn the_exit_code_says_how_far_the_check_came() {
+async fn the_exit_code_shows_how_far_the_check_came() {
     let (well, _) = grpc("ok").await;
     let (degraded, _) = grpc("degraded").await;
     let (full, _open) = full();
@@ -75,7 +75,7 @@ async fn the_exit_code_says_how_far_the_check_came() {
 }
 
 #[tokio::test]
-async fn exit01_leaves_docker_two_codes() {
+async fn exit01_limits_the_exit_codes_to_0_and_1() {
     let (well, _) = grpc("ok").await;
     let (degraded, _) = grpc("degraded").await;
     for (address, code) in [(well, 0), (degraded, 1), (refusing().await, 1)] {

@@ -1,4 +1,4 @@
-//! What there is to check, well and badly.
+//! The checked services, healthy and unhealthy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ pub async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Listens, and does this with every connection.
+/// Listens, and runs this script on every connection.
 pub async fn serve<F>(script: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -37,7 +37,7 @@ where
     address
 }
 
-/// go-micro's Debug.Health over gRPC; also returns the heads that were sent to it.
+/// Serves go-micro's Debug.Health over gRPC; also returns the heads of the requests.
 pub async fn grpc(status: &str) -> (SocketAddr, Arc<Mutex<Vec<http::request::Parts>>>) {
     let (health, service) = debug::service();
     health.set(status);
@@ -58,7 +58,7 @@ pub async fn grpc(status: &str) -> (SocketAddr, Arc<Mutex<Vec<http::request::Par
     (address.await, heads)
 }
 
-/// grpc.health.v1: `""` and `up` serve, `down` does not.
+/// Serves grpc.health.v1: `""` and `up` are SERVING, `down` is not.
 pub async fn grpc_health() -> SocketAddr {
     let reporter = HealthReporter::new();
     reporter.set_service_status("", Serving).await;
@@ -76,7 +76,7 @@ pub async fn grpc_health() -> SocketAddr {
     .await
 }
 
-/// Answers what it reads first with these bytes, and keeps the connection.
+/// Answers the first bytes that it reads with these bytes, and keeps the connection.
 pub async fn answering(bytes: String) -> SocketAddr {
     serve(move |mut stream| {
         let bytes = bytes.clone();
@@ -104,7 +104,7 @@ pub async fn web() -> SocketAddr {
     .await
 }
 
-/// Accepts and says nothing.
+/// Accepts connections and never answers.
 pub async fn silent() -> SocketAddr {
     answering(String::new()).await
 }
@@ -113,7 +113,7 @@ pub async fn refusing() -> SocketAddr {
     listen().await.1
 }
 
-/// Never accepts: its queue is full of the returned connections.
+/// Listens and never accepts: the returned connections fill its queue.
 pub fn full() -> (SocketAddr, Vec<socket2::Socket>) {
     use socket2::{Domain, Socket, Type};
     let socket =

@@ -1,4 +1,4 @@
-//! Under the name of another tool: its flags, its timeouts, its exit codes.
+//! The binary under the name of another tool, with that tool's flags, timeouts and exit codes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::run_as;
 use super::service::{full, grpc, grpc_health, refusing, serve, silent, web};
 
 #[tokio::test]
-async fn stands_in_for_the_originals_probe() {
+async fn replaces_the_originals_probe() {
     let (well, _) = grpc("ok").await;
     let (degraded, _) = grpc("degraded").await;
     let (full, _open) = full();
@@ -37,7 +37,7 @@ async fn stands_in_for_the_originals_probe() {
 }
 
 #[tokio::test]
-async fn stands_in_for_grpc_health_probe() {
+async fn replaces_grpc_health_probe() {
     let (full, _open) = full();
     let health = grpc_health().await;
     let (without, _) = grpc("ok").await;
@@ -91,7 +91,7 @@ async fn stands_in_for_grpc_health_probe() {
 
 #[tokio::test]
 async fn the_call_has_its_own_time_once_connected() {
-    // SETTINGS, and never an answer.
+    // The service sends SETTINGS, and never an answer.
     let greeting = serve(|mut stream| async move {
         let _ = stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await;
         let mut read = [0; 4096];

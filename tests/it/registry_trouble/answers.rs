@@ -1,4 +1,4 @@
-//! Refusals, and answers that are none.
+//! Refusals and invalid answers.
 
 use futures_util::FutureExt as _;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const REGISTRY: &str = "The registry: ";
 
-/// The server misbehaves to the first two writes, or the first two lists.
+/// Gives the faulty answer to the first two writes, or the first two lists.
 async fn twice(name: &str, answer: &Answer, says: &str) {
     each([Verb::Patch, Verb::List].map(|verb| async move {
         let world = World::start().await;
@@ -14,17 +14,17 @@ async fn twice(name: &str, answer: &Answer, says: &str) {
         world.is_repaired().await;
         let log = world.end(&format!("{name} to {verb:?}")).await;
         // A list fails after the connection did.
-        let said = messages(&log, REGISTRY);
+        let logged = messages(&log, REGISTRY);
         assert!(
-            said.last().is_some_and(|said| said.contains(says)),
-            "{name} to {verb:?}: {said:#?}"
+            logged.last().is_some_and(|logged| logged.contains(says)),
+            "{name} to {verb:?}: {logged:#?}"
         );
     }))
     .await;
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_when_it_says() {
+async fn a_busy_server_is_retried_after_its_retry_after() {
     const AFTER: Duration = Duration::from_secs(1);
     let text = "Too many requests, please try again later.\n";
     let busy = answer(
@@ -51,7 +51,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
             "{name} to {verb:?}"
         );
         if verb == Verb::Watch {
-            // What was listed is as good as before.
+            // The earlier list is still valid.
             assert_eq!(world.pod.received(Verb::List).len(), lists + 1, "{name}");
         }
         world.end(&format!("{name} to {verb:?}")).await;
@@ -60,7 +60,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
 }
 
 #[tokio::test]
-async fn a_failing_server_is_asked_again_later() {
+async fn a_failing_server_is_retried_later() {
     twice(
         "500",
         &refusal(500, &Value::Null),
@@ -70,7 +70,7 @@ async fn a_failing_server_is_asked_again_later() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_of_an_api_server_changes_nothing() {
+async fn an_invalid_answer_changes_nothing() {
     let page = format!("<html>{SECRET}</html>");
     let page = answer("200 OK", "Content-Type: text/html\r\n", &page);
     let object = answer("200 OK", "", "{}");
@@ -92,13 +92,13 @@ async fn a_conflict_is_written_again() {
             .faulty_at_first(2, Verb::Patch, &refusal(409, &Value::Null)),
     );
     world.is_repaired().await;
-    // Read before each.
+    // The pod is read before each write.
     assert_eq!(world.pod.received(Verb::Get).len(), 2);
     world.end("409").await;
 }
 
 #[tokio::test]
-async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
+async fn a_refusal_that_contains_the_pod_is_not_logged() {
     let world = World::start().await;
     let whole = world.pod.pod().to_string();
     let causes = json!([{"reason": "FieldValueInvalid", "message": format!("Invalid value: {whole}"), "field": "patch"}]);
@@ -115,9 +115,9 @@ async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
     );
     world.pod.receives(3, Verb::Patch).await;
     let log = world.end("422 with the whole pod").await;
-    let said = messages(&log, "The registry: invalid");
+    let logged = messages(&log, "The registry: invalid");
     assert_eq!(
-        said,
+        logged,
         ["The registry: invalid: the server does not take our patch"]
     );
 }

@@ -1,4 +1,4 @@
-//! Servers that are there and say nothing, or next to nothing.
+//! Servers that accept connections and send nothing, or almost nothing.
 
 use std::net::SocketAddr;
 
@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// What a preStop hook and a SIGTERM may take, with `--grace_period=3s` and some for the machine.
+/// The time limit of a preStop hook and a SIGTERM: `--grace_period=3s` and tolerance for the
+/// machine.
 const LEAVING: Duration = Duration::from_secs(4);
 
-/// The server answers nothing like this for as long as it takes to see that, and is well again.
-async fn ever(name: &str, verb: Verb, answer: Answer) {
+/// Gives this answer to every request of a verb until the fault has been noticed, then recovers.
+async fn survives_always(name: &str, verb: Verb, answer: Answer) {
     let world = World::start().await;
     let before = world.pod.received(verb).len();
     world.trouble(
@@ -26,20 +27,21 @@ async fn ever(name: &str, verb: Verb, answer: Answer) {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing() {
+async fn a_silent_server_is_survived() {
     let verbs = [Verb::List, Verb::Watch, Verb::Patch];
-    each(verbs.map(|verb| ever("silence", verb, Answer::Silence))).await;
+    each(verbs.map(|verb| survives_always("silence", verb, Answer::Silence))).await;
 }
 
 #[tokio::test]
-async fn a_server_that_says_a_byte_a_second() {
+async fn a_server_that_sends_a_byte_a_second_is_survived() {
     let slow = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec();
     let verbs = [Verb::List, Verb::Watch, Verb::Patch];
-    each(verbs.map(|verb| ever("a byte a second", verb, Answer::Drip(slow.clone())))).await;
+    each(verbs.map(|verb| survives_always("a byte a second", verb, Answer::Drip(slow.clone()))))
+        .await;
 }
 
 #[tokio::test]
-async fn who_leaves_does_not_wait_for_a_server_that_says_nothing() {
+async fn a_stop_does_not_wait_for_a_silent_server() {
     let mut world = World::start().await;
     world.trouble(world.pod.faulty(|_| Some(Answer::Silence)));
     world.pod.receives(2, Verb::List).await;
@@ -58,8 +60,12 @@ async fn who_leaves_does_not_wait_for_a_server_that_says_nothing() {
     assert_eq!(messages(&log, "Stopping").len(), 2);
 }
 
-/// Answers of `/prestop` to clients that each ask so many times, and how long that took.
-async fn asked_by(clients: usize, times: usize, sidecar: SocketAddr) -> (Vec<String>, Duration) {
+/// Requests `/prestop` as this many clients, this often each. Returns the answers and the time.
+async fn call_prestop(
+    clients: usize,
+    times: usize,
+    sidecar: SocketAddr,
+) -> (Vec<String>, Duration) {
     let started = Instant::now();
     let each = (0..clients).map(|_| async {
         let mut answers = Vec::new();
@@ -76,7 +82,7 @@ async fn asked_by(clients: usize, times: usize, sidecar: SocketAddr) -> (Vec<Str
 #[tokio::test]
 async fn any_number_of_prestop_hooks_makes_one_request_a_second() {
     let world = World::start().await;
-    let (answers, took) = asked_by(8, 100, world.sidecar.address).await;
+    let (answers, took) = call_prestop(8, 100, world.sidecar.address).await;
     assert!(answers.iter().all(|it| it == "NOT_TERMINATING"));
     let reads = world.pod.received(Verb::Get).len();
     assert!(reads as u64 <= took.as_secs() + 1, "{reads} in {took:?}");
@@ -88,7 +94,7 @@ async fn any_number_of_prestop_hooks_makes_one_request_a_second() {
 async fn prestop_hooks_that_wait_for_a_silent_server_hold_few_connections() {
     let world = World::start().await;
     world.trouble(world.pod.faulty(|_| Some(Answer::Silence)));
-    let (answers, took) = asked_by(100, 1, world.sidecar.address).await;
+    let (answers, took) = call_prestop(100, 1, world.sidecar.address).await;
     let count = |body: &str| answers.iter().filter(|it| *it == body).count();
     assert_eq!((count("UNKNOWN"), count("BUSY")), (8, 92));
     assert!(took < LEAVING, "{took:?}");

@@ -1,8 +1,9 @@
-//! Watches that end as none should.
+//! Watches that end in faulty ways.
 
 use super::*;
 
-/// The answer to the next watch, where nothing else is wrong: the watch has to bring what happened.
+/// Gives this answer to the next watch and has no other fault, so that the watch must bring the
+/// change.
 async fn next_watch(trouble: impl FnOnce(&PodServer) -> Answer) -> (World, usize) {
     let world = World::start().await;
     let answer = trouble(&world.pod);
@@ -28,7 +29,7 @@ async fn a_version_that_is_too_old_is_listed_again() {
     ];
     each(troubles.map(|(name, answer)| async move {
         let (world, lists) = next_watch(|_| answer).await;
-        // One after the cut, one after the 410.
+        // There is one list after the cut and one after the 410.
         assert_eq!(world.pod.received(Verb::List).len(), lists + 2, "{name}");
         let log = world.end(name).await;
         assert_eq!(
@@ -41,7 +42,7 @@ async fn a_version_that_is_too_old_is_listed_again() {
 }
 
 #[tokio::test]
-async fn half_a_line_is_nothing() {
+async fn half_a_line_is_no_event() {
     let half = |pod: &PodServer| {
         let line = pod.drift_event("");
         Answer::Cut(start_of_watch(&line[..line.len() / 2]))
@@ -51,7 +52,7 @@ async fn half_a_line_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_line_of_megabytes_is_a_line() {
+async fn a_line_of_megabytes_is_an_event() {
     let large =
         |pod: &PodServer| Answer::Bytes(start_of_watch(&pod.drift_event(&"x".repeat(3 << 20))));
     let world = World::start().await;
@@ -59,7 +60,7 @@ async fn a_line_of_megabytes_is_a_line() {
     world
         .api
         .replace_script(world.pod.faulty_at_first(1, Verb::Watch, &answer));
-    // By the line alone: the list before it had nothing to repair.
+    // Only the line can cause the repair: the list before it had nothing to repair.
     world.is_repaired().await;
     world.end("a line of 3 MiB").await;
 }
@@ -95,7 +96,7 @@ async fn a_line_that_is_no_event_is_not_logged() {
 }
 
 #[tokio::test]
-async fn watches_that_end_at_once_are_not_followed_at_once() {
+async fn a_watch_that_ends_at_once_is_not_restarted_at_once() {
     let world = World::start().await;
     let at_once = Answer::Bytes([&start_of_watch(""), END_OF_WATCH].concat());
     let before = world.pod.received(Verb::Watch).len();

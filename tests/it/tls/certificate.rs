@@ -1,4 +1,4 @@
-//! Whose certificate is taken, at either end, and what is said of one that is not.
+//! The verification of certificates at either end, and the reason for a refused one.
 
 use futures_util::future;
 use rustls::version::{TLS12, TLS13};
@@ -10,7 +10,7 @@ use super::{Folder, LOCAL, sidecar};
 use crate::operated::Operated;
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_and_its_refusal_is_told() {
+async fn a_client_certificate_is_sent_and_its_refusal_is_reported() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let (clients, strangers) = (Authority::new("clients"), Authority::new("strangers"));
     let pair = authority.issue(LOCAL);
@@ -55,7 +55,7 @@ async fn a_client_certificate_is_shown_and_its_refusal_is_told() {
 }
 
 #[tokio::test]
-async fn a_certificate_must_be_valid_for_the_name_that_is_dialled_or_given() {
+async fn a_certificate_must_have_the_dialled_or_the_given_name() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let ca = folder.with("tls_ca_cert", &authority.pem());
     for (names, address, more, healthy) in [
@@ -96,7 +96,7 @@ async fn a_certificate_must_be_valid_for_the_name_that_is_dialled_or_given() {
 }
 
 #[tokio::test]
-async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
+async fn every_bad_certificate_has_its_own_reason_unless_verification_is_off() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let stranger = Authority::new("stranger");
     let ca = folder.with("tls_ca_cert", &authority.pem());
@@ -135,7 +135,7 @@ async fn every_bad_certificate_has_its_own_reason_unless_none_is_verified() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_may_be_its_own_authority() {
+async fn a_self_signed_certificate_can_be_its_own_authority() {
     let folder = Folder::new();
     for (names, when, text) in [
         (LOCAL, Validity::Current, None),
@@ -158,7 +158,7 @@ async fn a_self_signed_certificate_may_be_its_own_authority() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
+async fn the_expiry_of_the_last_certificate_is_a_metric() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let ca = folder.with("tls_ca_cert", &authority.pem());
     let (expired, renewed) = (
@@ -167,7 +167,7 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
     );
     let series =
         format!("health_sidecar_tls_certificate_expiry_timestamp_seconds{{target=\"{NAME}\"}}");
-    // What rcgen makes by itself ends in the year 4096.
+    // rcgen's certificates end in the year 4096 by default.
     let (past, far) = (1_577_923_200.0, 67_090_118_400.0);
     let each = Wire::ALL.map(async |wire| {
         let service = Service::start(wire, &Serve::new(&expired)).await;
@@ -176,19 +176,19 @@ async fn the_end_of_the_certificate_that_was_shown_last_is_a_metric() {
 
         let text = "expired at 2020-01-02";
         sidecar.is_unhealthy("expired", "tls", 502, text).await;
-        // Of what was refused.
+        // This is the end of the refused certificate.
         sidecar.has_metric(&series, past).await;
 
         service.becomes(&Serve::new(&renewed)).await;
         sidecar.is_healthy("renewed").await;
-        // Of what was accepted.
+        // This is the end of the accepted certificate.
         sidecar.has_metric(&series, far).await;
     });
     let trusting = async {
         let service = Service::start(Wire::Grpc, &Serve::new(&expired)).await;
         let trusting = sidecar(&service, "grpc", &["--tls", "--tls_no_verify"]).await;
         trusting.is_healthy("not verified").await;
-        // Of what is not verified.
+        // This is the end of the unverified certificate.
         trusting.has_metric(&series, past).await;
     };
     tokio::join!(future::join_all(each), trusting);

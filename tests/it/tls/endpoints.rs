@@ -1,9 +1,10 @@
-//! The endpoints of a Service over TLS: each is dialled by its address, and its certificate is the Service's.
+//! The endpoints of a Service over TLS. Each is dialled by its address, and must have the
+//! Service's certificate.
 
 use std::time::Duration;
 
-use micro_health::net::tls::options::Options;
 use micro_health::resolver::Resolver;
+use micro_health::resolver::channel::TlsOptions as Options;
 use micro_health::resolver::channel::{Builder, Channel, NoChannel};
 use testkit::pki::{Authority, Pair};
 use testkit::within;
@@ -11,15 +12,15 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::service::{Serve, Service, Wire};
-use super::tonic::{Rust, Serves, tls};
+use super::tonic::{HealthKind, Rust, tls};
 use super::{Folder, LOCAL};
 use crate::endpoints::{ApiServer, TARGET};
 use crate::operated::Operated;
 
-/// What a certificate of the Service is for.
+/// The names in a certificate of the Service.
 const NAME: &[&str] = &["greeter.shop"];
 
-/// The Service, asked by a sidecar over TLS.
+/// Starts a sidecar that checks the Service over TLS.
 async fn sidecar(api: &ApiServer, wire: Wire, flags: &[&str]) -> Operated {
     let mut all = vec![
         TARGET.to_owned(),
@@ -46,12 +47,12 @@ async fn a_sidecar_expects_the_services_name_of_each_endpoint() {
         for _ in 0..2 {
             by_name.is_healthy(&context).await;
         }
-        // Another name is expected where it is given.
+        // With --tls_server_name another name is expected.
         let by_address = sidecar(&api, wire, &[&ca, "--tls_server_name=127.0.0.1"]).await;
         let text = "the service's certificate is for greeter.shop, not for 127.0.0.1";
         by_address.is_unhealthy(&context, "tls", 502, text).await;
 
-        // One of two becomes what it should not.
+        // One of two endpoints gets the wrong certificate.
         two.becomes(&Serve::new(&local)).await;
         let text = format!(
             "1 of 2 endpoints are healthy, 2 needed; {}: no TLS with the service: the service's certificate is for 127.0.0.1",
@@ -63,10 +64,10 @@ async fn a_sidecar_expects_the_services_name_of_each_endpoint() {
     }
 }
 
-/// A tonic server with grpc.health.v1 behind this certificate, and the Service that has it
-/// as its only endpoint.
+/// Starts a tonic server with grpc.health.v1 behind this certificate, and a Service with this
+/// server as its only endpoint.
 async fn served(pair: &Pair) -> (Rust, ApiServer) {
-    let server = Serves::Health.start(tls(pair)).await;
+    let server = HealthKind::Health.start(tls(pair)).await;
     let api = ApiServer::start(&[(server.address, true)]).await;
     (server, api)
 }
@@ -123,7 +124,7 @@ async fn a_channel_expects_the_services_name_of_each_endpoint() {
         assert_eq!(status.code(), tonic::Code::Unavailable);
         assert!(status.message().contains(why), "{status}");
     }
-    // Who speaks no TLS is not called in the clear.
+    // A server without TLS is not called in plain text.
     let plain = Service::plain(Wire::Grpc).await;
     let api = ApiServer::start(&[(plain.address, true)]).await;
     let status = call(&connect(&api, options(None)).unwrap())

@@ -1,4 +1,4 @@
-//! The files of certificates and keys: replaced, broken, absent.
+//! The files of certificates and keys: replaced, broken, missing.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use super::service::{Serve, Service, Wire};
 use super::{Folder, LOCAL, flags, sidecar};
 use crate::operated::{self, Operated};
 
-/// Puts a set of files in the place of another, as Kubernetes does for a Secret:
-/// what is mounted are links through `..data`, which is swapped for another.
+/// Replaces a set of files by another, as Kubernetes does for a Secret: the mounted files are
+/// links through `..data`, which is swapped.
 fn swap(volume: &Path, version: &str, ca: &str, client: &Pair) {
     let files = [
         ("ca.crt", ca),
@@ -29,7 +29,7 @@ fn swap(volume: &Path, version: &str, ca: &str, client: &Pair) {
     fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
 }
 
-/// Wants a client certificate signed by one of these.
+/// Requires a client certificate signed by one of these authorities.
 fn asking<'a>(pair: &'a Pair, client_ca: &'a str) -> Serve<'a> {
     Serve {
         client_ca: Some(client_ca),
@@ -66,7 +66,7 @@ async fn files_are_replaced_without_a_lost_probe() {
         .await;
         sidecar.is_healthy("at first").await;
 
-        // The authority and the service's certificate.
+        // Replaces the authority and the service's certificate.
         swap(volume, "..2", &both(&authorities), &shown[0]);
         service
             .becomes(&asking(&servers[1], &clients[0].pem()))
@@ -75,7 +75,7 @@ async fn files_are_replaced_without_a_lost_probe() {
             .is_healthy("after the service's certificate was replaced")
             .await;
 
-        // The client's certificate.
+        // Replaces the client's certificate.
         service.becomes(&asking(&servers[1], &both(&clients))).await;
         swap(volume, "..3", &authorities[1].pem(), &shown[1]);
         sidecar
@@ -90,7 +90,7 @@ async fn files_are_replaced_without_a_lost_probe() {
         let replaced = "TLS files changed; using the new ones";
         assert_eq!(sidecar.has_logged(3).await[1..], [replaced; 2]);
 
-        // Half a key, the key of another certificate, no file at all.
+        // Tries half a key, the key of another certificate, and no file.
         let [cert, key] = ["tls.crt", "tls.key"].map(|name| volume.join("..3").join(name));
         fs::write(&key, &shown[1].key[..shown[1].key.len() / 2]).unwrap();
         service
@@ -108,7 +108,7 @@ async fn files_are_replaced_without_a_lost_probe() {
             .await;
         sidecar.is_healthy("without a certificate").await;
 
-        // And whole again, as a pair that only another authority would take.
+        // Restores a whole pair, which only another authority accepts.
         fs::write(&cert, &shown[0].cert).unwrap();
         service
             .becomes(&asking(&servers[1], &clients[0].pem()))
@@ -186,7 +186,7 @@ async fn without_a_ca_file_the_system_s_authorities_decide() {
     let sidecar = Operated::start_in(&flags, &system).await;
     sidecar.is_healthy("with the system's authorities").await;
 
-    // FROM scratch.
+    // An image FROM scratch has no authorities.
     let (code, stderr) = operated::refused(&flags, &[("SSL_CERT_FILE", "/nowhere")]).await;
     assert_eq!(code, 1, "{stderr}");
     for part in ["this image has no certificate authorities", "--tls_ca_cert"] {

@@ -1,4 +1,4 @@
-//! Services over TLS that can be given other certificates while they run.
+//! Services over TLS that can change their certificates while they run.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -21,19 +21,19 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
-/// What a service speaks.
+/// The protocol of a service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wire {
     Grpc,
     Mucp,
 }
 
-/// How it speaks TLS.
+/// The TLS configuration of a service.
 #[derive(Clone, Debug)]
 pub struct Serve<'a> {
     pub pair: &'a Pair,
     pub alpn: &'a [&'a str],
-    /// Wants a client certificate signed by one of these, PEM.
+    /// The authorities of client certificates in PEM, if one is required.
     pub client_ca: Option<&'a str>,
     pub versions: &'a [&'static SupportedProtocolVersion],
 }
@@ -84,7 +84,7 @@ impl Wire {
                 let connection = builder.serve_connection(TokioIo::new(stream), service);
                 let _ = connection.await;
             }
-            // As Go does: anything but a request is answered in HTTP.
+            // Anything but a request is answered in HTTP, as Go does.
             Self::Mucp => {
                 let mut received = Vec::new();
                 while stream.read_buf(&mut received).await.is_ok_and(|n| n > 0) {
@@ -197,12 +197,12 @@ impl Service {
         }
     }
 
-    /// The handshakes that came to an end, in order.
+    /// Returns the finished handshakes, in order.
     pub fn handshakes(&self) -> Vec<HandshakeKind> {
         self.handshakes.lock().unwrap().clone()
     }
 
-    /// Restarts with another configuration: the connections of the old one are cut.
+    /// Restarts with another configuration. The old connections are cut.
     pub async fn becomes(&self, serve: &Serve<'_>) {
         *self.config.lock().unwrap() = Some(Arc::new(serve.config()));
         let mut open = std::mem::take(&mut *self.open.lock().unwrap());

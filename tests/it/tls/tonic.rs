@@ -1,4 +1,4 @@
-//! Rust services, with the TLS of tonic's own server.
+//! A Rust service with the TLS of tonic's own server.
 
 use std::net::SocketAddr;
 
@@ -15,12 +15,12 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::{Folder, LOCAL};
 use crate::operated::Operated;
 
-/// What a server serves.
+/// The health service of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Serves {
-    /// Debug.Health, as a Rust program does with `micro_health::debug`.
+pub enum HealthKind {
+    /// The server has Debug.Health by `micro_health::debug`, as Rust programs do.
     Debug,
-    /// grpc.health.v1, and nothing of go-micro's.
+    /// The server has grpc.health.v1 alone.
     Health,
 }
 
@@ -31,12 +31,12 @@ pub struct Rust {
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-// === impl Serves ===
+// === impl HealthKind ===
 
-impl Serves {
+impl HealthKind {
     const ALL: [Self; 2] = [Self::Debug, Self::Health];
 
-    /// The protocols that it is healthy by.
+    /// Returns the protocols by which it is healthy.
     fn protocols(self) -> [&'static str; 2] {
         match self {
             Self::Debug => ["grpc", "auto"],
@@ -96,7 +96,7 @@ async fn a_tonic_server_is_verified_by_authority_and_name() {
     folder.write("stranger.pem", &Authority::new("stranger").pem());
     let stranger = folder.flag("tls_ca_cert", "stranger.pem");
     let (local, named) = (authority.issue(LOCAL), authority.issue(&["greeter.svc"]));
-    for serves in Serves::ALL {
+    for serves in HealthKind::ALL {
         let (here, elsewhere) = (
             serves.start(tls(&local)).await,
             serves.start(tls(&named)).await,
@@ -124,7 +124,7 @@ async fn a_tonic_server_is_verified_by_authority_and_name() {
 }
 
 #[tokio::test]
-async fn a_tonic_server_takes_the_client_certificate_it_wants() {
+async fn a_tonic_server_accepts_the_client_certificate_that_it_requires() {
     let (folder, authority) = (Folder::new(), Authority::new("ca"));
     let (clients, strangers) = (Authority::new("clients"), Authority::new("strangers"));
     let ca = folder.with("tls_ca_cert", &authority.pem());
@@ -140,7 +140,7 @@ async fn a_tonic_server_takes_the_client_certificate_it_wants() {
     });
     let [good, bad] = &shown;
     let asking = tls(&authority.issue(LOCAL)).client_ca_root(Certificate::from_pem(clients.pem()));
-    for serves in Serves::ALL {
+    for serves in HealthKind::ALL {
         let service = serves.start(asking.clone()).await;
         for protocol in serves.protocols() {
             let context = format!("{serves:?} {protocol}");

@@ -1,8 +1,8 @@
-//! The files in tests/wire, as scripts.
+//! The recordings in tests/wire, as scripts.
 //!
-//! A `.hex` file in grpc/ has bytes for two moments, `= on accept` and `= on request`,
-//! and may end in `= reset`; a `.http` file in mucp/ is the answer to one request.
-//! Lines that begin with `#` say which releases sent it.
+//! A `.hex` file in grpc/ has the bytes of two moments, `= on accept` and `= on request`, and may
+//! end in `= reset`. A `.http` file in mucp/ is the answer to one request. Lines that begin with
+//! `#` name the releases that sent it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use testkit::scripts::{self, cut, read_request};
 use testkit::service::Script;
 use tokio::io::AsyncWriteExt as _;
 
-/// What it sends, and when.
+/// A recording: the bytes, and the moments at which they are sent.
 #[derive(Clone, Debug, Default)]
 struct Recording {
     on_accept: Vec<u8>,
@@ -19,7 +19,7 @@ struct Recording {
     reset: bool,
 }
 
-/// A recorded gRPC server.
+/// Returns a recorded gRPC server.
 pub fn grpc(name: &str) -> Script {
     let text = fs::read_to_string(recordings("grpc").join(name)).unwrap();
     let mut recording = Recording::default();
@@ -57,7 +57,7 @@ pub fn grpc(name: &str) -> Script {
     scripts::http2(recording.on_accept, recording.on_request)
 }
 
-/// A recorded answer to HTTP/1.1.
+/// Returns a recorded answer to HTTP/1.1.
 pub fn mucp(name: &str) -> Vec<u8> {
     let text = fs::read_to_string(recordings("mucp").join(name)).unwrap();
     let lines = text.split_inclusive('\n');
@@ -66,7 +66,7 @@ pub fn mucp(name: &str) -> Vec<u8> {
     format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")).into_bytes()
 }
 
-/// The names of the recordings in a folder.
+/// Returns the names of the recordings in a folder.
 pub fn names(folder: &str) -> Vec<String> {
     let files = fs::read_dir(recordings(folder)).unwrap();
     files

@@ -1,4 +1,4 @@
-//! What we send, byte for byte.
+//! The requests of the sidecar, byte for byte.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::sidecar::Sidecar;
 
-/// Records the first request that a sidecar sends; its task ends with the peer's.
+/// Records the first request of a sidecar; its task ends with the peer's.
 async fn sent(protocol: &str) -> Vec<u8> {
     let (first, mut requests) = mpsc::unbounded_channel();
     let is_mucp = protocol == "mucp";
@@ -36,7 +36,7 @@ async fn sent(protocol: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn mucp_is_asked_in_one_request_of_both_header_families() {
+async fn mucp_is_checked_by_one_request_with_both_header_families() {
     let request = String::from_utf8(sent("mucp").await).unwrap();
     let line = |name: &str| {
         let found = request
@@ -65,7 +65,7 @@ async fn mucp_is_asked_in_one_request_of_both_header_families() {
 }
 
 #[tokio::test]
-async fn grpc_is_asked_in_headers_and_a_message_of_its_own() {
+async fn grpc_is_checked_by_separate_headers_and_message() {
     for (protocol, path, message) in [
         ("grpc", format!("/{NAME}.Debug/Health"), h2::message(b"")),
         (
@@ -100,7 +100,7 @@ async fn grpc_is_asked_in_headers_and_a_message_of_its_own() {
     }
 }
 
-/// Lets a real HTTP/2 server read the bytes.
+/// Decodes the bytes by a real HTTP/2 server.
 async fn decoded(sent: &[u8]) -> http::request::Parts {
     let (mut client, server) = tokio::io::duplex(sent.len());
     client.write_all(sent).await.unwrap();

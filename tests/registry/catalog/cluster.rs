@@ -1,4 +1,4 @@
-//! Owners, pods and slices, as the controllers would leave them, and who looks at them.
+//! Owners, pods and slices as the controllers would write them, and the viewer's account.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -15,15 +15,15 @@ use tokio::time::sleep;
 
 use crate::rig::health;
 
-/// The Role that is shipped.
+/// The published Role.
 const ROLE: &str = include_str!("../../../k8s/catalog/role.yaml");
 
-/// The account of whoever looks.
+/// The name of the viewer's account.
 const VIEWER: &str = "viewer";
 
 pub const NO_LABELS: Value = Value::Null;
 
-/// A namespace, and a pod of it that may look.
+/// A namespace, with a pod whose account has the Role.
 pub struct Cluster {
     pub namespace: Namespace,
     pub viewer: Identity,
@@ -43,12 +43,12 @@ impl Cluster {
         Self { namespace, viewer }
     }
 
-    /// The viewer's token.
+    /// Returns the viewer's token.
     pub async fn token(&self) -> String {
         self.namespace.token("viewer-0").await
     }
 
-    /// Something that owns pods; a reference to it.
+    /// Creates an object that owns pods, and returns a reference to it.
     pub async fn owner<K>(&self, name: &str) -> Value
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
@@ -81,7 +81,7 @@ impl Cluster {
         })
     }
 
-    /// A pod; its uid.
+    /// Creates a pod and returns its uid.
     pub async fn pod(&self, name: &str, owner: Option<&Value>, labels: Value) -> String {
         let owners: Vec<_> = owner.into_iter().collect();
         let object = json!({
@@ -96,7 +96,7 @@ impl Cluster {
         made.metadata.uid.expect("an object must have a uid")
     }
 
-    /// An endpoint that is ready.
+    /// Returns a ready endpoint.
     pub fn ready(&self, ip: &str, pod: Option<(&str, &str)>) -> Value {
         let target = pod.map(|(name, uid)| {
             let namespace = &self.namespace.name;
@@ -106,7 +106,7 @@ impl Cluster {
         json!({ "addresses": [ip], "conditions": conditions, "targetRef": target })
     }
 
-    /// A slice of a service, and with the first the service.
+    /// Creates a slice of a service; with the first slice also the service.
     pub async fn slice(&self, name: &str, service: &str, ports: &str, endpoints: Vec<Value>) {
         let services =
             Api::<Service>::namespaced(self.namespace.admin.clone(), &self.namespace.name);
@@ -137,7 +137,7 @@ impl Cluster {
             .expect("a slice must be deletable");
     }
 
-    /// Takes the viewer's Role away, until that counts.
+    /// Removes the viewer's Role and waits until that takes effect.
     pub async fn revoke(&self) {
         let bindings =
             Api::<RoleBinding>::namespaced(self.namespace.admin.clone(), &self.namespace.name);

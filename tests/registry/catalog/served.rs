@@ -1,4 +1,4 @@
-//! The registry's read API, asked as `a8ctl` asks it.
+//! The registry's read API, requested as `a8ctl` does.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use super::cluster::Cluster;
 use super::{PORT, TABLE, helloworld};
 use crate::rig::{Health, health};
 
-/// What Python's requests sends along, and `a8ctl` with a token.
+/// The headers that Python's requests sends, and the token of `a8ctl`.
 const A8CTL: &str = "Accept: application/json\r\nAccept-Encoding: gzip, deflate\r\nAuthorization: Bearer token\r\nConnection: keep-alive\r\nUser-Agent: python-requests/2.9.1\r\n";
 
-/// A catalog that is served.
+/// A catalog that is served over HTTP.
 struct Served {
     address: SocketAddr,
     _health: Health,
 }
 
-/// Status, head and body of an answer.
+/// An answer: status, head and body.
 struct Answer {
     status: u16,
     head: String,
@@ -44,7 +44,7 @@ impl Served {
     }
 
     /// Sends a request head with a body, and reads one answer.
-    async fn ask(&self, request: &str, body: &str) -> Answer {
+    async fn request_with_body(&self, request: &str, body: &str) -> Answer {
         let length = body.len();
         let head = format!(
             "{request} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n{A8CTL}\r\n{body}",
@@ -75,12 +75,13 @@ impl Served {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = self.ask(&format!("GET {path}"), "").await;
+        let answer = self.request_with_body(&format!("GET {path}"), "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
 
-    /// `a8ctl service-list`: `service_list` of its commands.py, with its `PrettyTable`.
+    /// Returns the output of `a8ctl service-list`: `service_list` of its commands.py, with its
+    /// `PrettyTable`.
     async fn service_list(&self) -> String {
         let mut rows = vec![("Service".to_owned(), "Instances".to_owned())];
         let services = self.get("/api/v1/services").await;
@@ -114,7 +115,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn a8ctl_makes_the_seeds_table_of_it() {
+async fn a8ctl_prints_the_seeds_table() {
     let cluster = Cluster::fresh("served").await;
     let uid = helloworld(&cluster).await;
     let served = Served::start(&cluster).await;
@@ -125,13 +126,13 @@ async fn a8ctl_makes_the_seeds_table_of_it() {
     let first = format!(
         r#"{{"instances":[{{"id":"{uid}-5000","service_name":"helloworld","endpoint":{{"type":"tcp","value":"172.17.0.11:5000"}},"status":"UP","last_heartbeat":"0001-01-01T00:00:00Z","tags":["v1","kubernetes"]}}"#
     );
-    let all = served.ask("GET /api/v1/instances", "").await;
+    let all = served.request_with_body("GET /api/v1/instances", "").await;
     assert!(all.body.starts_with(&first), "{}", all.body);
     let v2 = "GET /api/v1/instances?fields=tags&tags=v2,kubernetes";
-    let v2: Value = serde_json::from_str(&served.ask(v2, "").await.body).unwrap();
+    let v2: Value = serde_json::from_str(&served.request_with_body(v2, "").await.body).unwrap();
     assert_eq!(v2["instances"].as_array().unwrap().len(), 2);
 
-    // What changes there is served here.
+    // A change in the cluster appears in the answers.
     cluster.delete_slice("helloworld-x1").await;
     within("the service to go", async {
         while served.get("/api/v1/services").await["services"] != Value::Array(Vec::new()) {}
@@ -174,7 +175,7 @@ async fn headers_and_refusals_are_the_registrys() {
         ),
         ("GET /", "", 200, ""),
     ] {
-        let answer = served.ask(request, body).await;
+        let answer = served.request_with_body(request, body).await;
         assert_eq!(
             (answer.status, &*answer.body),
             (status, expected),

@@ -1,46 +1,46 @@
-//! What our binary is told in a pod. Pure.
+//! The command lines of this binary in a pod.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use micro_health::app::args::{self, Args};
-use micro_health::cli::invocation::{self, Invocation};
-use micro_health::cli::probe::parse;
-use micro_health::cli::probe::plan::Plan;
+use micro_health::internal::Plan;
+use micro_health::internal::args::{self, Args};
+use micro_health::internal::invocation::{self, Invocation};
+use micro_health::internal::parse;
 
 use super::overlay::containers;
 use super::placement::{Sidecar, probes};
 
-/// What the Dockerfile sets.
+/// The variable that the Dockerfile sets.
 const OF_THE_IMAGE: (&str, &str) = ("MICRO_HEALTH_ADDRESS", "0.0.0.0:8080");
 
-/// A command line in a pod, and the variables beside it.
+/// A command line in a pod, with its variables.
 #[derive(Debug)]
 pub struct CommandLine {
-    /// Where it stands.
+    /// The container and the field that has it.
     pub place: String,
     pub argv: Vec<OsString>,
     variables: Vec<(String, OsString)>,
 }
 
-/// What ours makes of one.
+/// The parsed command line.
 #[derive(Debug)]
-pub enum Understood {
+pub enum Parsed {
     Sidecar(Box<Args>),
     Probe(Box<Plan>),
 }
 
-/// The container of the sidecar.
+/// Returns the container of the sidecar.
 pub fn sidecar(spec: &PodSpec) -> Option<&Container> {
     containers(spec).find(|it| is_ours(it))
 }
 
-/// Where the sidecar of a pod answers.
+/// Returns the container of the sidecar with the port on which it answers.
 pub fn answering(spec: &PodSpec) -> Option<Sidecar<'_>> {
     let container = sidecar(spec)?;
     match CommandLine::of(container).read() {
-        Ok(Understood::Sidecar(args)) => Some(Sidecar {
+        Ok(Parsed::Sidecar(args)) => Some(Sidecar {
             name: &container.name,
             port: args.server.health_address.port,
         }),
@@ -57,7 +57,7 @@ fn is_ours(container: &Container) -> bool {
 // === impl CommandLine ===
 
 impl CommandLine {
-    /// Every one of ours: of the sidecar, and of whoever runs `health probe`.
+    /// Returns every command line of this binary: the sidecar's, and those of `health probe`.
     pub fn all(spec: &PodSpec) -> Vec<Self> {
         let sidecar = sidecar(spec).map(Self::of);
         let exec = containers(spec).flat_map(Self::probes_of);
@@ -92,24 +92,24 @@ impl CommandLine {
         })
     }
 
-    /// As the binary reads it at its start.
-    pub fn read(&self) -> Result<Understood, String> {
+    /// Parses it as the binary does at its start.
+    pub fn read(&self) -> Result<Parsed, String> {
         let variable = |name: &str| {
             let found = self.variables.iter().find(|(it, _)| it == name);
             found.map(|(_, value)| value.clone())
         };
         match invocation::parse(self.argv.clone()) {
             Invocation::Sidecar(argv) => {
-                let understood = args::read(argv, variable).map_err(|why| why.to_string())?;
-                match &understood.notices[..] {
-                    [] => Ok(Understood::Sidecar(Box::new(understood.args))),
-                    // In a pod of ours there is nothing to be ignored.
+                let parsed = args::read(argv, variable).map_err(|why| why.to_string())?;
+                match &parsed.notices[..] {
+                    [] => Ok(Parsed::Sidecar(Box::new(parsed.args))),
+                    // A published pod must have no flag or variable that is ignored.
                     [notice, ..] => Err(notice.to_string()),
                 }
             }
             Invocation::Probe(tool, argv) => {
                 let plan = parse::read(tool, argv, variable).map_err(|why| why.to_string())?;
-                Ok(Understood::Probe(Box::new(plan)))
+                Ok(Parsed::Probe(Box::new(plan)))
             }
             Invocation::Command(subcommand, _) => Err(format!("{subcommand:?} is not for a pod")),
         }
@@ -125,7 +125,7 @@ fn variables(container: &Container) -> impl Iterator<Item = (String, OsString)> 
 }
 
 #[test]
-fn what_is_not_a_flag_of_ours_is_not_understood() {
+fn an_unknown_flag_is_refused() {
     let read = |words: &[&str]| {
         let line = CommandLine {
             place: "health".to_owned(),

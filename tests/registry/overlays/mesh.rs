@@ -1,8 +1,8 @@
-//! What service meshes make of a pod. Pure, but for showing it to a server.
+//! The changes that service meshes make to a pod.
 //!
 //! ```text
-//! Istio    kubelet ── 15020/app-health/NAME/KIND ──▶ agent ── what the probe asked ──▶ pod's address
-//! Linkerd  kubelet ───────── what the probe asks ──▶ proxy, which lets through what plain containers ask
+//! Istio    kubelet ── 15020/app-health/NAME/KIND ──▶ agent ── the probe's request   ──▶ pod's address
+//! Linkerd  kubelet ───────── the probe's request ──▶ proxy, which allows the probes of plain containers
 //! ```
 //!
 //! Istio: `pkg/kube/inject/app_probe.go`. Linkerd: `policy-controller/k8s/index/src/inbound/pod.rs`.
@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{HTTPGetAction, PodSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
-use super::admitted::{at_level, show_pod};
+use super::admission::{at_level, validate_pod};
 use super::command_line::answering;
 use super::overlay::{Overlay, containers};
 use super::placement::probes;
@@ -21,27 +21,27 @@ use super::placement::probes;
 /// The port of Istio's agent.
 const AGENT: i32 = 15020;
 
-/// The users that the proxies of Istio and Linkerd run as: what they send is not captured.
+/// The users that the proxies of Istio and Linkerd run as. Their traffic is not captured.
 const PROXIES: [i64; 2] = [1337, 2102];
 
-/// What Istio's agent asks, by the path it is asked at: port, path and seconds.
+/// The probes of Istio's agent by its own path: port, path and seconds.
 type Agent = BTreeMap<String, (i32, String, Option<i32>)>;
 
-/// Turns every httpGet into one of the agent's, those of init containers too.
+/// Changes every httpGet into one of the agent's, also in init containers.
 fn istio(spec: &mut PodSpec) -> Agent {
     let mut agent = Agent::new();
     let init = spec.init_containers.iter_mut().flatten();
     for container in init.chain(&mut spec.containers) {
         let mut rewrite = |get: Option<&mut HTTPGetAction>, path: String, seconds| {
             let Some(get) = get else { return };
-            // It reads a name as a number, and makes of it 0.
+            // Istio parses a port's name as a number, and the result is 0.
             let port = match &get.port {
                 IntOrString::Int(port) => *port,
                 IntOrString::String(name) => name.parse().unwrap_or(0),
             };
             get.port = IntOrString::Int(AGENT);
-            let asked = get.path.replace(path.clone()).unwrap_or_default();
-            agent.insert(path, (port, asked, seconds));
+            let port_and_path = get.path.replace(path.clone()).unwrap_or_default();
+            agent.insert(path, (port, port_and_path, seconds));
         };
         for (kind, probe) in [
             ("startupz", &mut container.startup_probe),
@@ -63,14 +63,14 @@ fn istio(spec: &mut PodSpec) -> Agent {
     agent
 }
 
-/// The ports and paths that Linkerd lets the kubelet through to, whatever its policy.
+/// Returns the ports and paths that Linkerd opens for the kubelet, whatever its policy.
 fn linkerd(spec: &PodSpec) -> BTreeSet<(i32, String)> {
     let probes = spec.containers.iter().flat_map(probes);
-    let asked = probes.filter_map(|(_, probe)| asked(probe.http_get.as_ref()?));
-    asked.collect()
+    let port_and_path = probes.filter_map(|(_, probe)| port_and_path(probe.http_get.as_ref()?));
+    port_and_path.collect()
 }
 
-fn asked(get: &HTTPGetAction) -> Option<(i32, String)> {
+fn port_and_path(get: &HTTPGetAction) -> Option<(i32, String)> {
     let IntOrString::Int(port) = get.port else {
         return None;
     };
@@ -78,7 +78,8 @@ fn asked(get: &HTTPGetAction) -> Option<(i32, String)> {
     Some((port, path.split('?').next()?.to_owned()))
 }
 
-/// Init containers whose start waits for the agent, which may start only after all of them.
+/// Returns the init containers whose start waits for the agent, which may start only after all of
+/// them.
 fn waits_for_the_agent(spec: &PodSpec) -> Vec<&str> {
     let init = spec.init_containers.iter().flatten();
     let waiting = init.filter(|it| {
@@ -92,7 +93,7 @@ fn waits_for_the_agent(spec: &PodSpec) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn rewritten_by_istio_each_probe_still_asks_what_it_asked() {
+async fn istio_keeps_the_request_of_each_probe() {
     let overlay = Overlay::named("mesh").await;
     let mut spec = overlay.spec();
     let agent = istio(&mut spec);
@@ -102,11 +103,12 @@ async fn rewritten_by_istio_each_probe_still_asks_what_it_asked() {
         ("/app-health/greeter/readyz", "/readyz"),
         ("/app-health/health/livez", "/livez"),
     ];
-    let asked = |(at, asks): (&str, &str)| (at.to_owned(), (8081, asks.to_owned(), Some(2)));
-    assert_eq!(agent, expected.into_iter().map(asked).collect());
+    let port_and_path =
+        |(at, asks): (&str, &str)| (at.to_owned(), (8081, asks.to_owned(), Some(2)));
+    assert_eq!(agent, expected.into_iter().map(port_and_path).collect());
     assert_eq!(waits_for_the_agent(&spec), [""; 0]);
 
-    // The server takes the pod with the proxy in it.
+    // The server accepts the pod with the proxy in it.
     let mut pod = overlay.pod();
     pod["spec"] = serde_json::to_value(&spec).unwrap();
     let mut proxy = pod["spec"]["containers"][0].clone();
@@ -125,29 +127,31 @@ async fn rewritten_by_istio_each_probe_still_asks_what_it_asked() {
         .as_array_mut()
         .unwrap()
         .push(proxy);
-    show_pod(&pod, &at_level("restricted").await).await.unwrap();
+    validate_pod(&pod, &at_level("restricted").await)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
-async fn the_hook_of_a_registered_pod_is_rewritten_too() {
+async fn istio_rewrites_the_hook_of_a_registered_pod_too() {
     let mut spec = Overlay::named("registry").await.spec();
     let hook = istio(&mut spec).remove("/app-lifecycle/greeter/prestopz");
     assert_eq!(hook, Some((8081, "/prestop".to_owned(), None)));
 }
 
 #[tokio::test]
-async fn linkerd_lets_through_whatever_the_kubelet_asks() {
+async fn linkerd_allows_every_request_of_the_kubelet() {
     let spec = Overlay::named("mesh").await.spec();
     let kubelet = containers(&spec).flat_map(probes);
     let kubelet: BTreeSet<_> = kubelet
-        .map(|(_, probe)| asked(probe.http_get.as_ref().unwrap()).unwrap())
+        .map(|(_, probe)| port_and_path(probe.http_get.as_ref().unwrap()).unwrap())
         .collect();
     assert_eq!(kubelet.len(), 3);
     assert_eq!(linkerd(&spec), kubelet);
 }
 
 #[tokio::test]
-async fn neither_mesh_takes_the_sidecar_for_its_own_proxy() {
+async fn neither_mesh_mistakes_the_sidecar_for_its_proxy() {
     let overlay = Overlay::named("mesh").await;
     let spec = overlay.spec();
     let pod_user = spec.security_context.as_ref().and_then(|it| it.run_as_user);

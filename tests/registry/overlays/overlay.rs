@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use testkit::cluster::kustomize;
 use tokio::sync::OnceCell;
 
-/// The base or one of the overlays.
+/// The base, or one of the overlays.
 #[derive(Debug)]
 pub struct Overlay {
     pub name: String,
@@ -17,17 +17,17 @@ pub struct Overlay {
     pub documents: Vec<Value>,
 }
 
-/// The folder of the manifests.
+/// Returns the folder of the manifests.
 pub fn k8s() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("k8s")
 }
 
-/// The documents of a YAML file.
+/// Returns the documents of a YAML file.
 pub fn documents(yaml: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("not YAML: {error}\n{yaml}"))
 }
 
-/// The containers of a pod, those that start first before the others.
+/// Returns the containers of a pod, init containers first.
 pub fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
     let init = spec.init_containers.iter().flatten();
     init.chain(&spec.containers)
@@ -36,7 +36,7 @@ pub fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
 // === impl Overlay ===
 
 impl Overlay {
-    /// The base and every overlay there is.
+    /// Returns the base and every overlay.
     pub async fn all() -> &'static [Self] {
         static ALL: OnceCell<Vec<Overlay>> = OnceCell::const_new();
         let all = ALL.get_or_init(|| async {
@@ -53,7 +53,7 @@ impl Overlay {
         all.await
     }
 
-    /// The one of this name.
+    /// Returns the overlay of this name.
     pub async fn named(name: &str) -> &'static Self {
         let found = Self::all().await.iter().find(|it| it.name == name);
         found.unwrap_or_else(|| panic!("no overlay {name}"))
@@ -70,13 +70,13 @@ impl Overlay {
         }
     }
 
-    /// Its documents of one kind.
+    /// Returns its documents of one kind.
     pub fn of_kind(&self, kind: &str) -> Vec<&Value> {
         let of_kind = self.documents.iter().filter(|it| it["kind"] == kind);
         of_kind.collect()
     }
 
-    /// The pod that its Deployment would make.
+    /// Returns the pod that its Deployment would create.
     pub fn pod(&self) -> Value {
         let [deployment] = self.of_kind("Deployment")[..] else {
             panic!("{} must have one Deployment", self.name)
@@ -88,13 +88,13 @@ impl Overlay {
         pod
     }
 
-    /// What is in that pod.
+    /// Returns the spec of that pod.
     pub fn spec(&self) -> PodSpec {
         let spec = self.pod()["spec"].take();
         serde_json::from_value(spec).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    /// A kustomization that puts it into a namespace, as an operator would write it.
+    /// Writes a kustomization that puts it into a namespace, as an operator would.
     pub fn in_namespace(&self, namespace: &str) -> TempDir {
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -104,7 +104,7 @@ impl Overlay {
         self.under(kustomization)
     }
 
-    /// A kustomization on top of it.
+    /// Writes a kustomization on top of it.
     pub fn under(&self, mut kustomization: Value) -> TempDir {
         let folder = tempfile::tempdir().expect("a temporary directory must be makeable");
         let at = folder.path().canonicalize().expect("it must be there");
@@ -115,7 +115,7 @@ impl Overlay {
                 .map(|it| it.as_os_str().to_owned())
                 .collect::<Vec<_>>()
         };
-        // kubectl takes no absolute path.
+        // kubectl accepts no absolute path.
         let up = names(&at).into_iter().map(|_| "..".into());
         let base: PathBuf = up.chain(names(&self.folder)).collect();
         kustomization["resources"] = json!([base]);

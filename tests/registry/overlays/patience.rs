@@ -1,7 +1,7 @@
-//! The rule that a sidecar that hangs is restarted before the service is blamed for it. Pure.
+//! The rule that a hanging sidecar is restarted before the kubelet blames the service for it.
 //!
-//! The service's probes ask the sidecar. So they fail as well when the sidecar hangs, and the kubelet must restart
-//! the sidecar before the last of those failures that the service is allowed.
+//! The service's probes go to the sidecar, so they fail too when the sidecar hangs. The kubelet
+//! must restart the sidecar before the last failure that the service is allowed.
 //!
 //! ```text
 //!  sidecar  hangs ── period ──▶ probe ── timeout ─▶ … probe ── timeout ─▶ SIGTERM ── grace ──▶ SIGKILL, start
@@ -174,7 +174,7 @@ fn the_sidecar_is_back_before_the_last_failure_of_the_service() {
                     .collect();
                 assert_eq!(judged(&get("/health")), expected);
                 assert_eq!(judged(&json!({ "grpc": { "port": 8081 } })), expected);
-                // The sidecar is not asked.
+                // This probe does not use the sidecar.
                 assert_eq!(judged(&exec), [""; 0]);
                 assert_eq!(judged(&other), [""; 0]);
             }

@@ -1,6 +1,6 @@
-//! On which container a probe stands. Pure.
+//! The placement of probes on containers.
 //!
-//! | a probe on  | that asks                |                                                        |
+//! | a probe on  | that checks              |                                                        |
 //! |-------------|--------------------------|--------------------------------------------------------|
 //! | the sidecar | for the service's health | wrong: the sidecar would be restarted, not the service |
 //! | a service   | the sidecar itself       | wrong: a service that hangs would never be restarted   |
@@ -13,33 +13,33 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::overlay::containers;
 
-/// The sidecar's container, and where it answers probes.
+/// The sidecar's container, and the port on which it answers probes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sidecar<'a> {
     pub name: &'a str,
     pub port: u16,
 }
 
-/// What a probe asks.
+/// The subject of a probe.
 #[derive(Debug, Eq, PartialEq)]
-enum Asks {
-    /// For the health of the service, from the sidecar or by a process of ours.
+enum Subject {
+    /// The probe checks the service's health, by the sidecar or by a process of this binary.
     Service,
-    /// Whether the sidecar is alive.
+    /// The probe checks whether the sidecar is alive.
     Sidecar,
-    /// Something that is not ours.
+    /// The probe belongs to another program.
     Else,
 }
 
-/// What is wrong with the probes of a pod.
+/// Returns the errors of a pod's probes.
 pub fn misplaced(spec: &PodSpec, sidecar: Option<Sidecar<'_>>) -> Vec<String> {
     let mut wrong = Vec::new();
     for container in containers(spec) {
         let is_sidecar = sidecar.is_some_and(|it| it.name == container.name);
         for (kind, probe) in probes(container) {
-            let fault = match (is_sidecar, asks(probe, sidecar)) {
-                (true, Asks::Service) => Some("asks for the service's health"),
-                (false, Asks::Sidecar) => Some("asks the sidecar for itself"),
+            let fault = match (is_sidecar, subject(probe, sidecar)) {
+                (true, Subject::Service) => Some("checks the service's health"),
+                (false, Subject::Sidecar) => Some("checks the sidecar itself"),
                 _ => None,
             };
             let named = by_name(probe).then_some("has a port by name");
@@ -50,17 +50,17 @@ pub fn misplaced(spec: &PodSpec, sidecar: Option<Sidecar<'_>>) -> Vec<String> {
     wrong
 }
 
-/// The kinds of probes on a service's container that ask for its health.
+/// Returns the kinds of probes on a service's container that check its health.
 pub fn carried(spec: &PodSpec, sidecar: Option<Sidecar<'_>>) -> Vec<&'static str> {
     let services = containers(spec).filter(|it| sidecar.is_none_or(|known| known.name != it.name));
     services
         .flat_map(probes)
-        .filter(|(_, probe)| asks(probe, sidecar) == Asks::Service)
+        .filter(|(_, probe)| subject(probe, sidecar) == Subject::Service)
         .map(|(kind, _)| kind)
         .collect()
 }
 
-/// The probes of a container.
+/// Returns the probes of a container.
 pub fn probes(container: &Container) -> impl Iterator<Item = (&'static str, &Probe)> {
     let probes = [
         ("startupProbe", &container.startup_probe),
@@ -74,17 +74,17 @@ pub fn probes(container: &Container) -> impl Iterator<Item = (&'static str, &Pro
 
 /// Decides whether a probe has its answer from the sidecar, and so fails when the sidecar hangs.
 pub fn asks_the_sidecar(probe: &Probe, sidecar: Sidecar<'_>) -> bool {
-    // `health probe` asks the service itself.
-    probe.exec.is_none() && asks(probe, Some(sidecar)) != Asks::Else
+    // `health probe` checks the service itself.
+    probe.exec.is_none() && subject(probe, Some(sidecar)) != Subject::Else
 }
 
 /// Decides whether a probe fails for a sidecar that hangs, and for nothing else.
 pub fn judges_the_sidecar(probe: &Probe, sidecar: Sidecar<'_>) -> bool {
-    asks(probe, Some(sidecar)) == Asks::Sidecar
+    subject(probe, Some(sidecar)) == Subject::Sidecar
 }
 
-fn asks(probe: &Probe, sidecar: Option<Sidecar<'_>>) -> Asks {
-    // A name may be any port.
+fn subject(probe: &Probe, sidecar: Option<Sidecar<'_>>) -> Subject {
+    // A port's name may stand for any port.
     let is_ours = |port: &IntOrString| match (port, sidecar) {
         (_, None) => false,
         (IntOrString::Int(port), Some(sidecar)) => *port == i32::from(sidecar.port),
@@ -94,25 +94,33 @@ fn asks(probe: &Probe, sidecar: Option<Sidecar<'_>>) -> Asks {
         let path = get.path.as_deref().unwrap_or("/");
         let path = path.split('?').next();
         return match path {
-            // Wherever it is asked: no service of go-micro has it.
-            Some("/livez") => Asks::Sidecar,
-            _ if is_ours(&get.port) => Asks::Service,
-            _ => Asks::Else,
+            // The path decides at any port, because no go-micro service has it.
+            Some("/livez") => Subject::Sidecar,
+            _ if is_ours(&get.port) => Subject::Service,
+            _ => Subject::Else,
         };
     }
     if let Some(grpc) = &probe.grpc {
         let ours = is_ours(&IntOrString::Int(grpc.port));
-        return if ours { Asks::Service } else { Asks::Else };
+        return if ours {
+            Subject::Service
+        } else {
+            Subject::Else
+        };
     }
     if let Some(tcp) = &probe.tcp_socket {
         let ours = is_ours(&tcp.port);
-        return if ours { Asks::Sidecar } else { Asks::Else };
+        return if ours {
+            Subject::Sidecar
+        } else {
+            Subject::Else
+        };
     }
     let exec = probe.exec.as_ref();
     let command = exec.and_then(|exec| exec.command.as_deref()?.first());
     match command.and_then(|program| Path::new(program).file_name()?.to_str()) {
-        Some("health" | "probe" | "grpc_health_probe") => Asks::Service,
-        _ => Asks::Else,
+        Some("health" | "probe" | "grpc_health_probe") => Subject::Service,
+        _ => Subject::Else,
     }
 }
 
@@ -130,10 +138,10 @@ fn a_probe_belongs_to_the_container_that_it_should_restart() {
     let exec = |program: &str| serde_json::json!({ "exec": { "command": [program, "probe"] } });
     let named = serde_json::json!({ "httpGet": { "path": "/health", "port": "health" } });
 
-    let health = "asks for the service's health";
-    let itself = "asks the sidecar for itself";
+    let health = "checks the service's health";
+    let itself = "checks the sidecar itself";
     let by_name = "has a port by name";
-    // A probe, and what is wrong with it on the sidecar, and on a service.
+    // The cases are a probe, its errors on the sidecar, and its errors on a service.
     let cases: [(_, &[&str], &[&str]); 12] = [
         (get("/livez", 8081), &[], &[itself]),
         (get("/livez?verbose", 8081), &[], &[itself]),
@@ -145,7 +153,7 @@ fn a_probe_belongs_to_the_container_that_it_should_restart() {
         (exec("/health"), &[health], &[]),
         (tcp(8081), &[], &[itself]),
         (named, &[health, by_name], &[by_name]),
-        // What is the service's own is its own affair.
+        // A probe of the service's own port is not judged.
         (get("/health", 8080), &[], &[]),
         (exec("/bin/true"), &[], &[]),
     ];

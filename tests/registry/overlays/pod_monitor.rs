@@ -1,10 +1,10 @@
-//! What a cluster with Prometheus Operator knows.
+//! The kind that a cluster with Prometheus Operator has.
 
 use testkit::cluster::ControlPlane;
 use tokio::sync::OnceCell;
 
-/// Makes the shared server know the kind, as far as ours goes.
-pub async fn are_known() {
+/// Defines the kind in the shared server, with the fields that are used here.
+pub async fn define() {
     static KNOWN: OnceCell<()> = OnceCell::const_new();
     let known = KNOWN.get_or_init(|| async {
         let server = ControlPlane::shared().await;

@@ -1,4 +1,5 @@
-//! The manifests that the README of micro/kubernetes published, to the letter, and what is left of them today.
+//! The manifests that the README of micro/kubernetes published, unchanged, and the overlay made
+//! of them.
 
 use std::fs;
 
@@ -19,16 +20,16 @@ fn only(yaml: &str) -> Value {
     document.clone()
 }
 
-/// A file of the overlay, as it stands there.
+/// Returns a file of the overlay.
 fn ours(name: &str) -> Value {
     let path = k8s().join("overlays/seed-compat").join(name);
     only(&fs::read_to_string(path).expect("a manifest must be readable"))
 }
 
 #[tokio::test]
-async fn the_server_refuses_what_was_published_for_want_of_a_selector() {
+async fn the_server_refuses_the_published_manifest_without_a_selector() {
     let server = ControlPlane::shared().await;
-    // A server makes it when it is ready already.
+    // The namespace is created after the server is ready.
     let wait = ["wait", "--for=create", "--timeout=15s", "namespace/default"];
     server
         .kubectl(&wait, "")
@@ -52,7 +53,7 @@ async fn the_server_refuses_what_was_published_for_want_of_a_selector() {
 }
 
 #[test]
-fn the_overlay_is_what_was_published_and_a_selector() {
+fn the_overlay_is_the_published_manifest_and_a_selector() {
     let mut deployment = ours("greeter.yaml");
     let spec = deployment["spec"].as_object_mut().unwrap();
     let selector = spec.remove("selector");
@@ -63,7 +64,7 @@ fn the_overlay_is_what_was_published_and_a_selector() {
 }
 
 #[tokio::test]
-async fn of_what_was_published_only_the_image_is_ours() {
+async fn the_overlay_changes_only_the_published_image() {
     let overlay = Overlay::named("seed-compat").await;
     let mut deployment = overlay.of_kind("Deployment")[0].clone();
     let image = &mut deployment["spec"]["template"]["spec"]["containers"][1]["image"];

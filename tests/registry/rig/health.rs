@@ -1,4 +1,4 @@
-//! `health` with a subcommand, as an operator or a job would run it in a pod.
+//! A subcommand of `health`, as an operator or a job would run it in a pod.
 
 use std::process::Stdio;
 
@@ -17,7 +17,7 @@ pub struct Health {
     stderr: Lines<BufReader<ChildStderr>>,
 }
 
-/// Exit code, stdout and stderr of `health` with these words and variables.
+/// Runs `health` with these words and variables, and returns exit code, stdout and stderr.
 pub async fn health(
     identity: &Identity,
     words: &[&str],
@@ -42,7 +42,7 @@ pub async fn health(
 // === impl Health ===
 
 impl Health {
-    /// Starts it.
+    /// Starts the command.
     pub fn start(identity: &Identity, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = identity
             .command(env!("CARGO_BIN_EXE_health"))
@@ -61,27 +61,27 @@ impl Health {
         }
     }
 
-    /// The next line of its stdout.
+    /// Returns the next line of its stdout.
     pub async fn line(&mut self) -> String {
         let line = within("a line", self.stdout.next_line()).await.unwrap();
         line.expect("it must go on")
     }
 
-    /// The same, as JSON.
+    /// Returns the next line of its stdout, parsed as JSON.
     pub async fn json(&mut self) -> Value {
         let line = self.line().await;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// The next line of its stderr.
-    pub async fn complaint(&mut self) -> String {
-        let line = within("a complaint", self.stderr.next_line())
+    /// Returns the next line of its stderr.
+    pub async fn error_line(&mut self) -> String {
+        let line = within("a line of stderr", self.stderr.next_line())
             .await
             .unwrap();
         line.expect("it must go on")
     }
 
-    /// What its stdout holds by now, if it is a whole line.
+    /// Returns a line of its stdout, if a whole one has been written.
     pub fn line_by_now(&mut self) -> Option<String> {
         let line = self.stdout.next_line().now_or_never()?;
         line.unwrap()

@@ -1,4 +1,4 @@
-//! What the API server counts.
+//! The metrics of the API server.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::Request;
 use kube::Client;
 use testkit::within;
 
-/// Its `/metrics`, at a moment.
+/// The API server's `/metrics` at one moment.
 #[derive(Debug)]
 pub struct Metrics(String);
 
@@ -20,7 +20,7 @@ impl Metrics {
         Self(text.expect("an administrator must be answered"))
     }
 
-    /// Requests for pods by verb and code; of any where that is empty.
+    /// Returns the number of requests for pods by verb and code. An empty one matches any.
     pub fn requests(&self, verb: &str, code: &str) -> u64 {
         let labels = [
             "resource=\"pods\"",
@@ -31,13 +31,13 @@ impl Metrics {
         self.sum("apiserver_request_total", &labels)
     }
 
-    /// Watches of pods that are open.
+    /// Returns the number of open watches of pods.
     pub fn watches(&self) -> u64 {
         let labels = ["resource=\"pods\"", "verb=\"WATCH\""];
         self.sum("apiserver_longrunning_requests", &labels)
     }
 
-    /// What the server spent on writes to pods.
+    /// Returns the time that the server spent on writes to pods.
     pub fn milliseconds(&self) -> u64 {
         let labels = ["resource=\"pods\"", "subresource=\"\"", "verb=\"PATCH\""];
         self.values("apiserver_request_duration_seconds_sum", &labels)

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use micro_health::server::pages::FRESH;
+use micro_health::internal::FRESH;
 use serde_json::Value;
 use testkit::cluster::Identity;
 use testkit::{LOOK_AGAIN, PATIENCE, within};
@@ -28,7 +28,7 @@ pub struct Sidecar {
 /// The variable that names the shipped file.
 pub const SHIPPED: &str = "MICRO_HEALTH_SHIPPED";
 
-/// Fast enough for a test, slow enough to see what happens in between.
+/// The flags of the tests: fast, but slow enough to observe each step.
 const FLAGS: [&str; 10] = [
     "--health_address=127.0.0.1:0",
     "--server_name=greeter",
@@ -82,29 +82,35 @@ impl Sidecar {
         let line = sidecar.logs("Answering probes").await;
         let address = line["fields"]["health_address"]
             .as_str()
-            .unwrap_or_else(|| panic!("an address must be told: {line}"));
-        sidecar.address = address.parse().expect("an address must be told");
+            .unwrap_or_else(|| panic!("an address must be in the start line: {line}"));
+        sidecar.address = address
+            .parse()
+            .expect("an address must be in the start line");
         sidecar
     }
 
-    /// Waits for a line of the log whose message begins so.
+    /// Waits for a line of the log whose message begins with this text.
     pub async fn logs(&self, message: &str) -> Value {
         let mut lines = self.lines.clone();
-        let is_it = |line: &&Value| told(line).starts_with(message);
+        let is_it = |line: &&Value| message_of(line).starts_with(message);
         let found = || self.log.lock().unwrap().iter().find(is_it).cloned();
-        let said = timeout(PATIENCE, lines.wait_for(|_| found().is_some())).await;
-        assert!(said.is_ok(), "not said {message:?}:\n{}", self.log());
+        let found_line = timeout(PATIENCE, lines.wait_for(|_| found().is_some())).await;
+        assert!(
+            found_line.is_ok(),
+            "not logged: {message:?}:\n{}",
+            self.log()
+        );
         found().unwrap_or_else(|| panic!("ended without {message:?}:\n{}", self.log()))
     }
 
-    /// Everything that was logged so far.
+    /// Returns everything that was logged so far.
     pub fn log(&self) -> String {
         let log = self.log.lock().unwrap();
         let lines: Vec<_> = log.iter().map(Value::to_string).collect();
         lines.join("\n")
     }
 
-    /// Status and body of a GET, as a kubelet would send it, and how long it took.
+    /// Sends a GET as a kubelet would, and returns status, body and time.
     pub async fn get(&self, path: &str, accept: &str) -> (u16, String, Duration) {
         let started = Instant::now();
         let answer = within("an answer", async {
@@ -131,12 +137,12 @@ impl Sidecar {
         )
     }
 
-    /// The status of a GET.
+    /// Returns the status of a GET.
     pub async fn probe(&self, path: &str) -> u16 {
         self.get(path, "*/*").await.0
     }
 
-    /// A page that was rendered after this call began: one is sent for a second.
+    /// Returns a page that was rendered after this call began. Each page is cached for a second.
     async fn page(&self, path: &str, accept: &str) -> String {
         let started = Instant::now();
         loop {
@@ -148,14 +154,14 @@ impl Sidecar {
         }
     }
 
-    /// `registration` of `/statusz`.
+    /// Returns `registration` of `/statusz`.
     pub async fn registration(&self) -> Value {
         let body = self.page("/statusz", "application/json").await;
         let status: Value = serde_json::from_str(&body).expect("the page must be JSON");
         status["registration"].clone()
     }
 
-    /// Waits until the registration is called so.
+    /// Waits until the registration has this state.
     pub async fn is(&self, state: &str) -> Value {
         let called = timeout(PATIENCE, async {
             loop {
@@ -172,7 +178,7 @@ impl Sidecar {
         panic!("not {state:?}: {registration}\n{}", self.log())
     }
 
-    /// A counter's value, by the beginning of its line; 0 where there is none.
+    /// Returns a counter's value by the beginning of its line, or 0 if there is none.
     pub async fn metric(&self, line: &str) -> u64 {
         let body = self.page("/metrics", "*/*").await;
         let values = body.lines().filter(|it| it.starts_with(line));
@@ -181,12 +187,13 @@ impl Sidecar {
             .sum()
     }
 
-    /// Writes that the server has answered.
+    /// Returns the number of writes that the server has answered.
     pub async fn patches(&self) -> u64 {
         self.metric("health_sidecar_registry_patches_total{").await
     }
 
-    /// Resident memory in KiB: all of it is `VmRSS`, what is no file's is `RssAnon`.
+    /// Returns resident memory in KiB: `VmRSS` is all of it, `RssAnon` is the part that belongs
+    /// to no file.
     pub fn memory(&self, kind: &str) -> u64 {
         let id = self.child.id().expect("the sidecar must be running");
         let status = std::fs::read_to_string(format!("/proc/{id}/status"));
@@ -198,7 +205,7 @@ impl Sidecar {
         size.unwrap_or_else(|| panic!("no {kind} in {status}"))
     }
 
-    /// SIGTERM, and what it ends with.
+    /// Sends SIGTERM and returns the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
         let id = self
             .child
@@ -213,12 +220,12 @@ impl Sidecar {
     }
 }
 
-/// The debug build, or the file that is shipped, where this variable names it.
+/// Returns the debug build, or the shipped file if the variable names it.
 fn binary() -> OsString {
     std::env::var_os(SHIPPED).unwrap_or_else(|| env!("CARGO_BIN_EXE_health").into())
 }
 
-fn told(line: &Value) -> &str {
+fn message_of(line: &Value) -> &str {
     let fields = [&line["message"], &line["fields"]["message"], line];
     fields
         .into_iter()

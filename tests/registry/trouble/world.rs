@@ -10,21 +10,21 @@ use tokio::time::Duration;
 
 use crate::rig::Sidecar;
 
-/// Between two probes.
+/// The pause between two probes.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Probes that make a percentile worth its name.
+/// The number of probes that a percentile needs.
 const ENOUGH: usize = 400;
 
-/// What nobody would notice.
+/// The limit of the 99th percentile.
 const P99: Duration = Duration::from_millis(100);
 
-/// One at a time: they measure how long a probe takes.
+/// The lock of the tests, which run one at a time because they measure the time of a probe.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 pub const RECORD: &str = "micro.mu/service-greeter";
 
-/// A healthy service in a pod, its sidecar, and somebody who probes.
+/// A healthy service in a pod, its sidecar, and a prober.
 pub struct World {
     name: &'static str,
     pub namespace: Namespace,
@@ -35,7 +35,7 @@ pub struct World {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// A namespace with one pod, whose account has a role.
+/// Creates a namespace with one pod, whose account has a role.
 pub async fn a_pod(api: &ApiServer, verbs: &[&str]) -> (Namespace, Identity) {
     let namespace = Namespace::fresh_in(api, "trouble").await;
     namespace.account("greeter", verbs, &[]).await;
@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    /// Somebody takes the record away.
+    /// Removes the record, as another writer would.
     pub async fn drift(&self) {
         let patch = json!({ "metadata": { "annotations": { RECORD: null } } });
         self.namespace.patch_pod("greeter-0", patch).await;
@@ -91,7 +91,7 @@ impl World {
         self.sidecar.is("registered").await;
     }
 
-    /// The line of the table.
+    /// Prints the line of the table.
     pub async fn end(self) {
         let took = self.probes.end(ENOUGH).await;
         print_line(&format!("trouble: {:<28} {took}", self.name));

@@ -1,4 +1,4 @@
-//! Service accounts and their permissions.
+//! The service accounts of a namespace, and their permissions.
 
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::ServiceAccount;

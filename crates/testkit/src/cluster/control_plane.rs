@@ -22,7 +22,7 @@ const WITHOUT_CONTROLLERS: &[&str] = &["--disable-admission-plugins=ServiceAccou
 /// process, because both programs read their standard input to its end.
 #[derive(Debug)]
 pub struct ControlPlane {
-    /// Its API server.
+    /// The API server of this control plane.
     pub api: ApiServer,
     etcd: Child,
     apiserver: Child,

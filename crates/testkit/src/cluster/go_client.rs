@@ -12,7 +12,7 @@ use super::{GoWatch, Identity, Service};
 use crate::rig::program;
 use crate::within;
 
-/// All releases. They share one scheme of labels and annotations, except [`S6`].
+/// The names of all releases. They share one scheme of labels and annotations, except [`S6`].
 pub const RELEASES: [&str; 6] = ["s4-old", "s4-v1", "s4-v2", "v4", "v4c", S6];
 /// The release that has a scheme of its own.
 pub const S6: &str = "s6";

@@ -11,7 +11,7 @@ use super::Service;
 use super::go_service::Line;
 use crate::within;
 
-/// Most releases discard the events of the first second of a watch.
+/// The time after the start of a watch in which most releases discard events.
 const DEAF: Duration = Duration::from_millis(1500);
 
 /// A running watch. It is killed with this value, and it ends with its standard input.

@@ -1,4 +1,4 @@
-//! kubectl, as an operator uses it.
+//! The kubectl of an operator.
 
 use std::path::Path;
 use std::process::Stdio;

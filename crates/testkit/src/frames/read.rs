@@ -1,4 +1,4 @@
-//! Received frames.
+//! A reader of frames.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

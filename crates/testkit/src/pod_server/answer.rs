@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 /// An answer, or a fault.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// These bytes.
+    /// An answer of these bytes.
     Bytes(Vec<u8>),
-    /// These bytes, after which the connection is closed.
+    /// An answer of these bytes, after which the connection is closed.
     Cut(Vec<u8>),
-    /// These bytes, one per second.
+    /// An answer of these bytes, one each second.
     Drip(Vec<u8>),
-    /// No answer, on a connection that stays open.
+    /// No answer is sent, and the connection stays open.
     Silence,
 }
 

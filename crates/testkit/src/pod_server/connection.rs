@@ -1,4 +1,4 @@
-//! One connection of the API server.
+//! A connection of the API server.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! What is said of each verdict.
+//! The output lines of each verdict.
 
 use std::time::SystemTime;
 
 use super::*;
-use crate::check::Verdict;
+use crate::check::verdict::Verdict;
 use crate::net::stage::Stage;
 
 fn line(tool: Tool, output: Output, verdict: Verdict, reached: Stage) -> String {

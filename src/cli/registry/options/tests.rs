@@ -15,7 +15,7 @@ fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Request, Error> {
     read(argv(text), variable)
 }
 
-fn asked(text: &str) -> Request {
+fn request(text: &str) -> Request {
     read_with(text, &[]).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -37,23 +37,23 @@ fn the_first_word_is_the_command() {
             "Deregister { pod: \"g-0\", name: \"greeter\", id: Some(\"1\") }",
         ),
     ] {
-        assert_eq!(format!("{:?}", asked(text).action), expected, "{text}");
+        assert_eq!(format!("{:?}", request(text).action), expected, "{text}");
     }
 }
 
 #[test]
 fn flags_say_how_to_look() {
-    let plain = asked("health list");
+    let plain = request("health list");
     assert_eq!(
         (plain.output, plain.include_not_ready),
         (Output::Text, false)
     );
     assert_eq!(plain.schemes, Schemes::MicroMu);
-    let all = asked("health list -o json --include_not_ready --register-scheme both");
+    let all = request("health list -o json --include_not_ready --register-scheme both");
     assert_eq!((all.output, all.include_not_ready), (Output::Json, true));
     assert_eq!(all.schemes, Schemes::Both);
     let elsewhere =
-        asked("health get x --registry_address http://127.0.0.1:8001 -registry_namespace=prod");
+        request("health get x --registry_address http://127.0.0.1:8001 -registry_namespace=prod");
     assert_eq!(
         elsewhere.cluster.registry_namespace.as_deref(),
         Some("prod")
@@ -65,7 +65,7 @@ fn flags_say_how_to_look() {
 #[test]
 fn a_node_is_described_by_go_micro_s_flags() {
     let text = "health register --pod_name=g-0 --server_name=greeter --server_address=:9091";
-    let Action::Register { pod, node } = asked(text).action else {
+    let Action::Register { pod, node } = request(text).action else {
         panic!("{text}")
     };
     assert_eq!(pod, "g-0");
@@ -77,7 +77,7 @@ fn a_node_is_described_by_go_micro_s_flags() {
     let text = format!(
         "{text} --server_version=2 --server_id=7 --server_metadata a=b --server_metadata=c=d=e"
     );
-    let Action::Register { node, .. } = asked(&text).action else {
+    let Action::Register { node, .. } = request(&text).action else {
         panic!("{text}")
     };
     let service = node.service("uid", "x:1".into());
@@ -94,13 +94,14 @@ fn variables_stand_in_for_flags() {
         ("MICRO_HEALTH_REGISTRY_NAMESPACE", "prod"),
         ("MICRO_HEALTH_OUTPUT", "json"),
     ];
-    let asked = read_with("health list", &variables).unwrap();
-    assert_eq!(asked.output, Output::Json);
-    assert_eq!(asked.cluster.registry_namespace.as_deref(), Some("prod"));
-    assert!(asked.cluster.registry_address.is_some());
-    // The address of a registry that is another's says nothing here.
-    let asked = read_with("health list", &[("MICRO_REGISTRY_ADDRESS", "consul:8500")]);
-    assert_eq!(asked.unwrap().cluster.registry_address, None);
+    let request = read_with("health list", &variables).unwrap();
+    assert_eq!(request.output, Output::Json);
+    assert_eq!(request.cluster.registry_namespace.as_deref(), Some("prod"));
+    assert!(request.cluster.registry_address.is_some());
+    // Without `kubernetes` in MICRO_REGISTRY, the address belongs to another registry and is
+    // ignored.
+    let request = read_with("health list", &[("MICRO_REGISTRY_ADDRESS", "consul:8500")]);
+    assert_eq!(request.unwrap().cluster.registry_address, None);
 }
 
 #[test]

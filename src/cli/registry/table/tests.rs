@@ -101,7 +101,7 @@ fn a_record_does_not_speak_to_the_terminal() {
             .chars()
             .filter(|c| c.is_control() && *c != '\n')
             .collect();
-        assert_eq!(controls, [], "{text:?}");
+        assert_eq!(controls, Vec::<char>::new(), "{text:?}");
         assert!(text.lines().count() <= 2);
     }
 }
@@ -114,11 +114,11 @@ fn what_we_may_not_do_comes_with_the_role() {
         crate::cli::registry::table::verbs("demo", Some(&subject), &verbs)
     };
     let expected = "\
-what system:serviceaccount:demo:web may do to pods in namespace demo:
+permissions of system:serviceaccount:demo:web on pods in namespace demo:
 
 VERB    ALLOWED   PURPOSE
-list    yes       to find services, and the pod itself
-watch   yes       to see them change
+list    yes       to find services and the own pod
+watch   yes       to watch for changes
 patch   yes       to register
 get     no        to read the pod where it may not be listed; not needed
 ";
@@ -131,6 +131,6 @@ get     no        to read the pod where it may not be listed; not needed
     assert!(missing.ends_with("- kind: ServiceAccount\n  name: web\n  namespace: demo\n"));
     let verbs: Vec<_> = VERBS.into_iter().zip([false; 4]).collect();
     let unknown = crate::cli::registry::table::verbs("demo", None, &verbs);
-    assert!(unknown.starts_with("what we may do to pods in namespace demo:"));
+    assert!(unknown.starts_with("permissions of this client on pods in namespace demo:"));
     assert!(unknown.ends_with("name: default\n  namespace: demo\n"));
 }

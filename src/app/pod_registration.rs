@@ -1,5 +1,5 @@
-//! The pod's place in the registry, from the app's side. In a build without the feature
-//! `kubernetes`, and without `--registry=kubernetes`, there is none.
+//! The pod's registration, as the sidecar starts and stops it. There is none without the feature
+//! `kubernetes` or without `--registry=kubernetes`.
 
 use std::fmt;
 use std::future::ready;
@@ -18,25 +18,25 @@ use crate::registration::Handle;
 use crate::server::prober::Prober;
 use crate::server::registration::Registration;
 
-/// A registration that is about to run, or none.
-pub(super) struct Registered {
+/// The pod's registration, or none.
+pub(super) struct PodRegistration {
     handle: Option<Handle>,
     running: BoxFuture<'static, ()>,
     is_required: bool,
-    /// The longest that taking it away may take.
+    /// The time limit for removing the registration.
     limit: Duration,
-    /// Time for clients to notice.
+    /// The time for clients to notice the removal.
     drain: Duration,
 }
 
-// === impl Registered ===
+// === impl PodRegistration ===
 
-impl Registered {
-    /// What the flags ask for.
+impl PodRegistration {
+    /// Creates the registration that the flags ask for.
     ///
     /// # Errors
     ///
-    /// A registration that is impossible, whatever the API server says.
+    /// Fails if the registration is impossible, whatever the API server answers.
     #[cfg(feature = "kubernetes")]
     pub(super) async fn new(
         args: &Args,
@@ -48,23 +48,23 @@ impl Registered {
         use crate::registration::options::Kind;
         use crate::registration::run::Registration;
 
-        let mut registered = Self::none(args);
+        let mut entry = Self::none(args);
         if args.registry.registry == Kind::Kubernetes {
             let variable = |name: &str| environment.get(name);
             let registration = Registration::new(&args.registry, Arc::clone(monitors), variable);
             let registration = registration
                 .await
                 .context("cannot keep --registry=kubernetes")?;
-            registered.handle = Some(registration.handle());
-            registered.running = registration.run().boxed();
-            registered.is_required = args.registry.require_registered;
+            entry.handle = Some(registration.handle());
+            entry.running = registration.run().boxed();
+            entry.is_required = args.registry.require_registered;
         }
-        Ok(registered)
+        Ok(entry)
     }
 
-    /// None, whatever the flags say: they cannot ask for one.
+    /// Creates none: this build has no flags for a registration.
     #[cfg(not(feature = "kubernetes"))]
-    #[expect(clippy::unused_async, reason = "as the other one")]
+    #[expect(clippy::unused_async, reason = "the signature of the other build")]
     pub(super) async fn new(
         args: &Args,
         _: &Arc<[Monitor]>,
@@ -83,8 +83,8 @@ impl Registered {
         }
     }
 
-    /// For those who probe.
-    pub(super) fn probed(&self) -> Option<Registration> {
+    /// Returns the registration as the server needs it.
+    pub(super) fn for_server(&self) -> Option<Registration> {
         self.handle.clone().map(|handle| Registration {
             handle,
             is_required: self.is_required,
@@ -93,7 +93,8 @@ impl Registered {
         })
     }
 
-    /// Runs it; once. A pod that goes is not ready, whoever else still runs in it. Never ends.
+    /// Runs the registration; call it once. Drains the server when the pod ends, even if its
+    /// other containers still run. Never returns.
     pub(super) fn run(&mut self, prober: Arc<Prober>) -> BoxFuture<'static, ()> {
         let running = std::mem::replace(&mut self.running, ready(()).boxed());
         let handle = self.handle.clone();
@@ -110,7 +111,7 @@ impl Registered {
         .boxed()
     }
 
-    /// Takes the pod out of the registry, and gives clients the time to notice.
+    /// Removes the pod from the registry and waits for clients to notice.
     pub(super) async fn leave(self) {
         let Some(handle) = &self.handle else { return };
         let was_registered = handle.status().was_registered();
@@ -123,9 +124,9 @@ impl Registered {
     }
 }
 
-impl fmt::Debug for Registered {
+impl fmt::Debug for PodRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registered")
+        f.debug_struct("PodRegistration")
             .field("handle", &self.handle)
             .finish_non_exhaustive()
     }

@@ -1,21 +1,21 @@
-//! What overlays/registry grants, in a namespace of an operator's.
+//! The permissions of overlays/registry in an operator's namespace.
 
 use serde_json::Value;
 use testkit::cluster::{IP, Namespace};
 use testkit::greeter::Greeter;
 
-use super::command_line::{CommandLine, Understood, sidecar};
+use super::command_line::{CommandLine, Parsed, sidecar};
 use super::overlay::Overlay;
-use crate::manifests::{OWN_POD_ONLY, holds};
+use crate::manifests::{OWN_POD_ONLY, takes_effect};
 use crate::rig::Sidecar;
 
 #[tokio::test]
-async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
+async fn the_overlays_permissions_suffice_to_register_and_the_policy_applies() {
     let overlay = Overlay::named("registry").await;
     let namespace = Namespace::labelled("granted", &[(OWN_POD_ONLY, "true")]).await;
     let folder = overlay.in_namespace(&namespace.name);
     let folder = folder.path().to_str().expect("a path must be text");
-    // The policy is the cluster's, and another test applies it too.
+    // The policy belongs to the cluster, and another test applies it too.
     let apply = [
         "apply",
         "--server-side",
@@ -29,22 +29,22 @@ async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
         .await;
 
     let mut pod = overlay.pod();
-    // The kubelet's and the scheduler's part.
+    // The test does the work of the kubelet and the scheduler.
     pod["spec"]["nodeName"] = "node-1".into();
     let create = ["create", "--filename=-"];
     namespace.kubectl(&create, &pod.to_string()).await.unwrap();
     namespace.run_pod("greeter-0", IP).await;
     namespace.running_pod("other-0", "micro-services", IP).await;
     let token = namespace.token("greeter-0").await;
-    holds(&namespace, &token).await;
+    takes_effect(&namespace, &token).await;
 
     let mut greeter = Greeter::reserve();
     greeter.start();
     let spec = overlay.spec();
-    let told = &CommandLine::all(&spec)[0].argv;
+    let argv = &CommandLine::all(&spec)[0].argv;
     assert!(
-        told.iter().any(|it| it == "--registry=kubernetes"),
-        "{told:?}"
+        argv.iter().any(|it| it == "--registry=kubernetes"),
+        "{argv:?}"
     );
     let image = sidecar(&spec).and_then(|it| it.image.as_deref());
     assert_eq!(image, Some("health:full"), "the slim one has no registry");
@@ -59,11 +59,11 @@ async fn what_the_overlay_grants_suffices_to_register_and_the_policy_holds() {
 }
 
 #[tokio::test]
-async fn the_volume_has_the_files_that_the_sidecar_looks_for() {
+async fn the_volume_has_the_files_that_the_sidecar_reads() {
     let overlay = Overlay::named("registry").await;
     let spec = overlay.spec();
     let line = &CommandLine::all(&spec)[0];
-    let Ok(Understood::Sidecar(args)) = line.read() else {
+    let Ok(Parsed::Sidecar(args)) = line.read() else {
         panic!("{line:?}")
     };
     let mounts = sidecar(&spec).and_then(|it| it.volume_mounts.as_deref());

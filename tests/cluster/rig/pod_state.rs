@@ -1,23 +1,23 @@
-//! A pod as it was at one moment.
+//! The state of a pod at one moment.
 
 use std::fmt;
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
 
-/// What the kubelet has said of a pod.
+/// The state of a pod, as the kubelet reported it.
 #[derive(Clone, Debug)]
-pub struct Seen(pub Pod);
+pub struct PodState(pub Pod);
 
-// === impl Seen ===
+// === impl PodState ===
 
-impl Seen {
+impl PodState {
     pub fn is_ready(&self) -> bool {
         let conditions = self.status().and_then(|status| status.conditions.as_ref());
         let mut conditions = conditions.into_iter().flatten();
         conditions.any(|it| it.type_ == "Ready" && it.status == "True")
     }
 
-    /// How often the kubelet has started this container again.
+    /// Returns how often the kubelet has restarted this container.
     pub fn restarts(&self, container: &str) -> i32 {
         self.container(container).map_or(0, |it| it.restart_count)
     }
@@ -27,17 +27,18 @@ impl Seen {
         state.is_some_and(|state| state.running.is_some())
     }
 
-    /// Whether the container itself is ready. The pod is Ready only when all of its containers are.
+    /// Returns whether the container itself is ready. The pod is Ready only when all of its
+    /// containers are.
     pub fn is_container_ready(&self, container: &str) -> bool {
         self.container(container).is_some_and(|it| it.ready)
     }
 
-    /// A container, or a native sidecar.
+    /// Returns the status of a container, or of a native sidecar.
     pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
         self.containers().find(|it| it.name == name)
     }
 
-    /// Second by second: when it was started, the last time.
+    /// Returns the second in which it was started last.
     pub fn started(&self, container: &str) -> Option<i64> {
         let state = self.container(container)?.state.as_ref()?;
         let running = state.running.as_ref().and_then(|it| it.started_at.as_ref());
@@ -48,7 +49,7 @@ impl Seen {
         Some(running.or(terminated)?.0.as_second())
     }
 
-    /// Second by second: when it ended, and with what.
+    /// Returns the second in which it ended, and its exit code.
     pub fn finished(&self, container: &str) -> Option<(i64, i32)> {
         let terminated = self
             .container(container)?
@@ -62,7 +63,7 @@ impl Seen {
         ))
     }
 
-    /// How it ended before it was started again: code and reason.
+    /// Returns code and reason of its end before the last restart.
     pub fn ended_before(&self, container: &str) -> Option<(i32, &str)> {
         let state = self.container(container)?.last_state.as_ref()?;
         let terminated = state.terminated.as_ref()?;
@@ -86,7 +87,7 @@ impl Seen {
         Some(self.0.metadata.annotations.as_ref()?.get(key)?)
     }
 
-    /// `greeter 1, health 0`.
+    /// Returns the restarts of all containers, such as `greeter 1, health 0`.
     pub fn all_restarts(&self) -> String {
         let mut containers: Vec<_> = self.containers().collect();
         containers.sort_by_key(|it| &it.name);
@@ -108,7 +109,7 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for PodState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ready = if self.is_ready() {
             "Ready"
@@ -117,14 +118,14 @@ impl fmt::Display for Seen {
         };
         write!(f, "{}, {ready}", self.phase())?;
         for it in self.containers() {
-            let state = it.state.as_ref().map_or_else(String::new, told);
+            let state = it.state.as_ref().map_or_else(String::new, described);
             write!(f, "; {} {state}, restarts {}", it.name, it.restart_count)?;
         }
         Ok(())
     }
 }
 
-fn told(state: &ContainerState) -> String {
+fn described(state: &ContainerState) -> String {
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
         let message = waiting.message.as_deref().unwrap_or_default();
@@ -137,7 +138,7 @@ fn told(state: &ContainerState) -> String {
     "runs".to_owned()
 }
 
-/// The second that a kubelet would write now.
+/// Returns the current second, as a kubelet would write it.
 pub fn this_second() -> i64 {
     k8s_openapi::jiff::Timestamp::now().as_second()
 }

@@ -1,14 +1,15 @@
-//! What every Go release writes, read by our registry; and our own one-shot writes, read by them.
+//! The exchange of records: those of every Go release read by this registry, and this registry's
+//! records read by them.
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use micro_health::registry::Registry;
-use micro_health::registry::changes::{Action, Event};
-use micro_health::registry::scheme::Schemes;
+use micro_health::registry::Schemes;
+use micro_health::registry::{Action, Event};
 use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
 use testkit::within;
 
-/// A namespace with a pod, its Go registry, and ours with the pod's own token.
+/// Returns a namespace with a pod, its Go registry, and this registry with the pod's own token.
 async fn both(release: &'static str) -> (Namespace, GoClient, Registry) {
     let namespace = Namespace::fresh(&format!("read-{release}")).await;
     namespace.account("greeter", &ROLE, &[]).await;
@@ -25,17 +26,21 @@ async fn both(release: &'static str) -> (Namespace, GoClient, Registry) {
 }
 
 #[tokio::test]
-async fn what_go_writes_is_found_listed_and_heard() {
+async fn a_record_of_go_is_found_listed_and_watched() {
     join_all(RELEASES.map(|release| async move {
         let (_namespace, go, ours) = both(release).await;
         let events = ours.watch(None);
         let mut events = std::pin::pin!(events);
-        // The watch begins with what is there: nothing.
+        // The watch begins with the existing services, of which there are none.
         assert!(ours.get_service("greeter").await.is_err(), "{release}");
-        let (registered, heard) =
+        let (registered, event) =
             tokio::join!(go.register("greeter"), within("a create", events.next()));
         registered.unwrap();
-        assert_eq!(told(heard), (Action::Create, "greeter".into()), "{release}");
+        assert_eq!(
+            action_and_name(event),
+            (Action::Create, "greeter".into()),
+            "{release}"
+        );
 
         let found = within("a lookup", ours.get_service("greeter"))
             .await
@@ -62,10 +67,14 @@ async fn what_go_writes_is_found_listed_and_heard() {
             "{release}"
         );
 
-        let (deregistered, heard) =
+        let (deregistered, event) =
             tokio::join!(go.deregister("greeter"), within("a delete", events.next()));
         deregistered.unwrap();
-        assert_eq!(told(heard), (Action::Delete, "greeter".into()), "{release}");
+        assert_eq!(
+            action_and_name(event),
+            (Action::Delete, "greeter".into()),
+            "{release}"
+        );
         assert!(ours.get_service("greeter").await.is_err(), "{release}");
         // Go-micro 2.4 leaves empty annotations behind, which are no records and no faults.
         assert_eq!(ours.list_services().await.unwrap(), [], "{release}");
@@ -73,7 +82,7 @@ async fn what_go_writes_is_found_listed_and_heard() {
     .await;
 }
 
-fn told<E: std::fmt::Debug>(event: Option<Result<Event, E>>) -> (Action, String) {
+fn action_and_name<E: std::fmt::Debug>(event: Option<Result<Event, E>>) -> (Action, String) {
     let event = event.expect("a watch must not end").unwrap();
     (event.action, event.service.name)
 }

@@ -1,4 +1,5 @@
-//! Two services of one pod: each comes and goes alone, and nobody's watch loses the other.
+//! The registration of two services in one pod: each comes and goes alone, and no watcher loses
+//! the other.
 
 use futures_util::future::join_all;
 use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
@@ -6,13 +7,13 @@ use testkit::greeter::Greeter;
 
 use crate::rig::Sidecar;
 
-/// Every release of the scheme that the sidecar writes by default.
+/// Returns every release of the scheme that the sidecar writes by default.
 fn releases() -> impl Iterator<Item = &'static str> {
     RELEASES.into_iter().filter(|release| *release != S6)
 }
 
 #[tokio::test]
-async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
+async fn one_service_leaves_and_watchers_of_the_other_see_no_delete() {
     let namespace = Namespace::fresh("several").await;
     namespace.account("greeter", &ROLE, &[]).await;
     for pod in ["greeter-0", "watcher-0"] {
@@ -53,7 +54,7 @@ async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
     for release in releases() {
         let client = GoClient::new(release, &watcher);
         assert_eq!(client.get("greeter").await.unwrap().len(), 1, "{release}");
-        // Most know an error, the oldest an empty answer.
+        // Most releases return an error, the oldest an empty answer.
         assert!(
             client
                 .get("other")
@@ -77,25 +78,25 @@ async fn one_service_goes_and_watchers_of_the_other_hear_no_delete() {
     other.kill();
     sidecar.is("not registered").await;
     for (release, mut watch) in watches {
-        let mut heard = Vec::new();
+        let mut events = Vec::new();
         loop {
             let event = watch.next().await.unwrap();
             let gone = event.action == "delete";
-            heard.push(format!("{} {}", event.action, event.service.name));
+            events.push(format!("{} {}", event.action, event.service.name));
             if gone && event.service.name == "greeter" {
                 break;
             }
         }
-        // A watch of one service tells of the pod's others too, in the order of a Go map.
+        // A watch of one service also reports the pod's others, in the order of a Go map.
         assert!(
-            heard.contains(&"create greeter".to_owned()),
-            "{release}: {heard:?}"
+            events.contains(&"create greeter".to_owned()),
+            "{release}: {events:?}"
         );
-        let deletes = heard
+        let deletes = events
             .iter()
-            .filter(|heard| *heard == "delete greeter")
+            .filter(|events| *events == "delete greeter")
             .count();
-        assert_eq!(deletes, 1, "{release}: {heard:?}");
+        assert_eq!(deletes, 1, "{release}: {events:?}");
     }
     let metadata = namespace.pod("greeter-0").await.unwrap().metadata;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What the other tests build on: the API server does to pods, accounts and outages what a cluster's would.
+//! The control plane under the other tests: the API server treats pods, accounts and outages as
+//! in a real cluster.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ async fn a_pod_starts_becomes_unready_terminates_and_goes() {
     assert_eq!(namespace.pod("greeter-0").await, None);
 }
 
-/// Phase, address and readiness.
+/// Returns phase, address and readiness.
 fn described(pod: &Pod) -> String {
     let status = pod.status.clone().unwrap_or_default();
     let mut conditions = status.conditions.unwrap_or_default().into_iter();
@@ -49,7 +50,7 @@ fn described(pod: &Pod) -> String {
 }
 
 #[tokio::test]
-async fn a_token_says_which_pod_it_was_made_for() {
+async fn a_token_names_the_pod_that_it_was_made_for() {
     let namespace = Namespace::fresh("token").await;
     namespace.account("greeter", &ROLE, &[]).await;
     let pod = namespace.running_pod("greeter-0", "greeter", IP).await;
@@ -72,7 +73,7 @@ async fn a_token_says_which_pod_it_was_made_for() {
 }
 
 #[tokio::test]
-async fn an_account_may_do_what_its_role_says_and_no_more() {
+async fn an_account_may_do_what_its_role_allows_and_no_more() {
     let namespace = Namespace::fresh("role").await;
     namespace.account("any", &ROLE, &[]).await;
     namespace.account("own", &ROLE, &["own-0"]).await;
@@ -87,7 +88,7 @@ async fn an_account_may_do_what_its_role_says_and_no_more() {
         let pods = Api::namespaced(client, &namespace.name);
         found.push((account, may(pods).await));
     }
-    // get own-0, list it by its name, list all, patch it, patch another
+    // The verbs are: get own-0, list it by its name, list all, patch it, patch another pod.
     assert_eq!(
         found,
         [
@@ -123,7 +124,7 @@ fn status<T>(answer: Result<T, Error>) -> u16 {
 }
 
 #[tokio::test]
-async fn an_api_server_hangs_goes_away_and_comes_back_with_what_it_knew() {
+async fn an_api_server_hangs_stops_and_restarts_with_its_data() {
     let mut plane = ControlPlane::start().await;
     let namespace = Namespace::fresh_in(&plane.api, "outage").await;
     namespace.running_pod("greeter-0", "greeter", IP).await;

@@ -1,4 +1,4 @@
-//! What the containers are given: memory, processor, a token.
+//! The resources of the containers: memory, processor, a token.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Container;
 use super::command_line::sidecar;
 use super::overlay::{Overlay, containers};
 
-/// The most memory that a flood takes, in MiB: the budget that `just budgets` holds the slim file to, and twice
-/// what a registration may add.
+/// The most memory that a flood uses, in MiB: the budget of `just budgets` for the slim file, and
+/// twice the memory that a registration may add.
 const FLOODED: u64 = 32;
 const REGISTERED: u64 = FLOODED + 8;
 
@@ -32,10 +32,10 @@ async fn the_sidecar_has_no_limit_of_cpu_and_outlives_a_flood() {
 }
 
 #[tokio::test]
-async fn no_container_is_given_a_token_but_a_registering_sidecar() {
+async fn only_a_registering_sidecar_has_a_token() {
     for overlay in Overlay::all().await {
         let spec = overlay.spec();
-        // As published, which asks for no such thing.
+        // The published manifest does not turn the token off.
         if overlay.name != "seed-compat" {
             assert_eq!(
                 spec.automount_service_account_token,

@@ -1,11 +1,11 @@
-//! What finds the pods: Services, and whatever else selects them.
+//! The selectors of the pods: Services and other objects.
 
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::{Value, json};
 
 use super::overlay::{Overlay, containers};
 
-/// A port that a container declares, by its number or its name.
+/// Returns whether a container declares this port by its number or its name.
 fn declares(spec: &PodSpec, port: &Value) -> bool {
     let ports = containers(spec).flat_map(|it| it.ports.iter().flatten());
     ports.into_iter().any(|it| {
@@ -27,7 +27,7 @@ async fn a_service_selects_the_pods_and_a_port_of_theirs() {
             panic!("{} must have one", overlay.name)
         };
         let selected = selects(&service["spec"]["selector"], &overlay.pod());
-        // The one that was published did not.
+        // The published selector did not.
         assert_eq!(selected, overlay.name != "seed-compat", "{}", overlay.name);
         let port = &service["spec"]["ports"][0];
         let target = port.get("targetPort").unwrap_or(&port["port"]);
@@ -36,7 +36,7 @@ async fn a_service_selects_the_pods_and_a_port_of_theirs() {
 }
 
 #[tokio::test]
-async fn the_monitor_asks_the_port_of_the_sidecar() {
+async fn the_monitor_scrapes_the_port_of_the_sidecar() {
     let overlay = Overlay::named("pod-monitor").await;
     let [monitor] = overlay.of_kind("PodMonitor")[..] else {
         panic!("there must be one")

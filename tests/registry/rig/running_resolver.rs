@@ -1,4 +1,4 @@
-//! Resolvers side by side: `health resolve --watch`, and kuberesolver under the grpc-go of its time.
+//! A running resolver: `health resolve --watch`, or kuberesolver under the grpc-go of its time.
 
 use std::process::{Output, Stdio};
 
@@ -9,19 +9,19 @@ use testkit::within;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
-/// A running resolver, and every list of addresses it has told so far, none twice in a row. It is
+/// A running resolver, with every list of addresses that it reported, none twice in a row. It is
 /// killed with this value.
 #[derive(Debug)]
-pub struct Resolving {
-    who: &'static str,
-    pub told: Vec<Vec<String>>,
-    /// `state` of ours.
+pub struct RunningResolver {
+    name: &'static str,
+    pub lists: Vec<Vec<String>>,
+    /// The `state` of `health resolve`.
     pub state: String,
     lines: Lines<BufReader<ChildStdout>>,
     _child: Child,
 }
 
-/// `health resolve`, once.
+/// Runs `health resolve` once.
 pub async fn resolve(identity: &Identity, args: &[&str]) -> (i32, String, String) {
     let mut command = identity.command(env!("CARGO_BIN_EXE_health"));
     let output = command.arg("resolve").args(args).output();
@@ -36,9 +36,9 @@ pub async fn resolve(identity: &Identity, args: &[&str]) -> (i32, String, String
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
 }
 
-// === impl Resolving ===
+// === impl RunningResolver ===
 
-impl Resolving {
+impl RunningResolver {
     pub fn ours(identity: &Identity, target: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_health");
         Self::start(
@@ -49,14 +49,14 @@ impl Resolving {
         )
     }
 
-    /// kr3 or kr6.
+    /// Starts kr3 or kr6.
     pub fn go(release: &'static str, identity: &Identity, target: &str) -> Self {
         let program = program(release);
         let program = program.to_str().expect("a path of ours must be text");
         Self::start(release, identity, program, &["call", target])
     }
 
-    fn start(who: &'static str, identity: &Identity, program: &str, args: &[&str]) -> Self {
+    fn start(name: &'static str, identity: &Identity, program: &str, args: &[&str]) -> Self {
         let mut child = identity
             .command(program)
             .args(args)
@@ -68,26 +68,26 @@ impl Resolving {
             .expect("a resolver must start");
         let stdout = child.stdout.take().expect("stdout must be piped");
         Self {
-            who,
-            told: Vec::new(),
+            name,
+            lists: Vec::new(),
             state: String::new(),
             lines: BufReader::new(stdout).lines(),
             _child: child,
         }
     }
 
-    /// Waits until these addresses are what was told last.
-    pub async fn tells(&mut self, addresses: &[&str]) {
-        let what = format!("{} to tell {addresses:?}: {:?}", self.who, self.told);
-        let told = async {
-            while self.told.last().is_none_or(|told| told != addresses) {
+    /// Waits until these addresses were reported last.
+    pub async fn reports(&mut self, addresses: &[&str]) {
+        let what = format!("{} to report {addresses:?}: {:?}", self.name, self.lists);
+        let lists = async {
+            while self.lists.last().is_none_or(|lists| lists != addresses) {
                 self.line().await;
             }
         };
-        within(&what, told).await;
+        within(&what, lists).await;
     }
 
-    /// Waits until ours calls what it tells this.
+    /// Waits until `health resolve` reports this state.
     pub async fn is(&mut self, state: &str) {
         let reached = async {
             while self.state != state {
@@ -117,8 +117,8 @@ impl Resolving {
         };
         self.state = text(&line["state"]);
         addresses.sort_unstable();
-        if self.told.last() != Some(&addresses) {
-            self.told.push(addresses);
+        if self.lists.last() != Some(&addresses) {
+            self.lists.push(addresses);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the kubelet asks in each of them.
+//! The probes of each overlay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
-use super::command_line::{CommandLine, Understood, answering, sidecar};
+use super::command_line::{CommandLine, Parsed, answering, sidecar};
 use super::overlay::{Overlay, containers, documents};
 use super::patience::impatient;
 use super::placement::{carried, misplaced, probes};
@@ -17,8 +17,8 @@ async fn each_probe_stands_on_the_container_that_it_should_restart() {
         let spec = overlay.spec();
         let sidecar = answering(&spec);
         let (faults, carries): (&[_], &[_]) = match &*overlay.name {
-            // What was published restarts the sidecar.
-            "seed-compat" => (&["health livenessProbe asks for the service's health"], &[]),
+            // The published probe restarts the sidecar.
+            "seed-compat" => (&["health livenessProbe checks the service's health"], &[]),
             // The sidecar itself restarts the pod.
             "restart-all" => (&[], &["startupProbe", "readinessProbe"]),
             _ => (&[], &["startupProbe", "livenessProbe", "readinessProbe"]),
@@ -33,7 +33,8 @@ async fn a_sidecar_that_hangs_is_restarted_before_the_service_is_blamed() {
     for overlay in Overlay::all().await {
         let spec = overlay.spec();
         let faults: &[_] = match &*overlay.name {
-            // What was published has one probe, on the sidecar, and it fails whenever the service does.
+            // The published manifest has one probe, on the sidecar, which fails whenever the
+            // service does.
             "seed-compat" => &["health has no livenessProbe of its own"],
             _ => &[],
         };
@@ -44,7 +45,7 @@ async fn a_sidecar_that_hangs_is_restarted_before_the_service_is_blamed() {
 
 #[test]
 fn the_pages_show_probes_that_keep_the_same_rules() {
-    let mut shown = Vec::new();
+    let mut pages_with_pods = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(&page).expect("a page must be readable");
         let blocks = text.split("\n```yaml\n").skip(1);
@@ -57,10 +58,14 @@ fn the_pages_show_probes_that_keep_the_same_rules() {
             let place = page.display();
             assert_eq!(misplaced(&spec, sidecar), [""; 0], "{place}");
             assert_eq!(impatient(&spec, sidecar), [""; 0], "{place}");
-            shown.push(page.file_name().unwrap().to_owned());
+            pages_with_pods.push(page.file_name().unwrap().to_owned());
         }
     }
-    assert_eq!(shown, ["README.md"], "pages with probes of a whole pod");
+    assert_eq!(
+        pages_with_pods,
+        ["README.md"],
+        "pages with probes of a whole pod"
+    );
 }
 
 /// Returns every page for users that may show a manifest.
@@ -85,7 +90,7 @@ fn pod_spec(document: &Value) -> Option<PodSpec> {
 }
 
 #[tokio::test]
-async fn the_kubelet_waits_for_an_answer_longer_than_a_check_takes() {
+async fn the_kubelets_timeout_is_longer_than_a_check() {
     for overlay in Overlay::all().await {
         if overlay.name == "seed-compat" {
             continue;
@@ -93,7 +98,7 @@ async fn the_kubelet_waits_for_an_answer_longer_than_a_check_takes() {
         let spec = overlay.spec();
         for container in containers(&spec) {
             let Some(liveness) = &container.liveness_probe else {
-                // The sidecar restarts the pod, and nobody the service alone.
+                // The sidecar restarts the whole pod, and no probe restarts the service alone.
                 assert_eq!(
                     (&*overlay.name, &*container.name),
                     ("restart-all", "greeter")
@@ -106,14 +111,14 @@ async fn the_kubelet_waits_for_an_answer_longer_than_a_check_takes() {
 }
 
 #[tokio::test]
-async fn the_kubelet_reaches_the_sidecar_and_asks_for_a_name_that_it_knows() {
+async fn the_kubelet_reaches_the_sidecar_and_probes_a_known_name() {
     for overlay in Overlay::all().await {
         let spec = overlay.spec();
         if sidecar(&spec).is_none() {
             continue;
         }
         let line = &CommandLine::all(&spec)[0];
-        let Ok(Understood::Sidecar(args)) = line.read() else {
+        let Ok(Parsed::Sidecar(args)) = line.read() else {
             panic!("{}: {line:?}", overlay.name)
         };
         let mut asked = Vec::new();
@@ -126,7 +131,8 @@ async fn the_kubelet_reaches_the_sidecar_and_asks_for_a_name_that_it_knows() {
                 assert_eq!(name, Some(&*args.target.server_name.0), "{}", overlay.name);
             }
         }
-        // The pod's address, or on the node's network loopback, where nobody else may ask.
+        // The address is the pod's. On the node's network it is loopback, which no other host can
+        // reach.
         let loopback = args.server.health_address.is_loopback();
         assert_eq!(
             loopback,

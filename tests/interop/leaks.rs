@@ -1,4 +1,4 @@
-//! What being probed for half a day leaves behind in a service: nothing.
+//! The resources that a service loses after half a day of probes: none.
 
 use testkit::PATIENCE;
 use tokio::time::{sleep, timeout};
@@ -6,26 +6,26 @@ use tokio::time::{sleep, timeout};
 use crate::service::Service;
 use crate::sidecar::Sidecar;
 
-/// Probes before the first look: the service's heap finds its size.
+/// The number of probes before the first measurement, in which the service's heap finds its size.
 const WARM_UP: usize = 2_000;
 
-/// 14 hours of a probe every 5 s.
+/// The number of probes in 14 hours, one every 5 s.
 const PROBES: usize = 10_000;
 
-/// What Go's heap may breathe between two collections, in KiB.
-const BREATH: u64 = 4 * 1024;
+/// The tolerance in KiB for the changes of Go's heap between two collections.
+const TOLERANCE: u64 = 4 * 1024;
 
 #[tokio::test]
-async fn ten_thousand_grpc_probes_leave_no_trace() {
-    leave_no_trace("v5.30.0-grpc").await;
+async fn ten_thousand_grpc_probes_leak_nothing() {
+    leak_nothing("v5.30.0-grpc").await;
 }
 
 #[tokio::test]
-async fn ten_thousand_mucp_probes_leave_no_trace() {
-    leave_no_trace("v5.30.0-mucp").await;
+async fn ten_thousand_mucp_probes_leak_nothing() {
+    leak_nothing("v5.30.0-mucp").await;
 }
 
-async fn leave_no_trace(cell: &'static str) {
+async fn leak_nothing(cell: &'static str) {
     let service = Service::start(cell, "register").await;
     let sidecar = Sidecar::start(&service, &[]).await;
     probe(&sidecar, WARM_UP).await;
@@ -34,7 +34,7 @@ async fn leave_no_trace(cell: &'static str) {
 
     probe(&sidecar, PROBES).await;
     let closed = timeout(PATIENCE, async {
-        // A connection is closed when the service has read its end, which nothing announces.
+        // A connection is closed once the service has read its end, for which there is no event.
         while service.open_files() > files {
             sleep(std::time::Duration::from_millis(10)).await;
         }
@@ -46,7 +46,7 @@ async fn leave_no_trace(cell: &'static str) {
         service.open_files()
     );
     assert!(
-        grown < BREATH,
+        grown < TOLERANCE,
         "{grown} KiB more than the {resident} after the warm-up"
     );
     let logs_now = (service.log(), sidecar.log());

@@ -1,4 +1,4 @@
-//! Fifty pods: what a sidecar costs each.
+//! A crowd of fifty pods, and the costs of each sidecar.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::rig::{ACCOUNT, Process, Scene, base, greeter, probed_as, registered, 
 
 const PODS: usize = 50;
 
-/// Several periods of every probe.
+/// The time of the measurement: several periods of every probe.
 const MEASURED: Duration = Duration::from_secs(30);
 
-/// What no sidecar may exceed: KiB resident, and millionths of a processor.
+/// The limits of each sidecar: KiB resident, and millionths of a processor.
 const MEMORY: u64 = 5 * 1024;
 const PROCESSOR: u64 = 5000;
 
-/// A registered greeter, probed as k8s/base has it.
+/// Returns a registered greeter with the probes of k8s/base.
 fn manifest() -> Value {
     probed_as(&base(), registered(greeter("v1.8.0-grpc")))
 }
 
-/// How many millionths of a processor each takes.
+/// Returns the processor time of each process in millionths of a processor.
 async fn processor(of: &[Process]) -> Vec<u64> {
     let started = Instant::now();
     let before: Vec<_> = of.iter().map(|it| it.cpu()).collect();
@@ -38,15 +38,15 @@ async fn processor(of: &[Process]) -> Vec<u64> {
     spent.map(|it| u64::try_from(share(it)).unwrap()).collect()
 }
 
-/// A line of what one figure comes to.
-fn told(what: &str, figures: &[u64]) -> String {
+/// Returns a line with one figure.
+fn figure_line(what: &str, figures: &[u64]) -> String {
     let average = figures.iter().sum::<u64>() / figures.len() as u64;
     let most = figures.iter().max().unwrap();
     format!("  {what:<42} {average:>7} on average, {most:>5} at most")
 }
 
 #[tokio::test]
-async fn fifty_sidecars_cost_next_to_nothing() {
+async fn fifty_sidecars_stay_within_their_limits() {
     let scene = Scene::alone("crowd").await;
     scene.namespace.account(ACCOUNT, &ROLE, &[]).await;
     let started = Instant::now();
@@ -60,13 +60,13 @@ async fn fifty_sidecars_cost_next_to_nothing() {
 
     let processor = processor(&sidecars).await;
     for pod in &pods {
-        let seen = pod.seen().await;
-        assert_eq!(seen.all_restarts(), "greeter 0, health 0", "{}", pod.name);
+        let state = pod.state().await;
+        assert_eq!(state.all_restarts(), "greeter 0, health 0", "{}", pod.name);
     }
     row(
         "50 pods",
         Some(took),
-        &pods[0].seen().await,
+        &pods[0].state().await,
         "from the first creation to the last Ready",
     );
     let kib = |of: &[Process], figure: fn(Process) -> u64| {
@@ -89,7 +89,7 @@ async fn fifty_sidecars_cost_next_to_nothing() {
             &kib(&greeters, |it| it.memory("Rss")),
         ),
     ] {
-        print_line(&told(what, figures));
+        print_line(&figure_line(what, figures));
     }
     assert!(resident.iter().all(|it| *it <= MEMORY), "{resident:?} KiB");
     assert!(processor.iter().all(|it| *it <= PROCESSOR), "{processor:?}");

@@ -1,4 +1,5 @@
-//! The commands of docs/finding.md, word for word. Those that go on until stopped have to say something.
+//! The commands of docs/finding.md, unchanged. Commands that run until stopped must print
+//! something.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
@@ -9,34 +10,34 @@ use crate::rig::{Health, health};
 
 const PAGE: &str = include_str!("../../docs/finding.md");
 
-/// Before each block that this file runs.
+/// The comment before each block that this file runs.
 const RUN: &str = "<!-- run by: registry -->\n";
 
-/// One command, and what the page says that it prints.
-struct Shown<'a> {
+/// A command, with the output that the page shows.
+struct Example<'a> {
     words: Vec<&'a str>,
     prints: Option<String>,
 }
 
-/// The commands under the heading of one subcommand.
-fn shown(command: &str) -> Vec<Shown<'static>> {
+/// Returns the commands under the heading of one subcommand.
+fn examples(command: &str) -> Vec<Example<'static>> {
     let heading = format!("\n## `health {command}`");
     let section = PAGE.split(&heading).nth(1).expect("it must be a heading");
     let section = section.split("\n## ").next().unwrap_or_default();
     let blocks = section.split(RUN).skip(1);
-    let shown: Vec<_> = blocks.flat_map(of_block).collect();
-    assert!(!shown.is_empty(), "{heading} shows nothing");
-    shown
+    let examples: Vec<_> = blocks.flat_map(of_block).collect();
+    assert!(!examples.is_empty(), "{heading} shows nothing");
+    examples
 }
 
-fn of_block(text: &'static str) -> Vec<Shown<'static>> {
+fn of_block(text: &'static str) -> Vec<Example<'static>> {
     let (fence, rest) = text.split_once('\n').unwrap();
     let block = rest.split("```").next().unwrap_or_default();
     if fence == "```console" {
         let (line, prints) = block.split_once('\n').unwrap();
         let line = line.strip_prefix("$ ").expect("a prompt");
         let prints = Some(prints.to_owned());
-        return vec![Shown {
+        return vec![Example {
             words: words(line),
             prints,
         }];
@@ -44,14 +45,14 @@ fn of_block(text: &'static str) -> Vec<Shown<'static>> {
     assert_eq!(fence, "```sh");
     let commands = block.lines();
     commands
-        .map(|line| Shown {
+        .map(|line| Example {
             words: words(line),
             prints: None,
         })
         .collect()
 }
 
-/// What follows `health`, without the comment.
+/// Returns the arguments of `health`, without the comment.
 fn words(line: &str) -> Vec<&str> {
     let command = line.split('#').next().unwrap_or_default();
     let mut words = command.split_whitespace();
@@ -59,15 +60,15 @@ fn words(line: &str) -> Vec<&str> {
     words.collect()
 }
 
-impl Shown<'_> {
+impl Example<'_> {
     async fn run(&self, identity: &Identity, variables: &[(&str, &str)]) {
         let Self { words, prints } = self;
         if words.contains(&"watch") || words.contains(&"--watch") {
             let line = Health::start(identity, words, variables).line().await;
             assert!(!line.is_empty(), "health {words:?}");
         } else if words.iter().any(|word| word.starts_with("--serve=")) {
-            let said = Health::start(identity, words, variables).line().await;
-            assert!(said.contains("127.0.0.1:31300"), "health {words:?}: {said}");
+            let line = Health::start(identity, words, variables).line().await;
+            assert!(line.contains("127.0.0.1:31300"), "health {words:?}: {line}");
         } else {
             let (code, out, err) = health(identity, words, variables).await;
             assert_eq!(code, 0, "health {words:?}: {out}{err}");
@@ -78,7 +79,7 @@ impl Shown<'_> {
 }
 
 #[tokio::test]
-async fn the_commands_of_the_page_do_what_it_says() {
+async fn the_commands_of_the_page_print_what_it_shows() {
     let namespace = Namespace::named(ControlPlane::shared().await, "shop", &[]).await;
     let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
     namespace.account("operator", &[], &[]).await;
@@ -94,17 +95,17 @@ async fn the_commands_of_the_page_do_what_it_says() {
     let data = json!({ "mongodb": "host=127.0.0.1\nport=27017" });
     let map = json!({ "metadata": { "name": "micro" }, "data": data });
     namespace.create::<ConfigMap>(map).await;
-    // The page's is the namespace `default`, which is every test's.
+    // The page uses the namespace `default`, which all tests share.
     let elsewhere = [("MICRO_HEALTH_CONFIG_NAMESPACE", "shop")];
     for command in ["registry", "resolve", "config"] {
-        for shown in shown(command) {
-            shown.run(&operator, &elsewhere).await;
+        for examples in examples(command) {
+            examples.run(&operator, &elsewhere).await;
         }
     }
 
     let cluster = Cluster::fresh("documented").await;
     helloworld(&cluster).await;
-    for shown in shown("services") {
-        shown.run(&cluster.viewer, &[]).await;
+    for examples in examples("services") {
+        examples.run(&cluster.viewer, &[]).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The API server is away for a while: nobody is restarted, and nobody leaves the registry.
+//! An outage of the API server: no container is restarted, and no pod leaves the registry.
 
 use std::time::Duration;
 
@@ -7,23 +7,24 @@ use testkit::cluster::ROLE;
 use tokio::time::{Instant, sleep};
 
 use crate::rig::{
-    ACCOUNT, LOOK_AGAIN, NAME, RunningPod, Scene, Seen, get, greeter, push, registered, row,
+    ACCOUNT, NAME, POLL, PodState, RunningPod, Scene, get, greeter, push, registered, row,
     this_second,
 };
 
-/// Longer than two intervals of the registration, and than the time after which controllers give a node up.
+/// The outage is longer than two intervals of the registration, and than the time after which
+/// controllers give a node up.
 const AWAY: Duration = Duration::from_mins(1);
 
-/// What of a pod is the registration.
+/// Returns the parts of a pod that are its registration.
 async fn registration(pod: &RunningPod) -> (String, Vec<String>) {
-    let seen = pod
-        .until("registered", |seen| seen.annotation(&key()).is_some())
+    let state = pod
+        .until("registered", |state| state.annotation(&key()).is_some())
         .await;
-    let labels = seen.0.metadata.labels.clone().unwrap_or_default();
+    let labels = state.0.metadata.labels.clone().unwrap_or_default();
     let ours = labels
         .into_keys()
         .filter(|label| label.starts_with("micro.mu/"));
-    (seen.annotation(&key()).unwrap().to_owned(), ours.collect())
+    (state.annotation(&key()).unwrap().to_owned(), ours.collect())
 }
 
 fn key() -> String {
@@ -31,7 +32,7 @@ fn key() -> String {
 }
 
 #[tokio::test]
-async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
+async fn an_outage_of_the_api_server_restarts_and_deregisters_nothing() {
     let scene = Scene::alone("outage").await;
     scene.namespace.account(ACCOUNT, &ROLE, &[]).await;
     let mut manifest = registered(greeter("v5.30.0-mucp"));
@@ -56,7 +57,7 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
     let mut control_plane = scene.cluster.control_plane().await;
     control_plane.stop_apiserver();
     let stopped = Instant::now();
-    // The kubelet needs no API server to do its work.
+    // The kubelet needs no API server for its work.
     hung.hang();
     let mut asked = 0;
     while stopped.elapsed() < AWAY {
@@ -70,7 +71,7 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
             );
         }
         asked += 1;
-        sleep(LOOK_AGAIN * 10).await;
+        sleep(POLL * 10).await;
     }
     let (_, page) = get(address, "/metrics").await;
     let back = this_second();
@@ -78,15 +79,15 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
     let away = stopped.elapsed();
     drop(control_plane);
 
-    let seen = hangs
-        .until("restarted", |seen| {
-            seen.restarts("greeter") > 0 && seen.is_ready()
+    let state = hangs
+        .until("restarted", |state| {
+            state.restarts("greeter") > 0 && state.is_ready()
         })
         .await;
-    assert_eq!(seen.all_restarts(), "greeter 1, health 0");
-    let restarted = seen.started("greeter").unwrap();
-    let seen = well.until("Ready", Seen::is_ready).await;
-    assert_eq!(seen.all_restarts(), "greeter 0, health 0");
+    assert_eq!(state.all_restarts(), "greeter 1, health 0");
+    let restarted = state.started("greeter").unwrap();
+    let state = well.until("Ready", PodState::is_ready).await;
+    assert_eq!(state.all_restarts(), "greeter 0, health 0");
     assert_eq!(
         (well.process("greeter").await, well.process("health").await),
         processes
@@ -105,7 +106,7 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
     let (_, page) = get(address, "/metrics").await;
     assert_eq!(deregistrations(&page), Vec::<String>::new());
     let note = format!("{asked} rounds of /health, /healthz, /readyz, /livez: all 200");
-    row("API server away", Some(away), &seen, &note);
+    row("API server away", Some(away), &state, &note);
     assert!(
         restarted < back,
         "restarted in second {restarted}, and the API server was back in {back}"
@@ -113,15 +114,15 @@ async fn an_api_server_that_is_away_restarts_nobody_and_deregisters_nobody() {
     row(
         "API server away, greeter hangs",
         None,
-        &hangs.seen().await,
+        &hangs.state().await,
         "restarted during the outage",
     );
-    // Whoever comes next finds the cluster as it was before.
+    // The next scenario finds the cluster as it was before.
     scene.is_served().await;
     let note = format!(
         "new namespaces are served {:.0?} after the outage's beginning",
         stopped.elapsed()
     );
-    row("API server back", None, &seen, &note);
+    row("API server back", None, &state, &note);
     scene.close().await;
 }

@@ -1,4 +1,4 @@
-//! The requests in tests/wire/registry are still what each release sends.
+//! The requests in tests/wire/registry, which each release must still send.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn each_release_writes_what_was_recorded() {
+async fn each_release_sends_the_recorded_requests() {
     for release in RELEASES {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let client = GoClient::outside_pod(release, "greeter-0", listener.local_addr().unwrap());
@@ -25,15 +25,15 @@ async fn each_release_writes_what_was_recorded() {
     }
 }
 
-/// One request: its first line, its header in lower case, its body.
+/// A request: its first line, its header in lower case, its body.
 #[derive(Debug)]
-struct Sent {
+struct SentRequest {
     line: String,
     header: String,
     body: String,
 }
 
-fn assert_recorded(release: &str, verb: &str, sent: &Sent) {
+fn assert_recorded(release: &str, verb: &str, sent: &SentRequest) {
     let file = format!("tests/wire/registry/{release}.{verb}.json");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let recorded = std::fs::read_to_string(&file).expect("a recording must be readable");
@@ -46,8 +46,8 @@ fn assert_recorded(release: &str, verb: &str, sent: &Sent) {
     assert!(sent.header.contains(kind), "{sent:?}");
 }
 
-/// Takes one request as an API server would that has nothing to say.
-async fn record(listener: &TcpListener) -> Sent {
+/// Receives one request, as an API server that gives no answer.
+async fn record(listener: &TcpListener) -> SentRequest {
     within("a request", async {
         let (stream, _) = listener.accept().await.unwrap();
         let mut stream = BufReader::new(stream);
@@ -67,7 +67,7 @@ async fn record(listener: &TcpListener) -> Sent {
         let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\
                       Connection: close\r\n\r\n{}";
         stream.write_all(answer.as_bytes()).await.unwrap();
-        Sent {
+        SentRequest {
             line: line.trim_end().to_owned(),
             header,
             body: String::from_utf8(body).unwrap(),

@@ -1,4 +1,0 @@
-//! What needs the whole cluster for itself.
-
-mod crowd;
-mod outage;

@@ -1,0 +1,4 @@
+//! The scenarios that need the whole cluster for themselves.
+
+mod crowd;
+mod outage;
