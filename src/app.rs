@@ -27,13 +27,13 @@ use self::args::{Args, Configuration};
 use self::pod_registration::PodRegistration;
 
 pub mod args;
-pub mod environment;
-pub mod go_micro;
-pub mod log;
-pub mod options;
+pub(crate) mod environment;
+pub(crate) mod go_micro;
+pub(crate) mod log;
+pub(crate) mod options;
 mod pod_registration;
 mod service;
-pub mod signals;
+pub(crate) mod signals;
 
 /// The sidecar, with its port bound.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// Fails if the port cannot be bound, or on a second signal.
-pub fn run(configuration: Configuration) -> anyhow::Result<ExitReason> {
+pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitReason> {
     configuration.notices.iter().for_each(Notice::log);
     let mut runtime = runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("cannot start")?;
@@ -94,12 +94,6 @@ async fn bind_unless_stopped<A>(
         }
         app = bind => app.map(Some),
     }
-}
-
-/// Logs why the sidecar could not run, and returns the exit code.
-pub fn could_not_run(error: &anyhow::Error) -> ExitCode {
-    error!("{error:#}");
-    ExitCode::FAILURE
 }
 
 // === impl ExitReason ===

@@ -6,32 +6,32 @@
 //!    └─▶ Record: what its checks have found
 //! ```
 
-pub mod backend;
-pub mod debug_grpc;
-pub mod debug_mucp;
-pub mod detect;
+pub(crate) mod backend;
+pub(crate) mod debug_grpc;
+pub(crate) mod debug_mucp;
+pub(crate) mod detect;
 #[cfg(feature = "kubernetes")]
-pub mod group;
-pub mod grpc;
-pub mod grpc_health;
-pub mod head;
-pub mod health;
+pub(crate) mod group;
+pub(crate) mod grpc;
+pub(crate) mod grpc_health;
+pub(crate) mod head;
+pub(crate) mod health;
 
-pub mod metadata;
-pub mod micro_error;
-pub mod monitor;
-pub mod options;
+pub(crate) mod metadata;
+pub(crate) mod micro_error;
+pub(crate) mod monitor;
+pub(crate) mod options;
 #[cfg(feature = "kubernetes")]
-pub mod policy;
-pub mod record;
-pub mod row;
-pub mod selector;
-pub mod server_address;
+pub(crate) mod policy;
+pub(crate) mod record;
+pub(crate) mod row;
+pub(crate) mod selector;
+pub(crate) mod server_address;
 mod single_flight;
-pub mod target;
-pub mod targets;
-pub mod unhealthy;
-pub mod verdict;
+pub(crate) mod target;
+pub(crate) mod targets;
+pub(crate) mod unhealthy;
+pub(crate) mod verdict;
 
 pub use self::target::Target;
-pub use self::verdict::{Check, HEALTHY};
+pub(crate) use self::verdict::{Check, HEALTHY};

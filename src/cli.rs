@@ -5,19 +5,19 @@
 //! ```
 
 #[cfg(feature = "kubernetes")]
-pub mod command;
+pub(crate) mod command;
 #[cfg(feature = "commands")]
-pub mod config;
-pub mod console;
+pub(crate) mod config;
+pub(crate) mod console;
 pub mod dispatch;
-pub mod environment;
-pub mod exit;
+pub(crate) mod environment;
+pub(crate) mod exit;
 pub mod invocation;
-pub mod output;
-pub mod probe;
+pub(crate) mod output;
+pub(crate) mod probe;
 #[cfg(feature = "kubernetes")]
 pub mod registry;
 #[cfg(feature = "commands")]
-pub mod resolve;
+pub(crate) mod resolve;
 #[cfg(feature = "commands")]
-pub mod services;
+pub(crate) mod services;

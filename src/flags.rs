@@ -12,15 +12,15 @@ use self::notice::Notice;
 use crate::text::printable;
 
 mod boolean;
-pub mod duration;
-pub mod env;
-pub mod go_style;
-pub mod notice;
+pub(crate) mod duration;
+pub(crate) mod env;
+pub(crate) mod go_style;
+pub(crate) mod notice;
 pub(crate) mod secret;
 
 /// The rules by which one command reads its command line.
 #[derive(Clone, Copy, Debug)]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     /// A whole command line, for the error about a required flag that is missing.
     pub example: &'static str,
     /// The flags and variables that the service's container has too; `None` for a command that
@@ -30,7 +30,7 @@ pub struct CommandLine {
 
 /// The flags and variables of go-micro, which a pod may give to both of its containers.
 #[derive(Clone, Copy, Debug)]
-pub struct SharedFlags {
+pub(crate) struct SharedFlags {
     /// The flags that are accepted with any value when the command has no flag of that name.
     pub ignored: &'static [&'static str],
     /// The variables that are read by no flag, and are worth a line in the log.
@@ -42,11 +42,11 @@ pub struct SharedFlags {
 }
 
 /// The environment: the value of a variable, by its name.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// A flag that is derived from the others.
 #[derive(Debug)]
-pub struct DerivedFlag {
+pub(crate) struct DerivedFlag {
     /// The name of the flag.
     pub flag: &'static str,
     /// The value of the flag.
@@ -59,7 +59,7 @@ pub struct DerivedFlag {
 
 /// The flags of one command, and the messages for the operator about them.
 #[derive(Debug)]
-pub struct ParsedArgs<A> {
+pub(crate) struct ParsedArgs<A> {
     /// The flags.
     pub args: A,
     /// The flags and variables that changed nothing.
@@ -67,7 +67,7 @@ pub struct ParsedArgs<A> {
 }
 
 /// Returns clap's command with the boolean flags of Go.
-pub fn command<A: clap::CommandFactory>() -> clap::Command {
+pub(crate) fn command<A: clap::CommandFactory>() -> clap::Command {
     A::command().mut_args(boolean::with_value)
 }
 
@@ -79,7 +79,7 @@ impl CommandLine {
     /// # Errors
     ///
     /// The errors of clap, which also carry the texts of `--help` and `--version`.
-    pub fn parse<A: clap::Parser>(
+    pub(crate) fn parse<A: clap::Parser>(
         self,
         argv: impl IntoIterator<Item = OsString>,
         variable: impl Fn(&str) -> Option<OsString>,

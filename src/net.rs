@@ -1,14 +1,14 @@
 //! Connections with peers: addresses, dialling, listening, TLS.
 
-pub mod address;
-pub mod connections;
-pub mod descriptors;
-pub mod dial;
-pub mod endpoint;
-pub mod fair_stream;
-pub mod listener;
+pub(crate) mod address;
+pub(crate) mod connections;
+pub(crate) mod descriptors;
+pub(crate) mod dial;
+pub(crate) mod endpoint;
+pub(crate) mod fair_stream;
+pub(crate) mod listener;
 mod lookup;
-pub mod no_connection;
-pub mod stage;
-pub mod stream;
-pub mod tls;
+pub(crate) mod no_connection;
+pub(crate) mod stage;
+pub(crate) mod stream;
+pub(crate) mod tls;

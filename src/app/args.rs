@@ -23,36 +23,28 @@ use crate::server;
 #[command(name = "health", version = crate::VERSION, about, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Args {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub target: TargetOptions,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub targets: targets::options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub server: server::options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub app: options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub monitor: monitor::Options,
 
     #[cfg(feature = "kubernetes")]
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub registry: crate::registration::options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub log: log::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub go_micro: go_micro::Options,
 }
 

@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 /// The flags and variables of go-micro, for every command of this program.
-pub const SHARED: SharedFlags = SharedFlags {
+pub(crate) const SHARED: SharedFlags = SharedFlags {
     ignored: &IGNORED,
     unread: &MENTIONED,
     check,
@@ -136,7 +136,10 @@ fn derive(argv: &[OsString], variable: Variables<'_>) -> Option<DerivedFlag> {
 
 /// Returns the protocol that the service was probably started with: `--server`, then
 /// `MICRO_SERVER`, then `MICRO_CLIENT`. It only orders auto-detection.
-pub fn hint(server: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> Option<Protocol> {
+pub(crate) fn hint(
+    server: Option<&str>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<Protocol> {
     let protocol = |name: &str| match name {
         "grpc" => Some(Protocol::Grpc),
         "rpc" | "mucp" => Some(Protocol::Mucp),

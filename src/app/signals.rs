@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// # Errors
 ///
 /// Returns the error of the system.
-pub fn listen() -> io::Result<impl Stream<Item = &'static str>> {
+pub(crate) fn listen() -> io::Result<impl Stream<Item = &'static str>> {
     // The kubelet and `docker stop` send SIGTERM; Ctrl-C in a terminal sends SIGINT.
     let signals = (
         signal(SignalKind::terminate())?,

@@ -43,7 +43,7 @@ enum Question {
 /// An instance that does not answer as it should.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{service} at {address} ({group}): {why}")]
-pub struct Unhealthy {
+pub(crate) struct Unhealthy {
     /// Its service.
     pub service: String,
     /// Where it is.
@@ -55,7 +55,7 @@ pub struct Unhealthy {
 }
 
 /// Asks every instance that may be called, and returns those that do not answer.
-pub async fn check(services: &Services) -> Vec<Unhealthy> {
+pub(crate) async fn check(services: &Services) -> Vec<Unhealthy> {
     let all = services.all_up();
     let all: Vec<_> = all
         .flat_map(|(name, up)| up.into_iter().map(move |it| (name, it)))

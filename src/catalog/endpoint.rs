@@ -74,18 +74,18 @@ pub enum Status {
 }
 
 /// The Service that a slice belongs to.
-pub fn service(slice: &EndpointSlice) -> Option<&str> {
+pub(crate) fn service(slice: &EndpointSlice) -> Option<&str> {
     let labels = slice.metadata.labels.as_ref()?;
     labels.get(SERVICE).map(String::as_str)
 }
 
 /// Selects the slices of one Service.
-pub fn selector(service: &str) -> String {
+pub(crate) fn selector(service: &str) -> String {
     format!("{SERVICE}={service}")
 }
 
 /// Every address with every port.
-pub fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
+pub(crate) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
     let ports = slice.ports.iter().flatten().filter_map(|port| {
         let number = u16::try_from(port.port?).ok()?;
         let app_protocol = port.app_protocol.as_deref();

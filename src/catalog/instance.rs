@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::catalog::endpoint::{Endpoint, Kind, Status};
 
 /// The tag of every instance that comes from Kubernetes.
-pub const KUBERNETES: &str = "kubernetes";
+pub(crate) const KUBERNETES: &str = "kubernetes";
 
 /// One address and port of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Instance {
 }
 
 /// The fields of an instance, in the order in which the registry writes them.
-pub const FIELDS: [&str; 9] = [
+pub(crate) const FIELDS: [&str; 9] = [
     "id",
     "service_name",
     "endpoint",

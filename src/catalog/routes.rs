@@ -54,7 +54,12 @@ struct Filter<'a> {
 }
 
 /// The answer to a request.
-pub fn answer(method: &Method, path: &str, query: Option<&str>, services: &Services) -> Answer {
+pub(crate) fn answer(
+    method: &Method,
+    path: &str,
+    query: Option<&str>,
+    services: &Services,
+) -> Answer {
     let ok = |body: String| (StatusCode::OK, body);
     match asked(method, path) {
         Asked::Alive => ok(String::new()),

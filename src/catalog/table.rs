@@ -11,7 +11,7 @@ const SHOWN: [&str; 4] = ["service_name", "status", "metadata", "tags"];
 const HEAD: [&str; 2] = ["Service", "Instances"];
 
 /// A box with a row for each service, `group(count)` in the second column.
-pub fn table<'a>(
+pub(crate) fn table<'a>(
     services: impl IntoIterator<Item = (&'a str, impl IntoIterator<Item = &'a Instance>)>,
 ) -> String {
     let mut rows = Vec::new();
@@ -30,14 +30,14 @@ pub fn table<'a>(
 }
 
 /// Every instance that may be called, as the registry's `GET /instances` tells them.
-pub fn instances(services: &Services) -> String {
+pub(crate) fn instances(services: &Services) -> String {
     let services = services.all_up();
     let all = services.flat_map(|(service, up)| up.into_iter().map(move |it| (service, it)));
     format!(r#"{{"instances":[{}]}}"#, list(all, &SHOWN))
 }
 
 /// Those of one service, as the registry's `GET /services/NAME` tells them.
-pub fn service(name: &str, instances: &[&Instance]) -> String {
+pub(crate) fn service(name: &str, instances: &[&Instance]) -> String {
     let all = instances.iter().map(|instance| (name, *instance));
     format!(
         r#"{{"service_name":{},"instances":[{}]}}"#,
@@ -47,7 +47,7 @@ pub fn service(name: &str, instances: &[&Instance]) -> String {
 }
 
 /// Instances with these fields, and commas between them.
-pub fn list<'a>(
+pub(crate) fn list<'a>(
     instances: impl Iterator<Item = (&'a str, &'a Instance)>,
     fields: &[&str],
 ) -> String {

@@ -34,7 +34,7 @@ pub enum Source {
 const LABELS: [&str; 2] = ["app.kubernetes.io/version", "version"];
 
 /// The version of a pod by the first source that knows one.
-pub fn version(pod: &ObjectMeta, sources: &[Source]) -> Option<String> {
+pub(crate) fn version(pod: &ObjectMeta, sources: &[Source]) -> Option<String> {
     let found = sources.iter().find_map(|source| match source {
         Source::Label => LABELS.into_iter().find_map(|key| label(pod, key)),
         Source::Owner => match owner(pod) {

@@ -24,7 +24,7 @@ use crate::net::tls::{InvalidTls, Tls};
 
 /// A service at one address. The caller makes one check at a time.
 #[derive(Debug)]
-pub struct Backend {
+pub(crate) struct Backend {
     options: Arc<Options>,
     head: Head,
     dialer: Dialer,
@@ -43,7 +43,7 @@ impl Backend {
     /// # Errors
     ///
     /// Returns an error if TLS cannot be used as the options ask.
-    pub fn new(
+    pub(crate) fn new(
         options: Arc<Options>,
         endpoint: Endpoint,
         hint: Option<Protocol>,
@@ -64,7 +64,7 @@ impl Backend {
     }
 
     /// Returns the protocol that the service was found to speak, or the flag's if that names one.
-    pub fn protocol(&self) -> &'static str {
+    pub(crate) fn protocol(&self) -> &'static str {
         match self.options.protocol {
             Protocol::Auto => self.memory().answered().map_or("auto", Wire::name),
             fixed => fixed.name(),
@@ -73,24 +73,24 @@ impl Backend {
 
     /// Returns the end of the validity of the service's certificate; `None` without TLS, or
     /// before the first handshake.
-    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+    pub(crate) fn certificate_expiry(&self) -> Option<SystemTime> {
         self.dialer.certificate_expiry()
     }
 
     /// Waits until a connection has been accepted by a server that speaks the protocol.
-    pub async fn connected(&self) {
+    pub(crate) async fn connected(&self) {
         let mut stages = self.dialer.stages().subscribe();
         let connected = stages.wait_for(|stage| *stage == Stage::Waiting).await;
         connected.expect("the sender must live as long as the dialer");
     }
 
     /// Returns the stage that the check in flight has reached.
-    pub fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> Stage {
         self.dialer.stage()
     }
 
     /// Checks the service once, within `--check_timeout`.
-    pub async fn check(&self) -> Check {
+    pub(crate) async fn check(&self) -> Check {
         let started = Instant::now();
         let timeout = self.options.check_timeout.0;
         let deadline = started + timeout;

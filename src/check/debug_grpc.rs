@@ -13,14 +13,14 @@ use crate::check::verdict::Verdict;
 use crate::debug::pb::HealthResponse;
 
 /// The name of the checked method in messages.
-pub const NAME: &str = "Debug.Health";
+pub(crate) const NAME: &str = "Debug.Health";
 
 /// The request: empty, because no generation reads its one field.
-pub const REQUEST: Bytes = Bytes::new();
+pub(crate) const REQUEST: Bytes = Bytes::new();
 
 /// Returns `/{server_name}.Debug/Health`, or `/Debug/Health` for a name that does not fit into a
 /// path. Servers read only the part behind the last dot.
-pub fn path(server_name: &str) -> PathAndQuery {
+pub(crate) fn path(server_name: &str) -> PathAndQuery {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
     Some(server_name)
         .filter(|name| !name.is_empty() && name.bytes().all(fits))
@@ -29,7 +29,7 @@ pub fn path(server_name: &str) -> PathAndQuery {
 }
 
 /// Returns the URI of a call to `authority`.
-pub fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
+pub(crate) fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(scheme);
     parts.authority = authority.parse().ok();
@@ -46,7 +46,7 @@ pub fn uri(scheme: Scheme, authority: &str, path: PathAndQuery) -> Uri {
 ///
 /// Returns an error for every code but `Ok`, and for every status but "ok". Only the code decides
 /// and never the message, because go-micro 1.8 prints heap addresses into messages.
-pub fn verdict(answer: &Answer) -> Verdict {
+pub(crate) fn verdict(answer: &Answer) -> Verdict {
     match answer.code {
         Code::Ok => match HealthResponse::decode(&answer.message[..]) {
             Ok(response) => status(&response.status),
@@ -60,7 +60,7 @@ pub fn verdict(answer: &Answer) -> Verdict {
 }
 
 /// Returns the verdict that the status of a `HealthResponse` gives: only "ok" is healthy.
-pub fn status(status: &str) -> Verdict {
+pub(crate) fn status(status: &str) -> Verdict {
     match status {
         "ok" => Ok(()),
         "" => Err(Unhealthy::NotServing("an empty status".into())),
@@ -69,7 +69,7 @@ pub fn status(status: &str) -> Verdict {
 }
 
 /// Converts an error that the service itself sent, on either gRPC service.
-pub fn refusal(code: Code, text: &str) -> Unhealthy {
+pub(crate) fn refusal(code: Code, text: &str) -> Unhealthy {
     match code {
         Code::Unauthenticated | Code::PermissionDenied => Unhealthy::Denied(text.into()),
         code => Unhealthy::Failing(format!("{code:?}: {text}").into()),

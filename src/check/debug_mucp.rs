@@ -20,14 +20,19 @@ use crate::net::dial::Dialer;
 use crate::net::no_connection::{Http, NoConnection};
 use crate::net::stream::Stream;
 
-pub mod answer;
+pub(crate) mod answer;
 
 /// The id of the next request, unique in this process because servers key answers by it.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Calls `Debug.Health` once. The caller bounds the time; dropping the future closes the
 /// connection.
-pub async fn call(dialer: &Dialer, head: &Head, server_name: &str, deadline: Instant) -> Answer {
+pub(crate) async fn call(
+    dialer: &Dialer,
+    head: &Head,
+    server_name: &str,
+    deadline: Instant,
+) -> Answer {
     let mut stream = match dialer.dial(Http::One, deadline).await {
         Ok(stream) => stream,
         Err(NoConnection::Unreachable(text)) => {

@@ -19,7 +19,7 @@ use crate::check::options::Protocol;
 
 /// A wire to check the service on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wire {
+pub(crate) enum Wire {
     /// `Debug.Health` over HTTP/1.1.
     Mucp,
     /// `Debug.Health` over gRPC.
@@ -30,7 +30,7 @@ pub enum Wire {
 
 /// The outcome of one attempt, whatever the verdict was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The service answered on this wire.
     Answered,
     /// The server answered over gRPC that it does not have this method.
@@ -48,7 +48,7 @@ pub enum Outcome {
 
 /// The knowledge about a target's protocol.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// The wire that the service was probably started with.
     hint: Option<Wire>,
     /// The wire that answered last.
@@ -59,13 +59,13 @@ pub struct Memory {
 
 /// The wires that one check has tried, so that it tries no wire twice.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Attempts([bool; 3]);
+pub(crate) struct Attempts([bool; 3]);
 
 // === impl Wire ===
 
 impl Wire {
     /// Returns the flag's value for this wire.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mucp => "mucp",
             Self::Grpc => "grpc",
@@ -80,7 +80,7 @@ impl Outcome {
     /// Decides whether a verdict with this outcome is reported instead of an earlier one of the
     /// same check. It is if its wire got further. SETTINGS on mucp only say which wire to try. A
     /// wire that was tried on a wrong suspicion says less than the attempt that raised it.
-    pub fn outweighs(self, earlier: Self) -> bool {
+    pub(crate) fn outweighs(self, earlier: Self) -> bool {
         let weight = |outcome| match outcome {
             Self::Settings => 0,
             Self::Closed | Self::NotGrpc | Self::NoClue => 1,
@@ -97,7 +97,7 @@ impl Outcome {
 impl Memory {
     /// Creates a memory with only a hint (`MICRO_SERVER`), which orders the attempts and never
     /// decides.
-    pub fn new(hint: Option<Protocol>) -> Self {
+    pub(crate) fn new(hint: Option<Protocol>) -> Self {
         let hint = hint.and_then(|hint| match hint {
             Protocol::Grpc => Some(Wire::Grpc),
             Protocol::GrpcHealth => Some(Wire::GrpcHealth),
@@ -111,7 +111,7 @@ impl Memory {
     }
 
     /// Returns the wire to begin a check with.
-    pub fn first(self) -> Wire {
+    pub(crate) fn first(self) -> Wire {
         let expected = if self.unanswered {
             None
         } else {
@@ -125,17 +125,17 @@ impl Memory {
     }
 
     /// Records that a check ended without an answer, for example at its deadline.
-    pub fn note_no_answer(&mut self) {
+    pub(crate) fn note_no_answer(&mut self) {
         self.unanswered = true;
     }
 
     /// Returns the wire that answered last; `None` until one has.
-    pub fn answered(self) -> Option<Wire> {
+    pub(crate) fn answered(self) -> Option<Wire> {
         self.answered
     }
 
     /// Learns from an attempt. Returns the new memory and the wire to try next, if any.
-    pub fn learn(
+    pub(crate) fn learn(
         self,
         attempts: &mut Attempts,
         wire: Wire,

@@ -38,7 +38,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 
 /// The endpoints of one Service, and the backends that check them.
 #[derive(Debug)]
-pub struct Group {
+pub(crate) struct Group {
     endpoints: Endpoints,
     /// The options of every endpoint.
     options: Arc<Options>,
@@ -61,7 +61,7 @@ struct Member {
 
 impl Group {
     /// Creates a group that checks every endpoint by its address, under the Service's name.
-    pub fn new(options: &Options, endpoints: Endpoints) -> Self {
+    pub(crate) fn new(options: &Options, endpoints: Endpoints) -> Self {
         let mut options = options.clone();
         let name = endpoints.target().server_name();
         options.authority = options.authority.or_else(|| name.parse().ok());
@@ -75,12 +75,12 @@ impl Group {
     }
 
     /// Returns the result of the latest check of each endpoint, by address.
-    pub fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         lock(&self.rows).clone()
     }
 
     /// Returns the protocol that an endpoint was found to speak; "auto" before one was.
-    pub fn protocol(&self) -> &'static str {
+    pub(crate) fn protocol(&self) -> &'static str {
         let kept = lock(&self.kept);
         let mut protocols = kept.values().map(|member| member.backend.protocol());
         protocols
@@ -89,7 +89,7 @@ impl Group {
     }
 
     /// Returns the end of validity of the endpoints' certificate that expires first.
-    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+    pub(crate) fn certificate_expiry(&self) -> Option<SystemTime> {
         let kept = lock(&self.kept);
         let expiries = kept
             .values()
@@ -98,7 +98,7 @@ impl Group {
     }
 
     /// Checks the endpoints, within `--check_timeout`.
-    pub async fn check(&self) -> Check {
+    pub(crate) async fn check(&self) -> Check {
         let started = Instant::now();
         let timeout = self.options.check_timeout.0;
         let verdict = self.verdict(started + timeout, timeout).await;

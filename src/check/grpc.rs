@@ -11,14 +11,14 @@ use self::answer::Answer;
 use self::call::{Call, CallError};
 use self::connection::{CallFailure, Connection};
 
-pub mod answer;
-pub mod call;
+pub(crate) mod answer;
+pub(crate) mod call;
 mod connection;
 mod settings_detector;
 
 /// The gRPC client of one target, which reuses its connection.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     kept: Mutex<Option<Connection>>,
     max_age: Duration,
 }
@@ -38,7 +38,7 @@ impl Default for Client {
 
 impl Client {
     /// Keeps a connection for `max_age`, and then dials anew.
-    pub fn new(max_age: Duration) -> Self {
+    pub(crate) fn new(max_age: Duration) -> Self {
         Self {
             kept: Mutex::default(),
             max_age,
@@ -54,7 +54,7 @@ impl Client {
     /// # Errors
     ///
     /// Returns a [`CallError`]. After it, or when this future is dropped, the next call dials anew.
-    pub async fn call(&self, call: &Call<'_>) -> Result<Answer, CallError> {
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, CallError> {
         let kept = self.lock().take();
         // A connection that is too old is closed by being dropped.
         if let Some(connection) = kept.filter(|kept| kept.age() < self.max_age) {

@@ -15,15 +15,15 @@ use crate::check::unhealthy::Unhealthy;
 use crate::check::verdict::Verdict;
 
 /// The name of the checked service in messages.
-pub const NAME: &str = "grpc.health.v1.Health";
+pub(crate) const NAME: &str = "grpc.health.v1.Health";
 
 /// Returns the path of the method.
-pub fn path() -> PathAndQuery {
+pub(crate) fn path() -> PathAndQuery {
     PathAndQuery::from_static("/grpc.health.v1.Health/Check")
 }
 
 /// Returns the request for one service name; "" stands for the server as a whole.
-pub fn request(service: &str) -> Bytes {
+pub(crate) fn request(service: &str) -> Bytes {
     HealthCheckRequest {
         service: service.to_owned(),
     }
@@ -36,7 +36,7 @@ pub fn request(service: &str) -> Bytes {
 /// # Errors
 ///
 /// Returns an error for everything but SERVING.
-pub fn verdict(answer: &Answer, service: &str) -> Verdict {
+pub(crate) fn verdict(answer: &Answer, service: &str) -> Verdict {
     match answer.code {
         Code::Ok => match HealthCheckResponse::decode(&answer.message[..]) {
             Ok(response) => match response.status() {

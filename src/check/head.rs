@@ -7,7 +7,7 @@ use super::options::Options;
 
 /// The head of every request to one target.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub(crate) struct Head {
     /// gRPC's `:authority`, HTTP/1.1's `Host`.
     pub authority: String,
     /// The user agent, by which the service knows the caller.
@@ -20,7 +20,7 @@ pub struct Head {
 
 impl Head {
     /// Creates the head that the options ask for.
-    pub fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         let mut metadata = HeaderMap::new();
         for entry in &options.metadata {
             metadata.append(entry.name().clone(), entry.value().clone());

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 /// The numbers of checks in a row that change a verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Thresholds {
+pub(crate) struct Thresholds {
     /// The number of healthy checks that make a service healthy.
     pub rise: NonZeroU32,
     /// The number of unhealthy checks that make it unhealthy.
@@ -16,7 +16,7 @@ pub struct Thresholds {
 /// An unknown service becomes healthy like an unhealthy one, after `rise` checks. It becomes
 /// unhealthy at its first unhealthy check, because it never was healthy.
 #[derive(Clone, Copy, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     thresholds: Thresholds,
     healthy: Option<bool>,
     contradictions: u32,
@@ -26,7 +26,7 @@ pub struct Health {
 
 impl Health {
     /// Creates a health that is unknown until enough checks were observed.
-    pub fn new(thresholds: Thresholds) -> Self {
+    pub(crate) fn new(thresholds: Thresholds) -> Self {
         Self {
             thresholds,
             healthy: None,
@@ -35,7 +35,7 @@ impl Health {
     }
 
     /// Observes one check, and returns the verdict if that changed it.
-    pub fn observe(&mut self, passed: bool) -> Option<bool> {
+    pub(crate) fn observe(&mut self, passed: bool) -> Option<bool> {
         if self.healthy == Some(passed) {
             self.contradictions = 0;
             return None;

@@ -75,7 +75,7 @@ const RESERVED_FAMILIES: [&str; 9] = [
 /// # Errors
 ///
 /// Returns an error for a text that no server takes for a host.
-pub fn authority(text: &str) -> Result<Authority, &'static str> {
+pub(crate) fn authority(text: &str) -> Result<Authority, &'static str> {
     let expected = "expected host or host:port, such as greeter.example or localhost:9091";
     let authority: Authority = text.parse().map_err(|_| expected)?;
     if authority.host().is_empty() || text.contains('@') {
@@ -89,7 +89,7 @@ pub fn authority(text: &str) -> Result<Authority, &'static str> {
 /// # Errors
 ///
 /// Returns an error for an empty text, and for anything but printable ASCII.
-pub fn user_agent(text: &str) -> Result<HeaderValue, &'static str> {
+pub(crate) fn user_agent(text: &str) -> Result<HeaderValue, &'static str> {
     printable(text)
         .filter(|value| !value.is_empty())
         .ok_or("expected printable ASCII, such as my-probe/1.0")

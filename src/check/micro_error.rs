@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// An error in the JSON form. Every field may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct MicroError {
+pub(crate) struct MicroError {
     /// The id of the error's source, such as `db.down`.
     pub id: String,
     /// An HTTP-like code; 0 if there is none.
@@ -17,14 +17,14 @@ pub struct MicroError {
 }
 
 /// Parses the JSON form; `None` for plain text.
-pub fn parse(text: &str) -> Option<MicroError> {
+pub(crate) fn parse(text: &str) -> Option<MicroError> {
     text.starts_with('{')
         .then(|| serde_json::from_str(text).ok())
         .flatten()
 }
 
 /// Formats the text for a person.
-pub fn describe(text: &str) -> String {
+pub(crate) fn describe(text: &str) -> String {
     match parse(text) {
         Some(MicroError { id, code, detail }) => format!("{detail} ({code}, {id})"),
         None => text.to_owned(),

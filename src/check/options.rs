@@ -87,11 +87,9 @@ pub struct Options {
 
     #[cfg(feature = "kubernetes")]
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub endpoints: crate::check::policy::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub tls: tls::options::Options,
 }
 

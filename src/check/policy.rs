@@ -52,7 +52,7 @@ pub struct InvalidRequire;
 
 /// The check of one endpoint.
 #[derive(Clone, Debug)]
-pub struct EndpointCheck {
+pub(crate) struct EndpointCheck {
     /// The address of the endpoint.
     pub address: String,
     /// The verdict on the endpoint.
@@ -66,7 +66,7 @@ pub struct EndpointCheck {
 /// # Errors
 ///
 /// Returns [`Unhealthy::TooFew`], or [`Unhealthy::NoEndpoints`] if there are none.
-pub fn verdict(require: Require, considered: usize, checks: &[EndpointCheck]) -> Verdict {
+pub(crate) fn verdict(require: Require, considered: usize, checks: &[EndpointCheck]) -> Verdict {
     let healthy = checks.iter().filter(|check| check.verdict.is_ok()).count();
     let needed = require.needed(considered);
     if healthy >= needed {

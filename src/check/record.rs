@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use crate::check::verdict::{Check, HEALTHY};
 
 /// The number of checks that are kept for the plot: ten minutes of a probe every five seconds.
-pub const HISTORY_LENGTH: usize = 120;
+pub(crate) const HISTORY_LENGTH: usize = 120;
 
 /// The upper bounds of the duration histogram, in seconds: from a kept connection on loopback to
 /// twice the kubelet's default timeout.
-pub const BUCKETS: [f64; 12] = [
+pub(crate) const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
 ];
 

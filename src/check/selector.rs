@@ -35,7 +35,7 @@ pub enum Selector {
 
 /// An address that the selector made of the service's name.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SelectedAddress {
+pub(crate) struct SelectedAddress {
     /// The host and the port, as a flag has them.
     pub address: String,
     /// The variables that the address depends on.
@@ -53,7 +53,7 @@ const DEFAULT_PORT: &str = "8080";
 
 /// Returns the address that argv leaves to the static selector, if it does. Expects one spelling of
 /// each flag.
-pub fn select(
+pub(crate) fn select(
     argv: &[OsString],
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<SelectedAddress> {

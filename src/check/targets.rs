@@ -11,11 +11,11 @@ use super::verdict::Check;
 
 use self::options::Options;
 
-pub mod options;
+pub(crate) mod options;
 
 /// The targets: at least one, each with its own name.
 #[derive(Clone, Debug)]
-pub struct Targets(Vec<Arc<Target>>);
+pub(crate) struct Targets(Vec<Arc<Target>>);
 
 // === impl Targets ===
 
@@ -25,7 +25,7 @@ impl Targets {
     /// # Errors
     ///
     /// Returns an [`InvalidTarget`].
-    pub fn new(
+    pub(crate) fn new(
         main: &TargetOptions,
         options: &Options,
         settings: &Settings,
@@ -45,30 +45,30 @@ impl Targets {
     }
 
     /// Returns the name of the main target.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.0.first().map_or("", |main| main.name())
     }
 
     /// Returns every target, the main one first.
-    pub fn all(&self) -> &[Arc<Target>] {
+    pub(crate) fn all(&self) -> &[Arc<Target>] {
         &self.0
     }
 
     /// Returns the target of this name.
-    pub fn named(&self, name: &str) -> Option<&[Arc<Target>]> {
+    pub(crate) fn named(&self, name: &str) -> Option<&[Arc<Target>]> {
         let index = self.0.iter().position(|target| target.name() == name)?;
         self.0.get(index..=index)
     }
 
     /// Returns the longest duration of a probe: one check, because all are made at once.
-    pub fn check_timeout(&self) -> Duration {
+    pub(crate) fn check_timeout(&self) -> Duration {
         let timeouts = self.0.iter().map(|target| target.check_timeout());
         timeouts.max().unwrap_or_default()
     }
 }
 
 /// Checks some of the targets at once, each joining its check in flight.
-pub async fn check(targets: &[Arc<Target>]) -> Vec<Arc<Check>> {
+pub(crate) async fn check(targets: &[Arc<Target>]) -> Vec<Arc<Check>> {
     match targets {
         [only] => vec![only.check().await],
         several => join_all(several.iter().map(Target::check)).await,

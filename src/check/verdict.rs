@@ -8,10 +8,10 @@ use super::unhealthy::Unhealthy;
 use crate::net::stage::Stage;
 
 /// A healthy verdict, or the reason why the service is unhealthy.
-pub type Verdict = Result<(), Unhealthy>;
+pub(crate) type Verdict = Result<(), Unhealthy>;
 
 /// The code of a healthy verdict, beside the codes of the reasons of [`Unhealthy`].
-pub const HEALTHY: &str = "ok";
+pub(crate) const HEALTHY: &str = "ok";
 
 /// A finished check.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Check {
 }
 
 /// Returns [`HEALTHY`], or the reason's code.
-pub fn code(verdict: &Verdict) -> &'static str {
+pub(crate) fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Ok(()) => HEALTHY,
         Err(unhealthy) => unhealthy.reason().code,

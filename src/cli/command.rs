@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, Unusable};
 
 /// Runs a command on its own runtime until it ends or a SIGINT or SIGTERM arrives, and returns
 /// the exit code. The command's own error means that its output was closed by the reader.
-pub fn run<'a>(
+pub(crate) fn run<'a>(
     log_level: LevelFilter,
     connect: impl Future<Output = Result<Cluster, Unusable>>,
     console: &mut Console<'a>,

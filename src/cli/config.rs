@@ -21,10 +21,10 @@ use super::output::Output;
 use crate::cluster::Cluster;
 use crate::config::{Change, Config, Environment, Error, values};
 
-pub mod options;
+pub(crate) mod options;
 
 /// Runs one command and returns the exit code.
-pub fn run(
+pub(crate) fn run(
     argv: Vec<OsString>,
     environment: ProcessEnvironment<'_>,
     console: &mut Console<'_>,

@@ -12,16 +12,16 @@ use crate::check::Check;
 use crate::check::unhealthy::FailureStep;
 
 /// The exit code of a command that succeeded, `--help` included.
-pub const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 
 /// The exit code of a command that was refused, found nothing or could not start.
-pub const REFUSED: u8 = 1;
+pub(crate) const REFUSED: u8 = 1;
 
 /// The exit code of a command line or an environment that cannot be used.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// The exit code of a one-shot check whose command line cannot be used.
-pub const PROBE_USAGE: u8 = 1;
+pub(crate) const PROBE_USAGE: u8 = 1;
 
 /// The one-shot checks, each with its own flags and exit codes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

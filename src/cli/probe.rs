@@ -26,10 +26,10 @@ use crate::net::stage::Stage;
 use crate::text::printable;
 
 mod grpc_health_probe;
-pub mod options;
+pub(crate) mod options;
 pub mod parse;
-pub mod plan;
-pub mod report;
+pub(crate) mod plan;
+pub(crate) mod report;
 
 /// The reason why a check could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ enum NotChecked {
 }
 
 /// Runs one check and returns the exit code. Ignores a failure to write the line.
-pub fn run(
+pub(crate) fn run(
     tool: Tool,
     argv: Vec<OsString>,
     variable: &dyn Fn(&str) -> Option<OsString>,

@@ -23,14 +23,14 @@ use crate::flags::notice::Notice;
 use crate::resolver::absence::{self, Known};
 use crate::resolver::{Endpoints, Resolver, service};
 
-pub mod options;
-pub mod report;
+pub(crate) mod options;
+pub(crate) mod report;
 
 /// The time limit for the first answer. The crate's own client gives up after at most 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 /// Runs the command and returns the exit code.
-pub fn run(
+pub(crate) fn run(
     argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
     console: &mut Console<'_>,
@@ -61,7 +61,11 @@ pub fn run(
 /// # Errors
 ///
 /// Fails if the output was closed by its reader.
-pub async fn act(flags: &Flags, resolver: &Resolver, console: &mut Console<'_>) -> io::Result<u8> {
+pub(crate) async fn act(
+    flags: &Flags,
+    resolver: &Resolver,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
     let mut endpoints = resolver.endpoints(flags.target.clone());
     if let Err(refusal) = first(&endpoints).await
         && (refusal.is_denied() || !flags.watch)

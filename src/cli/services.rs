@@ -21,11 +21,11 @@ use crate::cluster::{Cluster, Refusal};
 use crate::net::address::Address;
 use crate::net::listener;
 
-pub mod options;
-pub mod serve;
+pub(crate) mod options;
+pub(crate) mod serve;
 
 /// Runs the command and returns the exit code.
-pub fn run(
+pub(crate) fn run(
     argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
     console: &mut Console<'_>,

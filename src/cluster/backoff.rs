@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// How long to wait after so many failures in a row: the first bound, twice as long each
 /// time, up to the last.
-pub fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
+pub(crate) fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
     let times = failures.saturating_sub(1);
     first.saturating_mul(2_u32.saturating_pow(times)).min(last)
 }
 
 /// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
 /// happen again at once.
-pub fn jittered(time: Duration) -> Duration {
+pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 

@@ -33,12 +33,12 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Connects.
 #[derive(Clone, Debug)]
-pub struct Connector {
+pub(crate) struct Connector {
     credentials: Option<Credentials>,
 }
 
 /// A connection.
-pub struct Stream {
+pub(crate) struct Stream {
     io: TokioIo<Pin<Box<dyn Io>>>,
     is_http2: bool,
 }
@@ -51,7 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Send> Io for T {}
 
 impl Connector {
     /// With credentials, their CA vouches for the server.
-    pub fn new(credentials: Option<Credentials>) -> Self {
+    pub(crate) fn new(credentials: Option<Credentials>) -> Self {
         Self { credentials }
     }
 

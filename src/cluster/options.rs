@@ -6,7 +6,7 @@ use std::str::FromStr;
 use http::Uri;
 
 /// Where a pod finds the token, the CA and the namespace of its service account.
-pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Which API server.
 #[derive(Clone, Debug, clap::Args)]
@@ -70,7 +70,7 @@ impl FromStr for ApiServer {
 /// # Errors
 ///
 /// What was expected.
-pub fn namespace(text: &str) -> Result<String, &'static str> {
+pub(crate) fn namespace(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
     let bytes = text.as_bytes();

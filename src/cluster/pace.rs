@@ -20,14 +20,14 @@ use tokio::time::{self, Instant};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The same client, with a second between the starts of its watches.
-pub fn paced(client: Client) -> Client {
+pub(crate) fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let pace = Pace::default();
     Client::new(Paced { client, pace }, namespace)
 }
 
 /// Whether a request begins a watch.
-pub fn is_watch(uri: &Uri) -> bool {
+pub(crate) fn is_watch(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     query
         .split('&')
@@ -36,7 +36,7 @@ pub fn is_watch(uri: &Uri) -> bool {
 
 /// When watches may start, for all clones alike.
 #[derive(Clone, Debug, Default)]
-pub struct Pace {
+pub(crate) struct Pace {
     last: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -50,7 +50,7 @@ struct Paced {
 
 impl Pace {
     /// Resolves when this request may be sent: at once, unless it begins a watch.
-    pub async fn turn(&self, uri: &Uri) {
+    pub(crate) async fn turn(&self, uri: &Uri) {
         if is_watch(uri) {
             time::sleep_until(self.next()).await;
         }

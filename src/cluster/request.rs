@@ -18,7 +18,7 @@ pub(super) const ANSWER: usize = 4 << 20;
 /// # Errors
 ///
 /// Everything that is not that object.
-pub async fn send<T: DeserializeOwned>(
+pub(crate) async fn send<T: DeserializeOwned>(
     client: &kube::Client,
     request: Request<Vec<u8>>,
 ) -> Result<T, Refusal> {
@@ -35,7 +35,7 @@ pub async fn send<T: DeserializeOwned>(
 /// # Errors
 ///
 /// No answer.
-pub async fn begin(
+pub(crate) async fn begin(
     client: &kube::Client,
     request: Request<Vec<u8>>,
 ) -> Result<Response<Body>, Refusal> {
@@ -44,7 +44,7 @@ pub async fn begin(
 }
 
 /// What an answer means that is not a success.
-pub async fn refusal(response: Response<Body>) -> Refusal {
+pub(crate) async fn refusal(response: Response<Body>) -> Refusal {
     let (head, body) = response.into_parts();
     match whole(body).await {
         Ok(body) => Refusal::of(head.status, retry_after(&head.headers), &body),

@@ -34,7 +34,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends requests to one API server.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub(crate) struct Service {
     server: Uri,
     credentials: Option<Credentials>,
     lanes: Lanes,
@@ -42,7 +42,7 @@ pub struct Service {
 
 /// A body that must end in time.
 #[derive(Debug)]
-pub struct Bounded {
+pub(crate) struct Bounded {
     body: Incoming,
     seat: Seat,
     end: Pin<Box<Sleep>>,
@@ -52,7 +52,7 @@ pub struct Bounded {
 
 impl Service {
     /// Connects at the first request.
-    pub fn new(server: Uri, credentials: Option<Credentials>) -> Self {
+    pub(crate) fn new(server: Uri, credentials: Option<Credentials>) -> Self {
         let lanes = Lanes::new(Connector::new(credentials.clone()));
         Self {
             server,

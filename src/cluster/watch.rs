@@ -27,7 +27,7 @@ const LASTED: Duration = Duration::from_mins(1);
 
 /// Everything that happens to these objects, from a list of them on. Never ends: after a
 /// failure it waits, and lists them anew.
-pub fn watch<K>(
+pub(crate) fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
 ) -> BoxStream<'static, Result<Event<K>, Refusal>>
@@ -97,7 +97,7 @@ where
 }
 
 /// What a watch's failure means.
-pub fn refusal(error: &watcher::Error) -> Refusal {
+pub(crate) fn refusal(error: &watcher::Error) -> Refusal {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -108,7 +108,7 @@ pub fn refusal(error: &watcher::Error) -> Refusal {
 }
 
 /// Whether the version that a watch was to go on from is too old.
-pub fn is_gone(error: &watcher::Error) -> bool {
+pub(crate) fn is_gone(error: &watcher::Error) -> bool {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// What the `data` of a `ConfigMap` says. A name given twice has its last value.
-pub fn values(data: &BTreeMap<String, String>) -> Map<String, Value> {
+pub(crate) fn values(data: &BTreeMap<String, String>) -> Map<String, Value> {
     data.iter()
         .map(|(key, text)| (key.clone(), Value::Object(lines(text))))
         .collect()

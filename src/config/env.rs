@@ -15,7 +15,7 @@ use crate::config::values::is_empty;
 
 /// What the variables say, in their order. With prefixes, only those that begin with one
 /// of them and a `_`.
-pub fn values<'a>(
+pub(crate) fn values<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     prefixes: &[String],
 ) -> Map<String, Value> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// empty is not replaced by a path through it: where the environment has `MONGODB=1`, the
 /// key `mongodb` of the `ConfigMap` is lost. Source: go-config of go-micro v2.9.1, run with
 /// mergo v0.3.7 and v0.3.8; with v0.3.9 it refuses two types at one path, and so everything.
-pub fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
+pub(crate) fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (under.get_mut(&name), value) {
             (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
@@ -21,7 +21,7 @@ pub fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
 }
 
 /// What a later value may take the place of, whatever it is: Go's zero values.
-pub fn is_empty(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
@@ -33,7 +33,7 @@ pub fn is_empty(value: &Value) -> bool {
 
 /// Puts variables where a text says `${NAME}`, and nothing where there is none of this
 /// name. Source: go-config's `reader`, which does it to the merged JSON.
-pub fn expand(value: &mut Value, variables: &BTreeMap<String, String>) {
+pub(crate) fn expand(value: &mut Value, variables: &BTreeMap<String, String>) {
     match value {
         Value::String(text) if text.contains("${") => *text = expanded(text, variables),
         Value::Object(values) => {
@@ -69,20 +69,20 @@ fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
 }
 
 /// What stands at a path.
-pub fn get<'a>(values: &'a Value, path: &[impl AsRef<str>]) -> Option<&'a Value> {
+pub(crate) fn get<'a>(values: &'a Value, path: &[impl AsRef<str>]) -> Option<&'a Value> {
     path.iter()
         .try_fold(values, |value, name| value.as_object()?.get(name.as_ref()))
 }
 
 /// One value as a person reads it: a text without quotes, all else as JSON.
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Each value with its path, such as `mongodb host=127.0.0.1`.
-pub fn lines(values: &Value) -> String {
+pub(crate) fn lines(values: &Value) -> String {
     fn walk(path: &str, value: &Value, lines: &mut String) {
         let Value::Object(values) = value else {
             lines.extend([path, "=", &text(value), "\n"]);

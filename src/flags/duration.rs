@@ -38,7 +38,7 @@ pub enum InvalidDuration {
 /// # Errors
 ///
 /// Returns the errors of [`GoDuration::from_str`], and [`InvalidDuration::Zero`] for zero.
-pub fn above_zero(text: &str) -> Result<GoDuration, InvalidDuration> {
+pub(crate) fn above_zero(text: &str) -> Result<GoDuration, InvalidDuration> {
     let duration: GoDuration = text.parse()?;
     if duration.0.is_zero() {
         return Err(InvalidDuration::Zero);

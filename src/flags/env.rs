@@ -27,7 +27,7 @@ const SHARED: [(&str, &str); 9] = [
 
 /// The flags that the environment adds to argv.
 #[derive(Debug, Default)]
-pub struct EnvFlags {
+pub(crate) struct EnvFlags {
     /// `--flag=value` for each variable in use.
     pub argv: Vec<OsString>,
     /// The flags in `argv` and the variables they came from.
@@ -37,7 +37,7 @@ pub struct EnvFlags {
 }
 
 /// The variable of a flag; `None` for flags that have none.
-pub fn variable_of(flag: &str) -> Option<String> {
+pub(crate) fn variable_of(flag: &str) -> Option<String> {
     if let Some((_, variable)) = SHARED.iter().find(|(name, _)| *name == flag) {
         return Some((*variable).to_owned());
     }
@@ -57,7 +57,7 @@ pub fn variable_of(flag: &str) -> Option<String> {
 }
 
 /// Names each flag's variable in its help.
-pub fn documented(command: Command) -> Command {
+pub(crate) fn documented(command: Command) -> Command {
     command.mut_args(|arg| {
         let Some(variable) = arg.get_long().and_then(variable_of) else {
             return arg;
@@ -69,7 +69,7 @@ pub fn documented(command: Command) -> Command {
 
 /// Reads the variables of all flags that argv does not give. An empty variable
 /// counts as absent, as it does for go-micro.
-pub fn read(
+pub(crate) fn read(
     command: &Command,
     argv: &[OsString],
     check: fn(flag: &str, value: &str) -> Result<(), String>,
@@ -120,7 +120,7 @@ pub fn read(
 }
 
 /// Returns a notice for each of these variables that is set.
-pub fn unread(
+pub(crate) fn unread(
     names: &[&'static str],
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> impl Iterator<Item = Notice> {

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, Command};
 
 /// Rewrites argv for clap, and returns the flags of `ignore` that argv contains.
-pub fn rewrite(
+pub(crate) fn rewrite(
     command: &Command,
     ignore: &[&str],
     argv: impl IntoIterator<Item = OsString>,
@@ -52,7 +52,7 @@ fn needs_value(arg: &Arg) -> bool {
 }
 
 /// Returns the flag of this name or alias.
-pub fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+pub(crate) fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| {
         arg.get_long() == Some(name)
             || arg

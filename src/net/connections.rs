@@ -19,7 +19,7 @@ use tracing::{debug, error, warn};
 
 /// The most connections at a time. A pod has a handful of probers. 256 connections with hyper's
 /// buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
-pub const LIMIT: usize = 256;
+pub(crate) const LIMIT: usize = 256;
 
 /// The fewest connections at a time, however few descriptors there are.
 const MIN_LIMIT: usize = 8;
@@ -47,14 +47,14 @@ const ACCEPT_RECOVERED: Duration = Duration::from_mins(1);
 
 /// The requests that every connection may have open at a time, however many others there are: a
 /// Watch for the service, a Watch for the whole, and a few Checks.
-pub const REQUESTS: usize = 8;
+pub(crate) const REQUESTS: usize = 8;
 
 /// The requests of all connections beyond which no connection has more than [`REQUESTS`]. Each
 /// takes about 4 kB, so all of them together stay below the memory limit of the manifests.
 const ALL_REQUESTS: usize = LIMIT * REQUESTS;
 
 /// Returns the most connections at a time for a process that may open so many descriptors.
-pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
+pub(crate) fn limit(descriptors: Option<usize>, targets: usize) -> usize {
     let reserved = RESERVED + RESERVED_PER_TARGET * targets;
     descriptors.map_or(LIMIT, |most| {
         most.saturating_sub(reserved).clamp(MIN_LIMIT, LIMIT)
@@ -63,7 +63,7 @@ pub fn limit(descriptors: Option<usize>, targets: usize) -> usize {
 
 /// The connections and their tasks.
 #[derive(Debug)]
-pub struct Connections {
+pub(crate) struct Connections {
     limit: usize,
     tasks: JoinSet<()>,
     open: HashMap<Id, OpenConnection>,
@@ -82,7 +82,7 @@ struct OpenConnection {
 
 /// The requests of one connection.
 #[derive(Debug)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// The event at which the connection last began or ceased to be answered, by its number.
     changed: AtomicU64,
     /// The requests that are being answered. While there are none, the connection waits for its
@@ -98,11 +98,11 @@ pub struct Activity {
 
 /// A request from its head to the end of its answer.
 #[derive(Debug)]
-pub struct OpenRequest(Arc<Activity>);
+pub(crate) struct OpenRequest(Arc<Activity>);
 
 /// A guard held while a request is being answered. Without it the connection waits for its client.
 #[derive(Debug)]
-pub struct PendingAnswer(Arc<Activity>);
+pub(crate) struct PendingAnswer(Arc<Activity>);
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -116,7 +116,7 @@ struct Totals {
 
 impl Connections {
     /// Creates an empty set for at most `limit` connections.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             tasks: JoinSet::new(),
@@ -127,7 +127,7 @@ impl Connections {
     }
 
     /// Spawns the task of a connection, which `serve` makes from the connection's activity.
-    pub fn spawn<F>(&mut self, client: IpAddr, serve: impl FnOnce(Arc<Activity>) -> F)
+    pub(crate) fn spawn<F>(&mut self, client: IpAddr, serve: impl FnOnce(Arc<Activity>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -150,7 +150,7 @@ impl Connections {
     }
 
     /// Waits until one more connection may be opened, and closes another if need be.
-    pub async fn wait_for_room(&mut self) {
+    pub(crate) async fn wait_for_room(&mut self) {
         while let Some(done) = self.tasks.try_join_next_with_id() {
             self.forget(done);
         }
@@ -166,7 +166,7 @@ impl Connections {
 
     /// Makes room after a failed accept, usually because descriptors have run out. Logs only the
     /// first failure of many.
-    pub async fn accept_failed(&mut self, error: &io::Error) {
+    pub(crate) async fn accept_failed(&mut self, error: &io::Error) {
         let now = Instant::now();
         let before = self.failed.replace(now);
         if before.is_none_or(|before| now - before > ACCEPT_RECOVERED) {
@@ -198,7 +198,7 @@ impl Connections {
     }
 
     /// Waits until a connection has ended, and forever while there is none.
-    pub async fn join_next(&mut self) {
+    pub(crate) async fn join_next(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(done) => self.forget(done),
             None => std::future::pending().await,
@@ -206,7 +206,7 @@ impl Connections {
     }
 
     /// Waits until no request is being answered.
-    pub fn wait_until_idle(&self) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn wait_until_idle(&self) -> impl Future<Output = ()> + use<> {
         let totals = Arc::clone(&self.totals);
         async move {
             while totals.answering.load(Ordering::Relaxed) > 0 {
@@ -272,7 +272,7 @@ impl OpenConnection {
 impl Activity {
     /// Counts a request whose head has arrived. Returns `None` if the request is to be refused: the
     /// connection has its share, and all connections together have as many as the memory allows.
-    pub fn open(self: &Arc<Self>) -> Option<OpenRequest> {
+    pub(crate) fn open(self: &Arc<Self>) -> Option<OpenRequest> {
         self.has_sent_request.store(true, Ordering::Relaxed);
         let others = self.totals.requests.load(Ordering::Relaxed);
         if self.requests.load(Ordering::Relaxed) >= REQUESTS && others >= ALL_REQUESTS {
@@ -284,7 +284,7 @@ impl Activity {
     }
 
     /// Returns true if the connection ever sent a whole request head.
-    pub fn has_sent_request(&self) -> bool {
+    pub(crate) fn has_sent_request(&self) -> bool {
         self.has_sent_request.load(Ordering::Relaxed)
     }
 
@@ -297,7 +297,7 @@ impl Activity {
 
 impl OpenRequest {
     /// Marks the request as being answered, because every needed part of it has arrived.
-    pub fn begin_answer(&self) -> PendingAnswer {
+    pub(crate) fn begin_answer(&self) -> PendingAnswer {
         let Self(activity) = self;
         if activity.answering.fetch_add(1, Ordering::Relaxed) == 0 {
             activity

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Returns the number of descriptors that this process may open, by its soft limit; `None` where
 /// /proc is not mounted.
-pub fn limit() -> Option<usize> {
+pub(crate) fn limit() -> Option<usize> {
     parse_limit(&fs::read_to_string("/proc/self/limits").ok()?)
 }
 

@@ -33,7 +33,7 @@ const QUEUE_FULL: Duration = Duration::from_millis(5);
 
 /// Connects to one target, and reports the stage that the connection has reached.
 #[derive(Debug)]
-pub struct Dialer {
+pub(crate) struct Dialer {
     endpoint: Endpoint,
     tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
@@ -44,7 +44,7 @@ pub struct Dialer {
 
 impl Dialer {
     /// Creates a dialer without connecting: a target that is not up yet is unhealthy, not an error.
-    pub fn new(endpoint: Endpoint, tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, tls: Option<Arc<Tls>>) -> Self {
         Self {
             endpoint,
             tls,
@@ -53,23 +53,18 @@ impl Dialer {
         }
     }
 
-    /// Returns the endpoint that is dialled.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
     /// Returns the end of validity of the certificate that the service presented last.
-    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+    pub(crate) fn certificate_expiry(&self) -> Option<SystemTime> {
         self.tls.as_ref()?.certificate_expiry()
     }
 
     /// Returns the stage that the latest dial has reached.
-    pub fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> Stage {
         *self.stage.borrow()
     }
 
     /// Returns the channel of the stages, for callers that follow them.
-    pub fn stages(&self) -> &watch::Sender<Stage> {
+    pub(crate) fn stages(&self) -> &watch::Sender<Stage> {
         &self.stage
     }
 
@@ -79,7 +74,7 @@ impl Dialer {
     /// # Errors
     ///
     /// Returns the error of the first address.
-    pub async fn dial(&self, http: Http, deadline: Instant) -> Result<Stream, NoConnection> {
+    pub(crate) async fn dial(&self, http: Http, deadline: Instant) -> Result<Stream, NoConnection> {
         let io = self.connect(deadline).await?;
         let stream = match &self.tls {
             None => Stream::plain(io),

@@ -16,7 +16,7 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 ///
 /// Returns the errors of the system, above all for a port in use.
-pub async fn listen(address: &Address) -> io::Result<TcpListener> {
+pub(crate) async fn listen(address: &Address) -> io::Result<TcpListener> {
     let port = address.port;
     let at = match &address.host {
         Host::Any => {

@@ -16,12 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::text::Excerpt;
 
 /// A transport below [`Stream`].
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// An open connection.
-pub struct Stream {
+pub(crate) struct Stream {
     io: Box<dyn Io>,
     /// Explains an error of TLS; `None` on a connection without TLS.
     explain: Option<ExplainError>,
@@ -33,12 +33,12 @@ pub struct Stream {
 }
 
 /// Explains an error of TLS, and returns `None` for any other error.
-pub type ExplainError = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
+pub(crate) type ExplainError = Box<dyn Fn(&io::Error) -> Option<Excerpt> + Send>;
 
 /// The fault of TLS that was found on one stream, if any. A clone reports it after the stream has
 /// been handed to h2.
 #[derive(Clone, Debug, Default)]
-pub struct TlsFault(Arc<FaultState>);
+pub(crate) struct TlsFault(Arc<FaultState>);
 
 #[derive(Debug, Default)]
 struct FaultState {
@@ -48,7 +48,7 @@ struct FaultState {
 }
 
 /// The meaning of an alert in answer to plain bytes.
-pub const SPEAKS_TLS: &str = "the service speaks TLS, but --tls is not set";
+pub(crate) const SPEAKS_TLS: &str = "the service speaks TLS, but --tls is not set";
 
 /// The record type of an alert, and the major version that follows: RFC 8446, 5.1.
 const ALERT: [u8; 2] = [0x15, 0x03];
@@ -57,7 +57,7 @@ const ALERT: [u8; 2] = [0x15, 0x03];
 
 impl Stream {
     /// Wraps a connection without TLS.
-    pub fn plain(io: Box<dyn Io>) -> Self {
+    pub(crate) fn plain(io: Box<dyn Io>) -> Self {
         Self {
             io,
             explain: None,
@@ -68,7 +68,7 @@ impl Stream {
     }
 
     /// Wraps a connection after its TLS handshake.
-    pub fn secured(io: Box<dyn Io>, explain: ExplainError) -> Self {
+    pub(crate) fn secured(io: Box<dyn Io>, explain: ExplainError) -> Self {
         let stream = Self::plain(io);
         stream.fault.0.peer_spoke.store(true, Ordering::Relaxed);
         Self {
@@ -79,13 +79,13 @@ impl Stream {
     }
 
     /// Returns the fault of its TLS, which may also be found later.
-    pub fn fault(&self) -> TlsFault {
+    pub(crate) fn fault(&self) -> TlsFault {
         self.fault.clone()
     }
 
     /// Closes TLS, as far as that takes no waiting, because a server would log a missing close.
     /// Without TLS it only drops the connection.
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         if self.explain.is_some() {
             std::future::poll_fn(|cx| {
                 let _ = Pin::new(&mut self.io).poll_shutdown(cx);
@@ -216,13 +216,13 @@ impl fmt::Debug for Stream {
 
 impl TlsFault {
     /// Returns the fault, if one was found.
-    pub fn get(&self) -> Option<Excerpt> {
+    pub(crate) fn get(&self) -> Option<Excerpt> {
         self.0.fault.get().cloned()
     }
 
     /// Adds a hint to the error of a connection on which the peer sent nothing. A gRPC service of
     /// go-micro that requires TLS hangs up without an answer.
-    pub fn hint(&self, text: Excerpt) -> Excerpt {
+    pub(crate) fn hint(&self, text: Excerpt) -> Excerpt {
         if self.0.peer_spoke.load(Ordering::Relaxed) {
             text
         } else {

@@ -11,7 +11,7 @@
 //! ```
 
 mod invalid;
-pub mod options;
+pub(crate) mod options;
 
 #[cfg(feature = "tls")]
 mod client;
@@ -24,7 +24,7 @@ mod refusal;
 #[cfg(feature = "tls")]
 mod verifier;
 #[cfg(feature = "tls")]
-pub use client::Tls;
+pub(crate) use client::Tls;
 
 #[cfg(not(feature = "tls"))]
 mod disabled;

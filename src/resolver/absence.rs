@@ -14,7 +14,7 @@ use crate::resolver::target::{Port, Target};
 
 /// What is known of the Service itself, which need not be readable.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Known {
+pub(crate) enum Known {
     /// It may not be read, or was not.
     Nothing,
     /// There is none.
@@ -25,7 +25,7 @@ pub enum Known {
 
 /// Why there is nothing to ask.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Absence {
+pub(crate) enum Absence {
     /// No such Service.
     #[error("no Service {service} in namespace {namespace}")]
     NoService {
@@ -63,7 +63,7 @@ pub enum Absence {
 
 /// A number that no endpoint is known to listen on: dialled all the same.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unlisted {
+pub(crate) enum Unlisted {
     /// It is the Service's own.
     #[error(
         "{number} is the port of the Service {name} itself, whose endpoints listen on {there}: write {instead}"
@@ -91,7 +91,7 @@ pub enum Unlisted {
 }
 
 /// Why nothing of a union is considered; `None` if something is.
-pub fn absence(
+pub(crate) fn absence(
     target: &Target,
     union: &Union,
     include_not_ready: bool,
@@ -129,7 +129,7 @@ pub fn absence(
 }
 
 /// Whether a number is none that the slices list, and whose it may be instead.
-pub fn unlisted(target: &Target, union: &Union, service: &Known) -> Option<Unlisted> {
+pub(crate) fn unlisted(target: &Target, union: &Union, service: &Known) -> Option<Unlisted> {
     let Port::Number(number) = target.port else {
         return None;
     };
@@ -166,7 +166,7 @@ pub fn unlisted(target: &Target, union: &Union, service: &Known) -> Option<Unlis
 }
 
 /// Whether only the Service itself can explain what there is.
-pub fn needs_service(target: &Target, union: &Union) -> bool {
+pub(crate) fn needs_service(target: &Target, union: &Union) -> bool {
     !union.is_filled || unlisted(target, union, &Known::Nothing).is_some()
 }
 

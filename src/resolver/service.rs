@@ -7,7 +7,7 @@ use crate::cluster::{Refusal, request};
 
 /// A Service; all other fields are skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct Service {
+pub(crate) struct Service {
     /// What it should be.
     #[serde(default)]
     pub spec: Spec,
@@ -16,7 +16,7 @@ pub struct Service {
 /// What a Service should be.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The name that an `ExternalName` Service stands for.
     pub external_name: Option<String>,
     /// Its own ports.
@@ -26,7 +26,7 @@ pub struct Spec {
 /// A port of a Service.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(default)]
-pub struct Port {
+pub(crate) struct Port {
     /// What the port of its endpoints is called too.
     pub name: Option<String>,
     /// Where the Service itself listens: not its endpoints.
@@ -38,7 +38,7 @@ pub struct Port {
 /// # Errors
 ///
 /// The server's, above all that it may not be read.
-pub async fn read(
+pub(crate) async fn read(
     client: &kube::Client,
     namespace: &str,
     name: &str,
@@ -57,7 +57,7 @@ pub async fn read(
 
 impl Service {
     /// Its port of this number.
-    pub fn port(&self, number: u16) -> Option<&Port> {
+    pub(crate) fn port(&self, number: u16) -> Option<&Port> {
         let mut ports = self.spec.ports.iter().flatten();
         ports.find(|port| port.port == number)
     }

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
 /// The label that names a slice's Service.
-pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Some of the endpoints of a Service; all other fields are skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

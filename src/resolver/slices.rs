@@ -22,7 +22,7 @@ use crate::resolver::slice::{self, EndpointSlice};
 use crate::resolver::target::Port;
 
 /// The slices of one Service, by name.
-pub type Slices = BTreeMap<String, EndpointSlice>;
+pub(crate) type Slices = BTreeMap<String, EndpointSlice>;
 
 /// What a target stands for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -17,7 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The scheme that kuberesolver registers.
-pub const SCHEME: &str = "kubernetes";
+pub(crate) const SCHEME: &str = "kubernetes";
 
 /// A Service, and which of its ports.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

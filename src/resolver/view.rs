@@ -21,7 +21,7 @@ use crate::resolver::target::Port;
 
 /// The slices of one Service.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub(crate) struct View {
     slices: Slices,
     /// What a list has brought so far.
     listed: Slices,
@@ -50,7 +50,7 @@ pub enum State {
 
 impl View {
     /// Takes in what a watch says, and tells whether that changes anything.
-    pub fn take(&mut self, event: Event<EndpointSlice>) -> bool {
+    pub(crate) fn take(&mut self, event: Event<EndpointSlice>) -> bool {
         match event {
             Event::Init => {
                 self.listed.clear();
@@ -83,7 +83,7 @@ impl View {
     }
 
     /// Takes in that nothing more will be heard for now.
-    pub fn fail(&mut self, refusal: Refusal, now: SystemTime) {
+    pub(crate) fn fail(&mut self, refusal: Refusal, now: SystemTime) {
         self.state = match self.state {
             State::Pending(_) => State::Pending(Some(refusal)),
             State::Synced => State::Stale {
@@ -96,7 +96,7 @@ impl View {
 
     /// Takes in that a watch has begun where the last one ended, and tells whether that
     /// changes anything.
-    pub fn resume(&mut self) -> bool {
+    pub(crate) fn resume(&mut self) -> bool {
         let was_stale = matches!(self.state, State::Stale { .. });
         if was_stale {
             self.state = State::Synced;
@@ -105,19 +105,19 @@ impl View {
     }
 
     /// How well the slices are known.
-    pub fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 
     /// Keeps their union at a port from now on.
-    pub fn keep(&mut self, port: &Port) {
+    pub(crate) fn keep(&mut self, port: &Port) {
         if self.unions.iter().all(|(known, _)| known != port) {
             self.unions.push((port.clone(), self.union(port)));
         }
     }
 
     /// Their union, at a port.
-    pub fn union(&self, port: &Port) -> Arc<Union> {
+    pub(crate) fn union(&self, port: &Port) -> Arc<Union> {
         let known = self.unions.iter().find(|(known, _)| known == port);
         known.map_or_else(
             || Arc::new(Union::of(self.slices.values(), port)),

@@ -14,7 +14,7 @@ use crate::text::Excerpt;
 
 /// The result of one mucp request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// A mucp server answered with this verdict.
     Verdict(Verdict),
     /// The server sent HTTP/2 SETTINGS, or its TLS refuses HTTP/1.1: it speaks gRPC.
@@ -26,7 +26,7 @@ pub enum Answer {
 }
 
 /// The encoding that works, for success and error, on every release.
-pub const JSON_RPC: &str = "application/json-rpc";
+pub(crate) const JSON_RPC: &str = "application/json-rpc";
 
 /// The largest head in bytes: go-micro echoes the request's, which is below 1 KiB.
 const HEAD: usize = 16 << 10;
@@ -39,7 +39,7 @@ const GO_WANTS_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
 /// The progress of reading an answer.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// The answer is not decided, and more bytes may come.
     Incomplete,
     /// The answer is decided.
@@ -59,7 +59,7 @@ struct Health {
 }
 
 /// Reads the bytes that have been received since the request was sent.
-pub fn read(received: &[u8]) -> Progress {
+pub(crate) fn read(received: &[u8]) -> Progress {
     let Some(first) = received.first() else {
         return Progress::Incomplete;
     };

@@ -12,7 +12,7 @@ use crate::text::Excerpt;
 
 /// A status that the server sent, and its message.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The grpc-status.
     pub code: Code,
     /// The grpc-message, percent-decoded.
@@ -27,7 +27,11 @@ pub struct Answer {
 ///
 /// Returns the reason why the answer is not gRPC. The usual one is a missing grpc-status: a mucp
 /// server answers so over h2c, which then gives no verdict at all.
-pub fn read(head: &Parts, trailers: Option<&HeaderMap>, body: &[u8]) -> Result<Answer, Excerpt> {
+pub(crate) fn read(
+    head: &Parts,
+    trailers: Option<&HeaderMap>,
+    body: &[u8],
+) -> Result<Answer, Excerpt> {
     // Trailers-Only answers carry the status in the head.
     let (status, from) = match trailers
         .and_then(|trailers| Some((trailers.get("grpc-status")?, trailers)))

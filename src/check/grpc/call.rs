@@ -15,7 +15,7 @@ use crate::text::Excerpt;
 
 /// A call to make.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// `http://authority/service/method`, or `https`.
     pub uri: http::Uri,
     /// The encoded protobuf message.

@@ -7,7 +7,7 @@ use crate::check::server_address::{InvalidServerAddress, ServerAddress};
 use crate::flags::duration::GoDuration;
 
 /// The most targets, so that a probe of all is a bounded number of checks at once.
-pub const LIMIT: usize = 64;
+pub(crate) const LIMIT: usize = 64;
 
 /// The additional targets, and the age of their verdicts.
 #[derive(Clone, Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::flags::{CommandLine, ParsedArgs};
 
 /// A parsed command line of `health config`.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// The path to show; empty for everything.
     pub path: Vec<String>,
     /// Prints every later change too.
@@ -155,7 +155,7 @@ impl From<Common> for Request {
 /// # Errors
 ///
 /// Returns clap's errors, which also carry `--help` and `--version`.
-pub fn read(
+pub(crate) fn read(
     mut argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Request, Error> {

@@ -6,13 +6,13 @@ use crate::flags::CommandLine;
 use crate::flags::duration::{self, GoDuration};
 
 /// The rules of `health probe`'s command line.
-pub const HEALTH: CommandLine = CommandLine {
+pub(crate) const HEALTH: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "health probe --server_name=greeter --server_address=localhost:9091",
 };
 
 /// The rules of `probe`'s command line.
-pub const MICRO: CommandLine = CommandLine {
+pub(crate) const MICRO: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "probe --server_name=greeter --server_address=localhost:9091",
 };
@@ -20,18 +20,16 @@ pub const MICRO: CommandLine = CommandLine {
 /// Checks a go-micro service once, for HEALTHCHECK, exec probes and people.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health probe", bin_name = "health probe", version = crate::VERSION, after_help = HEALTH_CODES, args_override_self = true)]
-pub struct Health {
+pub(crate) struct Health {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub common: Common,
 }
 
 /// Checks a go-micro service once, as the exec probe of micro/kubernetes did.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "probe", bin_name = "probe", version = crate::VERSION, after_help = MICRO_CODES, args_override_self = true)]
-pub struct Micro {
+pub(crate) struct Micro {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub common: Common,
 
     /// The time limit for connecting
@@ -46,22 +44,18 @@ pub struct Micro {
 /// The flags of both tools.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
-pub struct Common {
+pub(crate) struct Common {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub target: crate::check::options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub report: Report,
 
     #[cfg(feature = "kubernetes")]
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub cluster: crate::cluster::options::Options,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub go_micro: go_micro::Options,
 }
 

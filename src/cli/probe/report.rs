@@ -13,7 +13,7 @@ use crate::text::Excerpt;
 
 /// The outcome of a check, with everything that the output contains.
 #[derive(Debug)]
-pub struct Outcome<'a> {
+pub(crate) struct Outcome<'a> {
     /// The service's name; for `grpc_health_probe` the requested one.
     pub service: &'a str,
     /// The address of the service.
@@ -53,7 +53,7 @@ struct Failure {
 
 impl Outcome<'_> {
     /// Returns the output line of a tool.
-    pub fn line(&self, tool: Tool, output: Output) -> String {
+    pub(crate) fn line(&self, tool: Tool, output: Output) -> String {
         match (tool, output) {
             (Tool::GrpcHealth, _) => self.as_grpc_health_probe(),
             (Tool::Health | Tool::Micro, Output::Text) => self.text(),

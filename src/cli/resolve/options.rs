@@ -7,7 +7,7 @@ use crate::flags::CommandLine;
 use crate::resolver::target::Target;
 
 /// The rules of `health resolve`'s command line.
-pub const RESOLVE: CommandLine = CommandLine {
+pub(crate) const RESOLVE: CommandLine = CommandLine {
     shared: Some(go_micro::SHARED),
     example: "health resolve kubernetes:///greeter.shop:grpc",
 };
@@ -15,7 +15,7 @@ pub const RESOLVE: CommandLine = CommandLine {
 /// The flags of `health resolve`.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "health resolve", bin_name = "health resolve", version = crate::VERSION, about = ABOUT, after_help = AFTER_HELP, args_override_self = true)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// The target: `kubernetes:///SERVICE[.NAMESPACE][:PORT]`, or any other form that
     /// kuberesolver accepts. PORT is a name, or a port number of the endpoints (not of the
     /// Service)
@@ -40,7 +40,6 @@ pub struct Flags {
     pub include_not_ready: bool,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
     pub cluster: cluster::options::Options,
 }
 

@@ -14,7 +14,7 @@ use crate::resolver::view::State;
 
 /// The endpoints of a target, and the problem with them.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The target, with its namespace.
     pub target: Target,
     /// The state of the watch behind the endpoints.
@@ -40,7 +40,7 @@ struct Json<'a> {
 
 impl Report {
     /// Returns the whole report.
-    pub fn whole(&self, output: Output) -> String {
+    pub(crate) fn whole(&self, output: Output) -> String {
         match output {
             Output::Text => {
                 let lines = self.endpoints.iter().map(|it| format!("{}\n", line(it)));
@@ -51,7 +51,7 @@ impl Report {
     }
 
     /// Returns the changes since an earlier report.
-    pub fn since(&self, before: Option<&Self>, output: Output) -> String {
+    pub(crate) fn since(&self, before: Option<&Self>, output: Output) -> String {
         match output {
             Output::Text => self.changes(before.map_or(&[], |before| &before.endpoints)),
             // Prints nothing before the first answer of the API server.
@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// Returns the problem, as a sentence.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         let refusal = self.state.refusal().map(ToString::to_string);
         let absence = || self.absence.as_ref().map(ToString::to_string);
         let unlisted = || self.unlisted.as_ref().map(ToString::to_string);
@@ -109,7 +109,7 @@ fn line(endpoint: &Endpoint) -> String {
 }
 
 /// Returns the refusal's text, with the missing permission.
-pub fn refused(refusal: &Refusal, namespace: &str) -> String {
+pub(crate) fn refused(refusal: &Refusal, namespace: &str) -> String {
     let Refusal::Forbidden(sentence) = refusal else {
         return refusal.to_string();
     };

@@ -16,7 +16,7 @@ use crate::net::address::Address;
 
 /// A parsed command line of `health services`.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// The only service to show, or `None` for all.
     pub service: Option<String>,
     /// Prints every later change too.
@@ -130,7 +130,7 @@ instance does not answer --check, 2 usage.";
 /// # Errors
 ///
 /// Returns clap's errors, which also carry `--help` and `--version`.
-pub fn read(
+pub(crate) fn read(
     argv: Vec<OsString>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Request, Error> {

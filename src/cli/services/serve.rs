@@ -48,7 +48,10 @@ struct Registry {
 }
 
 /// Answers requests with the current services until it is dropped.
-pub async fn serve(listener: TcpListener, services: watch::Receiver<Services>) -> Infallible {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    services: watch::Receiver<Services>,
+) -> Infallible {
     let registry = Arc::new(Registry {
         services,
         name: iter::repeat_with(fastrand::lowercase).take(10).collect(),

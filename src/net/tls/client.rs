@@ -19,7 +19,7 @@ use crate::text::Excerpt;
 
 /// The TLS client of one service.
 #[derive(Debug)]
-pub struct Tls {
+pub(crate) struct Tls {
     name: ServerName<'static>,
     files: Files,
     context: Arc<ErrorContext>,
@@ -52,7 +52,10 @@ impl Tls {
     ///
     /// Returns [`InvalidTls`] for a file that cannot be used. Later, a bad file only causes a
     /// warning.
-    pub fn new(options: &Options, certificate_name: &str) -> Result<Option<Self>, InvalidTls> {
+    pub(crate) fn new(
+        options: &Options,
+        certificate_name: &str,
+    ) -> Result<Option<Self>, InvalidTls> {
         if !options.tls {
             return Ok(None);
         }
@@ -81,7 +84,7 @@ impl Tls {
     /// # Errors
     ///
     /// Returns the fault at either end, or that the connection was closed meanwhile.
-    pub async fn secure(&self, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
+    pub(crate) async fn secure(&self, io: Box<dyn Io>, http: Http) -> Result<Stream, NoConnection> {
         let configs = self.configs();
         let config = match http {
             Http::One => configs.http1,
@@ -106,13 +109,13 @@ impl Tls {
     }
 
     /// Returns true if a file has changed since the last handshake began.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.lock().versions != self.files.versions()
     }
 
     /// Returns the end of validity of the service's certificate, from the latest handshake that got
     /// so far.
-    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+    pub(crate) fn certificate_expiry(&self) -> Option<SystemTime> {
         self.files.last_expiry().get()
     }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::check::verdict::Verdict;
 use crate::check::unhealthy::Unhealthy;
+use crate::check::verdict::Verdict;
 use crate::net::stage::Stage;
 use serde_json::{Value, json};
 
