@@ -35,29 +35,29 @@ pub mod registration;
 pub mod routes;
 pub mod status_page;
 
-/// Time for a request head to arrive, and for an idle connection to ask again.
+/// The time for a request head to arrive, and for an idle connection to ask again.
 const HEADERS: Duration = Duration::from_secs(2);
 
-/// Largest request head: hyper's least, and many times a probe's.
+/// The largest request head: hyper's least, and many times a probe's.
 const HEAD: u16 = 8 << 10;
 
 /// Requests at a time on one HTTP/2 connection, beside a Watch for each target.
 const STREAMS: usize = connections::REQUESTS - 1;
 
-/// What a request's body may have in flight; a `HealthCheckRequest` is a service's name.
+/// The bytes of a request's body that may be in flight. A `HealthCheckRequest` is a service's name.
 const BODY: u32 = 4 << 10;
 
 /// The bytes that the bodies of all requests of a connection may have in flight.
 const WINDOW: u32 = 8 * BODY;
 
-/// What an answer may have in flight on one stream; the longest is a page of 10 KiB.
+/// The bytes of an answer that may be in flight on one stream. The longest is a page of 10 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
-/// Time without a sign of life from an HTTP/2 client until it gets a PING, because a Watch may say
+/// The time without a sign of life from an HTTP/2 client until it gets a PING, because a Watch may say
 /// nothing for days.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Time for the answer to that PING: the client's node may have died without a FIN.
+/// The time for the answer to that PING: the client's node may have died without a FIN.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A listener that holds its port; nothing is answered yet.
@@ -86,12 +86,12 @@ impl Server {
         Ok(Self { listener, prober })
     }
 
-    /// Where it listens: the port that was chosen, if the flag said 0.
+    /// Returns the address that the server listens on, with the port that the system chose for 0.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// For whoever knows earlier than `stop` that the pod goes.
+    /// Returns the handler, which learns earlier than `stop` that the pod is terminated.
     pub fn prober(&self) -> Arc<Prober> {
         Arc::clone(&self.prober)
     }

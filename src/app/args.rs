@@ -4,6 +4,7 @@
 //! ```text
 //! argv ──▶ go_style: one spelling ──▶ env: what argv left out ──▶ clap ──▶ Args
 //! ```
+#![expect(missing_docs, reason = "the struct of a flattened field describes it")]
 
 use std::ffi::OsString;
 

@@ -68,6 +68,7 @@ impl Stream {
     }
 
     /// Wraps a connection after its TLS handshake.
+    #[cfg(feature = "tls")]
     pub(crate) fn secured(io: Box<dyn Io>, explain: ExplainError) -> Self {
         let stream = Self::plain(io);
         stream.fault.0.peer_spoke.store(true, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Doc comments begin as CONTRIBUTING.md says: with a third-person verb or a noun and its article.
+//! The rule of CONTRIBUTING.md for doc comments, which begin with a third-person verb or a noun and
+//! its article.
 
 use std::fs;
 use std::path::Path;
