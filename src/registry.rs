@@ -1,4 +1,4 @@
-//! go-micro's registry, as it is kept on Kubernetes: in labels and annotations of pods.
+//! go-micro's registry, which Kubernetes keeps in labels and annotations of pods.
 //!
 //! ```text
 //! pod   metadata.labels       micro.mu/type              = service    what lists select
@@ -7,18 +7,20 @@
 //!                             micro-health/registration  = JSON       our mark
 //! ```
 //!
-//! [`scheme`] has the names of those keys, [`record`] the JSON, [`mark`] the keys that we added,
-//! and [`pod`] the part of a pod that matters here. [`plan`] decides the next write to one pod.
+//! [`scheme`] has the names of those keys. [`record`] has the JSON. [`mark`] has the keys that we
+//! added. [`pod`] is the part of a pod that matters here. [`plan`] decides the next write to one
+//! pod.
 //!
 //! [`reader`] looks services up: [`snapshot`] merges the records of the pods, and [`changes`]
-//! compares two snapshots. [`on_behalf`] registers services of other pods. [`access`] asks the API
-//! server which verbs are allowed, and [`rbac`] writes the Role that is missing.
+//! compares two snapshots. [`other_pods`] plans the registration of a service in any pod.
+//! [`access`] asks the API server which verbs are allowed, and [`rbac`] writes the Role that is
+//! missing.
 
 pub mod access;
 pub mod changes;
 pub mod error;
 pub mod mark;
-pub mod on_behalf;
+pub mod other_pods;
 pub mod plan;
 pub mod pod;
 pub mod pod_client;

@@ -54,7 +54,7 @@ async fn the_smaller_role_suffices_to_register() {
     assert!(
         works(&identity)
             .await
-            .contains("The watch is forbidden: reading the pod instead")
+            .contains("The watch is forbidden; reading the pod at each interval instead")
     );
 }
 

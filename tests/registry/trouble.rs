@@ -51,7 +51,7 @@ async fn a_server_that_is_down_and_comes_back() {
     control_plane.stop_apiserver();
     world
         .sidecar
-        .logs("The registry: the API server cannot be reached")
+        .logs("Registry request failed: the API server cannot be reached")
         .await;
     // What was written is still there, as far as anybody knows.
     let registration = world.sidecar.registration().await;
@@ -62,7 +62,7 @@ async fn a_server_that_is_down_and_comes_back() {
     control_plane.start_apiserver().await;
 
     // Also if nothing ever happens to the pod again.
-    world.sidecar.logs("The pod is in sight again").await;
+    world.sidecar.logs("The pod can be observed again").await;
     let registration = world.sidecar.is("registered").await;
     assert_eq!(
         (&registration["connected"], &registration["lastRefusal"]),
@@ -87,7 +87,7 @@ async fn a_token_that_is_no_longer_taken() {
     world.drift().await;
     world
         .sidecar
-        .logs("The registry: the API server does not take our token")
+        .logs("Registry request failed: the API server does not take our token")
         .await;
     identity.write("token", &namespace.token("greeter-0").await);
 
@@ -100,7 +100,10 @@ async fn an_account_without_a_role() {
     let pod = a_pod(ControlPlane::shared().await, &[]).await;
     let world = World::start("403 without a role", pod, &[]).await;
 
-    let line = world.sidecar.logs("The registry: forbidden: pods").await;
+    let line = world
+        .sidecar
+        .logs("Registry request failed: forbidden: pods")
+        .await;
     let message = line["fields"]["message"].as_str().unwrap();
     let sentence = format!(
         "User \"system:serviceaccount:{0}:greeter\" cannot list resource \"pods\" in API group \"\" in the namespace \"{0}\"",
@@ -141,7 +144,7 @@ async fn a_pod_that_was_replaced() {
 
     world
         .sidecar
-        .logs("The registry: the object of this name is another one now")
+        .logs("Registry request failed: the object of this name is another one now")
         .await;
     world.sidecar.is("gone").await;
     assert_eq!(world.annotation(RECORD).await, None);
@@ -160,7 +163,7 @@ async fn a_policy_that_denies() {
 
     let line = world
         .sidecar
-        .logs("The registry: denied by an admission policy")
+        .logs("Registry request failed: denied by an admission policy")
         .await;
     let message = line["fields"]["message"].as_str().unwrap();
     assert!(

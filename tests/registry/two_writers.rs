@@ -188,7 +188,7 @@ async fn fail_writes_nothing_more_and_says_so() {
     world.sidecar.is("refused").await;
     world
         .sidecar
-        .logs("Not registered: the service is registered by somebody else")
+        .logs("Not registered: another writer has registered the service")
         .await;
     assert_eq!(
         world.writes("repair").await + world.writes("deregister").await,
@@ -214,7 +214,7 @@ async fn an_unhealthy_service_that_registers_itself_is_taken_away_three_times() 
     }
     world
         .sidecar
-        .logs("The service is unhealthy, and somebody registers it again and again")
+        .logs("Another writer keeps registering this unhealthy service")
         .await;
     world.go(ALTERNATING, 10).await;
     world.is_calm().await;

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-const REGISTRY: &str = "The registry: ";
+const REGISTRY: &str = "Registry request failed: ";
 
 /// The server misbehaves to the first two writes, or the first two lists.
 async fn twice(name: &str, answer: &Answer, says: &str) {
@@ -115,9 +115,9 @@ async fn a_refusal_that_repeats_the_pod_is_not_repeated() {
     );
     world.pod.receives(3, Verb::Patch).await;
     let log = world.end("422 with the whole pod").await;
-    let said = messages(&log, "The registry: invalid");
+    let said = messages(&log, "Registry request failed: invalid");
     assert_eq!(
         said,
-        ["The registry: invalid: the server does not take our patch"]
+        ["Registry request failed: invalid: the server does not take our patch"]
     );
 }
