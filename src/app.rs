@@ -196,11 +196,11 @@ impl App {
         } = args.app;
         let grace_period = grace_period.0;
         let (stop, stopped) = oneshot::channel::<()>();
-        let prober = server.prober();
+        let handler = server.handler();
         let serve = server.run(async {
             let _ = stopped.await;
         });
-        let registering = registered.run(Arc::clone(&prober));
+        let registering = registered.run(Arc::clone(&handler));
         let serve = async {
             tokio::select! {
                 () = serve => {}
@@ -221,7 +221,7 @@ impl App {
             () = &mut serve => bail!("the server ended unasked"),
         };
         let leave = async {
-            prober.drain();
+            handler.drain();
             registered.leave().await;
             let _ = stop.send(());
         };

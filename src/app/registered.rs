@@ -15,7 +15,7 @@ use super::environment::Environment;
 use crate::app::args::Args;
 use crate::check::monitor::Monitor;
 use crate::registration::Handle;
-use crate::server::prober::Prober;
+use crate::server::handler::Handler;
 use crate::server::registration::Registration;
 
 /// A registration that is about to run, or none.
@@ -94,13 +94,13 @@ impl Registered {
     }
 
     /// Runs it; once. A pod that goes is not ready, whoever else still runs in it. Never ends.
-    pub(super) fn run(&mut self, prober: Arc<Prober>) -> BoxFuture<'static, ()> {
+    pub(super) fn run(&mut self, handler: Arc<Handler>) -> BoxFuture<'static, ()> {
         let running = std::mem::replace(&mut self.running, ready(()).boxed());
         let handle = self.handle.clone();
         let drain = async move {
             if let Some(handle) = handle {
                 handle.ending().await;
-                prober.drain();
+                handler.drain();
             }
         };
         async {
