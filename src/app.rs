@@ -193,11 +193,11 @@ impl App {
         } = args.app;
         let grace_period = grace_period.0;
         let (stop, stopped) = oneshot::channel::<()>();
-        let prober = server.prober();
+        let handler = server.handler();
         let serve = server.run(async {
             let _ = stopped.await;
         });
-        let registering = registration.run(Arc::clone(&prober));
+        let registering = registration.run(Arc::clone(&handler));
         let serve = async {
             tokio::select! {
                 () = serve => {}
@@ -218,7 +218,7 @@ impl App {
             () = &mut serve => bail!("the server ended unexpectedly"),
         };
         let leave = async {
-            prober.drain();
+            handler.drain();
             registration.leave().await;
             let _ = stop.send(());
         };

@@ -1,4 +1,4 @@
-//! The registration of the sidecar's own pod, which is kept true.
+//! Keeps the registration of the sidecar's own pod up to date.
 //!
 //! ```text
 //!  monitor ── verdict ──▶ run ──▶ state (pure: event -> action) ──▶ registry::plan (pure: pod + wanted -> patch)
@@ -6,15 +6,13 @@
 //!  handle  ── stop, preStop ▶ └── PATCH, wait, read ──▶ own_pod ──▶ cluster ──▶ API server
 //! ```
 //!
-//! [`status`] is what the pages and the metrics show, and [`Handle`] reads it and ends the
-//! registration. A build without the feature `kubernetes` has these two alone.
+//! [`status`] is shown by the pages and the metrics. [`Handle`] reads it and ends the registration.
+//! A build without the feature `kubernetes` has only these two.
 
 #[cfg(not(feature = "kubernetes"))]
 mod absent;
 #[cfg(feature = "kubernetes")]
 pub mod address;
-#[cfg(feature = "kubernetes")]
-pub mod facts;
 #[cfg(feature = "kubernetes")]
 pub mod handle;
 #[cfg(feature = "kubernetes")]
@@ -23,6 +21,8 @@ pub mod identity;
 pub mod options;
 #[cfg(feature = "kubernetes")]
 pub mod own_pod;
+#[cfg(feature = "kubernetes")]
+pub mod records;
 #[cfg(feature = "kubernetes")]
 pub mod report;
 #[cfg(feature = "kubernetes")]

@@ -1,4 +1,4 @@
-//! go-micro's registry, as it is kept on Kubernetes: in labels and annotations of pods.
+//! go-micro's registry, which Kubernetes keeps in labels and annotations of pods.
 //!
 //! ```text
 //! pod   metadata.labels       micro.mu/type              = service    what lists select
@@ -7,18 +7,20 @@
 //!                             micro-health/registration  = JSON       our mark
 //! ```
 //!
-//! [`scheme`] has the names of those keys, [`record`] the JSON, [`mark`] the keys that we added,
-//! and [`pod`] the part of a pod that matters here. [`plan`] decides the next write to one pod.
+//! [`scheme`] has the names of those keys. [`record`] has the JSON. [`mark`] has the keys that we
+//! added. [`pod`] is the part of a pod that matters here. [`plan`] decides the next write to one
+//! pod.
 //!
 //! [`reader`] looks services up: [`snapshot`] merges the records of the pods, and [`changes`]
-//! compares two snapshots. [`on_behalf`] registers services of other pods. [`access`] asks the API
-//! server which verbs are allowed, and [`rbac`] writes the Role that is missing.
+//! compares two snapshots. [`other_pods`] plans the registration of a service in any pod.
+//! [`access`] asks the API server which verbs are allowed, and [`rbac`] writes the Role that is
+//! missing.
 
 pub(crate) mod access;
 pub(crate) mod changes;
 pub(crate) mod error;
 pub(crate) mod mark;
-pub(crate) mod on_behalf;
+pub(crate) mod other_pods;
 pub(crate) mod plan;
 pub(crate) mod pod;
 pub(crate) mod pod_client;
@@ -32,7 +34,7 @@ mod writer;
 
 pub use self::changes::{Action, Event};
 pub use self::error::Error;
-pub use self::plan::write::Taken;
+pub use self::plan::write::Obstacle;
 pub use self::reader::Registry;
 pub use self::record::parse::InvalidRecord;
 pub use self::record::{Endpoint, Node, Service, Value};

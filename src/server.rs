@@ -1,4 +1,5 @@
-//! HTTP for those who probe: accept, limits, drain. HTTP/1.1 and h2c on one port.
+//! The HTTP server for probes: accepts connections, limits them and drains. Serves HTTP/1.1 and h2c
+//! on one port.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 use tracing::{debug, warn};
 
-use self::prober::Prober;
+use self::handler::Handler;
 use crate::check::monitor::Monitor;
 use crate::check::targets::Targets;
 use crate::net::connections::{self, Activity, Connections};
@@ -25,56 +26,61 @@ use crate::net::fair_stream::FairStream;
 use crate::net::{descriptors, listener};
 
 pub mod grpc;
+pub mod handler;
 pub mod metrics;
 pub mod options;
 pub mod pages;
 pub mod prestop;
-pub mod prober;
+
 pub mod process;
 pub mod registration;
 pub mod routes;
 pub mod status_page;
 
-/// The time for a request head to arrive, and for an idle connection to ask again.
+/// The time limit for a request head, and for the next request on an idle connection.
 const HEADERS: Duration = Duration::from_secs(2);
 
-/// The largest request head: hyper's least, and many times a probe's.
+/// The largest request head, in bytes. It is the least that hyper allows, and many times the head
+/// of a probe.
 const HEAD: u16 = 8 << 10;
 
-/// Requests at a time on one HTTP/2 connection, beside a Watch for each target.
+/// The most requests at a time on one HTTP/2 connection, in addition to a Watch for each target.
 const STREAMS: usize = connections::REQUESTS - 1;
 
-/// The bytes of a request's body that may be in flight. A `HealthCheckRequest` is a service's name.
+/// The bytes that one request's body may have in flight. A `HealthCheckRequest` is a service's
+/// name.
 const BODY: u32 = 4 << 10;
 
 /// The bytes that the bodies of all requests of a connection may have in flight.
 const WINDOW: u32 = 8 * BODY;
 
-/// The bytes of an answer that may be in flight on one stream. The longest is a page of 10 KiB.
+/// The bytes that an answer may have in flight on one stream. The longest answer is a page of 10
+/// KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
-/// The time without a sign of life from an HTTP/2 client until it gets a PING, because a Watch may say
-/// nothing for days.
+/// The time without a frame from an HTTP/2 client after which it gets a PING, because a Watch may
+/// be silent for days.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// The time for the answer to that PING: the client's node may have died without a FIN.
+/// The time limit for the answer to that PING, because the client's node may have died without a
+/// FIN.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A listener that holds its port; nothing is answered yet.
+/// A server that holds its port and does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    prober: Arc<Prober>,
+    handler: Arc<Handler>,
 }
 
 // === impl Server ===
 
 impl Server {
-    /// Takes the port.
+    /// Binds the port.
     ///
     /// # Errors
     ///
-    /// Those of the system: above all a taken port.
+    /// The error of the system, most often that the port is in use.
     pub async fn bind(
         options: &options::Options,
         targets: Targets,
@@ -82,46 +88,45 @@ impl Server {
         registration: Option<registration::Registration>,
     ) -> io::Result<Self> {
         let listener = listener::listen(&options.health_address).await?;
-        let prober = Arc::new(Prober::new(targets, monitors, options, registration));
-        Ok(Self { listener, prober })
+        let handler = Arc::new(Handler::new(targets, monitors, options, registration));
+        Ok(Self { listener, handler })
     }
 
-    /// Returns the address that the server listens on, with the port that the system chose for 0.
+    /// Returns the address of the listener. Its port is the chosen one if the flag has port 0.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Returns the handler, which learns earlier than `stop` that the pod is terminated.
-    pub fn prober(&self) -> Arc<Prober> {
-        Arc::clone(&self.prober)
+    /// Returns the handler, for code that learns before `stop` that the pod is being deleted.
+    pub fn handler(&self) -> Arc<Handler> {
+        Arc::clone(&self.handler)
     }
 
-    /// Answers probes until `stop`. Then not ready, but still answering while any
-    /// request is in flight; then closes, letting what is in flight finish.
+    /// Answers probes until `stop`. Then reports not ready, and still accepts while a request is in
+    /// flight. Then closes, and lets the requests in flight finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut connections = Connections::new(self.limit());
         let graceful = GracefulShutdown::new();
         self.accept_until(stop, &mut connections, &graceful).await;
-        self.prober.drain();
-        // A request in flight takes at most one check; those that come later are
-        // finished below.
-        let quiet = time::timeout(self.prober.longest(), connections.wait_until_idle());
+        self.handler.drain();
+        // A request in flight takes at most one check. Later requests are finished below.
+        let quiet = time::timeout(self.handler.longest(), connections.wait_until_idle());
         self.accept_until(quiet, &mut connections, &graceful).await;
         self.accept_waiting(&mut connections, &graceful).await;
         drop(self.listener);
-        // Who is left then does not read its answer, or never ends its HTTP/2.
-        let _ = time::timeout(self.prober.longest().max(HEADERS), graceful.shutdown()).await;
+        // A client that is left does not read its answer, or never ends its HTTP/2.
+        let _ = time::timeout(self.handler.longest().max(HEADERS), graceful.shutdown()).await;
     }
 
-    /// The most connections at a time.
+    /// Returns the most connections at a time.
     fn limit(&self) -> usize {
         let descriptors = descriptors::limit();
-        let limit = connections::limit(descriptors, self.prober.targets());
+        let limit = connections::limit(descriptors, self.handler.targets());
         if limit < connections::LIMIT {
             warn!(
                 descriptors,
                 connections = limit,
-                "This process may open few files, so it keeps few connections: raise the limit (ulimit -n)"
+                "The limit of open files is low, so the sidecar accepts fewer connections; raise it (ulimit -n)"
             );
         }
         limit
@@ -155,10 +160,10 @@ impl Server {
         }
     }
 
-    /// Takes along what the kernel has accepted already: closing the listener would
-    /// reset it, request and all.
+    /// Opens the connections that the kernel has accepted already. Closing the listener would reset
+    /// them with their requests.
     async fn accept_waiting(&self, connections: &mut Connections, graceful: &GracefulShutdown) {
-        // The runtime hears of the latest ones.
+        // The runtime learns of the latest connections here.
         tokio::task::yield_now().await;
         for _ in 0..connections::LIMIT {
             let Some(Ok(accepted)) = self.listener.accept().now_or_never() else {
@@ -167,7 +172,7 @@ impl Server {
             connections.wait_for_room().await;
             self.open(accepted, connections, graceful);
         }
-        // Each reads what has arrived before it is told to close.
+        // Each connection reads what has arrived before it is told to close.
         tokio::task::yield_now().await;
     }
 
@@ -177,23 +182,23 @@ impl Server {
         connections: &mut Connections,
         graceful: &GracefulShutdown,
     ) {
-        let (prober, watcher) = (Arc::clone(&self.prober), graceful.watcher());
+        let (handler, watcher) = (Arc::clone(&self.handler), graceful.watcher());
         connections.spawn(client.ip(), |activity| {
-            serve(stream, prober, activity, watcher)
+            serve(stream, handler, activity, watcher)
         });
     }
 }
 
-/// Begins each request of an HTTP/2 connection where it arrives: its head, which may take 30 KiB as
-/// many small fields, is gone before the next one is read. Tasks of their own would begin after all
-/// that other connections have sent has been read.
+/// Polls each request of an HTTP/2 connection once where it arrives. Its head may take 30 KiB as
+/// many small fields, and is freed before the next head is read. A new task for each request would
+/// begin only after all that other connections have sent was read.
 #[derive(Clone, Copy, Debug)]
-struct Eager;
+struct EagerExecutor;
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Eager {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for EagerExecutor {
     fn execute(&self, request: F) {
         let mut request = Box::pin(request);
-        // A request that has to wait is polled again by its task, whose waker then counts.
+        // A pending request is polled again by its task, whose waker then counts.
         let begun = request
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
@@ -204,22 +209,27 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Eager {
 }
 
 /// Serves one connection to its end.
-async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, watcher: Watcher) {
+async fn serve(
+    stream: TcpStream,
+    handler: Arc<Handler>,
+    activity: Arc<Activity>,
+    watcher: Watcher,
+) {
     let _ = stream.set_nodelay(true);
-    let streams = u32::try_from(STREAMS + prober.targets()).unwrap_or(u32::MAX);
+    let streams = u32::try_from(STREAMS + handler.targets()).unwrap_or(u32::MAX);
     let service = {
         let activity = Arc::clone(&activity);
         service_fn(move |request| {
-            let (prober, open) = (Arc::clone(&prober), activity.open());
+            let (handler, open) = (Arc::clone(&handler), activity.open());
             async move {
                 Ok::<_, Infallible>(match open {
-                    Some(open) => prober.answer(request, open).await,
-                    None => prober::refuse(&request),
+                    Some(open) => handler.answer(request, open).await,
+                    None => handler::refuse(&request),
                 })
             }
         })
     };
-    let mut builder = auto::Builder::new(Eager);
+    let mut builder = auto::Builder::new(EagerExecutor);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -241,8 +251,8 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
             .serve_connection(TokioIo::new(FairStream(stream)), service)
             .into_owned(),
     );
-    // Until the version is known hyper has no timeout of its own: a client may send
-    // nothing, or half of HTTP/2's preface.
+    // Until the version is known, hyper has no timeout of its own: a client may send nothing, or
+    // half of HTTP/2's preface.
     let first_request = async {
         time::sleep(HEADERS).await;
         while activity.has_sent_request() {
@@ -252,7 +262,7 @@ async fn serve(stream: TcpStream, prober: Arc<Prober>, activity: Arc<Activity>, 
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
-                debug!(%error, "A connection ended");
+                debug!(%error, "A connection ended with an error");
             }
         }
         () = first_request => {}
@@ -266,7 +276,7 @@ mod tests {
     use std::future::ready;
     use std::io::{Read as _, Write as _};
 
-    /// The kernel accepts a connection before the server does.
+    /// Checks a connection that the kernel accepts before the server does.
     #[tokio::test]
     async fn a_request_that_waits_in_the_kernel_is_answered_at_the_stop() {
         let argv = [

@@ -15,7 +15,7 @@ use super::environment::Environment;
 use crate::app::args::Args;
 use crate::check::monitor::Monitor;
 use crate::registration::Handle;
-use crate::server::prober::Prober;
+use crate::server::handler::Handler;
 use crate::server::registration::Registration;
 
 /// The pod's registration, or none.
@@ -95,13 +95,13 @@ impl PodRegistration {
 
     /// Runs the registration; call it once. Drains the server when the pod ends, even if its
     /// other containers still run. Never returns.
-    pub(super) fn run(&mut self, prober: Arc<Prober>) -> BoxFuture<'static, ()> {
+    pub(super) fn run(&mut self, handler: Arc<Handler>) -> BoxFuture<'static, ()> {
         let running = std::mem::replace(&mut self.running, ready(()).boxed());
         let handle = self.handle.clone();
         let drain = async move {
             if let Some(handle) = handle {
                 handle.ending().await;
-                prober.drain();
+                handler.drain();
             }
         };
         async {

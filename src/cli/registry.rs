@@ -16,7 +16,7 @@ use super::console::Console;
 use super::exit::{DONE, REFUSED, USAGE};
 use super::output::Output;
 use crate::cluster::Cluster;
-use crate::registration::address::Told;
+use crate::registration::address::AdvertisedAddress;
 use crate::registry::access;
 use crate::registry::error::Error;
 use crate::registry::rbac::Subject;
@@ -173,13 +173,13 @@ async fn watch(
 /// Returns the service that the flags describe. Reads the pod only if the flags leave out a
 /// value.
 async fn described(registry: &Registry, pod: &str, node: &Node) -> Result<Service, Error> {
-    let advertised = Told::new(None, &node.address).map_err(|_| Error::NoAddress)?;
-    if let (Some(id), Some(address)) = (&node.id, advertised.with(None)) {
+    let advertised = AdvertisedAddress::new(None, &node.address).map_err(|_| Error::NoAddress)?;
+    if let (Some(id), Some(address)) = (&node.id, advertised.with_pod_ip(None)) {
         return Ok(node.service(id, address));
     }
     let read = registry.pod(pod).await?;
     let uid = read.metadata.uid.as_deref().unwrap_or_default();
-    let address = advertised.with(read.ips().first().copied());
+    let address = advertised.with_pod_ip(read.ips().first().copied());
     Ok(node.service(uid, address.ok_or(Error::NoAddress)?))
 }
 
@@ -193,11 +193,11 @@ async fn check(
     let refused = |refusal| Error::of(refusal, namespace);
     let mut verbs = Vec::new();
     for verb in table::VERBS {
-        let may = access::may(client, namespace, pod, verb.name).await;
+        let may = access::is_allowed(client, namespace, pod, verb.name).await;
         verbs.push((verb, may.map_err(refused)?));
     }
     // Servers before 1.28 do not return the subject; the Role is printed without it.
-    let subject: Option<Subject> = access::who(client).await.ok();
+    let subject: Option<Subject> = access::subject(client).await.ok();
     let is_enough = verbs.iter().all(|(verb, may)| *may || !verb.is_needed);
     write!(out, "{}", table::verbs(namespace, subject.as_ref(), &verbs))?;
     Ok(if is_enough { DONE } else { REFUSED })

@@ -1,39 +1,39 @@
-//! The registration of a build without the feature `kubernetes`: there is none.
+//! A stand-in for the registration in a build without the feature `kubernetes`, which has none.
 
 use std::time::Duration;
 
 use super::status::Status;
 
-/// Of nothing: never made.
+/// A handle that is never made, because there is no registration.
 #[derive(Clone, Debug)]
 pub enum Handle {}
 
-/// What a preStop hook came to.
+/// The result of a preStop hook, which is never made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PreStop {}
 
 // === impl Handle ===
 
 impl Handle {
-    /// How it stands.
+    /// Returns the status of the registration.
     pub fn status(&self) -> Status {
         match *self {}
     }
 
-    /// Resolves when the pod was told to go.
-    #[expect(clippy::unused_async, reason = "as the other one")]
+    /// Resolves when the registration begins to end.
+    #[expect(clippy::unused_async, reason = "the other build's is async")]
     pub async fn ending(&self) {
         match *self {}
     }
 
-    /// Takes everything away.
-    #[expect(clippy::unused_async, reason = "as the other one")]
+    /// Ends the registration, and returns whether that was done in time.
+    #[expect(clippy::unused_async, reason = "the other build's is async")]
     pub async fn stop(&self, _: Duration) -> bool {
         match *self {}
     }
 
-    /// A preStop hook.
-    #[expect(clippy::unused_async, reason = "as the other one")]
+    /// Answers a preStop hook.
+    #[expect(clippy::unused_async, reason = "the other build's is async")]
     pub async fn prestop(&self, _: Duration) -> PreStop {
         match *self {}
     }

@@ -1,16 +1,16 @@
-//! The address that clients are told. Pure.
+//! The address that the registry gives to clients. Pure.
 //!
-//! | `--server_advertise` | `--server_address`         | told                              |
+//! | `--server_advertise` | `--server_address`         | registered address                |
 //! |----------------------|----------------------------|-----------------------------------|
-//! | `host:port`          | any                        | that                              |
+//! | `host:port`          | any                        | `host:port`                       |
 //! | `host`               | has a port                 | that host and the service's port  |
 //! | `:port`              | any                        | the pod's IP and that port        |
 //! | none                 | loopback, wildcard         | the pod's IP and its port         |
-//! | none                 | another host               | that                              |
-//! | none                 | a socket, `kubernetes://`  | refused: nobody else can dial it  |
+//! | none                 | another host               | that host and its port            |
+//! | none                 | a socket, `kubernetes://`  | refused: clients cannot dial it   |
 //!
-//! Loopback is told only to whoever asks for it: go-micro up to 4.10 told it by accident
-//! where a pod has no private address (micro/go-micro#2673).
+//! Loopback is registered only if `--server_advertise` names it. Go-micro up to 4.10 registered it
+//! by mistake for a pod without a private address (micro/go-micro#2673).
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -19,33 +19,37 @@ use crate::check::server_address::ServerAddress;
 use crate::net::address::{Address, Host, InvalidAddress};
 use crate::net::endpoint::Endpoint;
 
-/// `--server_advertise`: a host, a port or both.
+/// The value of `--server_advertise`: a host, a port or both.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Advertise {
     host: Host,
     port: Option<u16>,
 }
 
-/// An address without the pod's IP, which may change while the pod lives.
+/// An address for clients, in which the pod's IP may be left out because it may change while the
+/// pod lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Told {
+pub struct AdvertisedAddress {
     host: Option<String>,
     port: u16,
 }
 
-/// The service cannot be told to anybody.
+/// The error for a service address that no client can dial.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("no client can dial {0}: tell them where the service is with --server_advertise=host:port")]
+#[error(
+    "clients cannot dial {0}; set --server_advertise=host:port to an address that they can dial"
+)]
 pub struct Unreachable(String);
 
-// === impl Told ===
+// === impl AdvertisedAddress ===
 
-impl Told {
-    /// What the flags say.
+impl AdvertisedAddress {
+    /// Makes the address from the flags.
     ///
     /// # Errors
     ///
-    /// [`Unreachable`], for a service on a socket.
+    /// [`Unreachable`] for a service on a unix socket or behind `kubernetes://`, if
+    /// `--server_advertise` does not give a port, and a host where one is needed.
     pub fn new(advertise: Option<&Advertise>, server: &ServerAddress) -> Result<Self, Unreachable> {
         let server_port = match server {
             ServerAddress::Endpoint(Endpoint::Tcp(address)) => Some(address.port),
@@ -75,8 +79,9 @@ impl Told {
         Ok(Self { host, port })
     }
 
-    /// The address, as Go's `net.JoinHostPort` writes it; `None` while the pod has no IP.
-    pub fn with(&self, pod_ip: Option<&str>) -> Option<String> {
+    /// Returns the address, as Go's `net.JoinHostPort` writes it. Returns `None` if it needs the
+    /// pod's IP and the pod has none yet.
+    pub fn with_pod_ip(&self, pod_ip: Option<&str>) -> Option<String> {
         let host = self.host.as_deref().or(pod_ip)?;
         Some(match host.parse::<IpAddr>() {
             Ok(ip) => SocketAddr::new(ip, self.port).to_string(),
@@ -84,7 +89,7 @@ impl Told {
         })
     }
 
-    /// Whether only the pod itself can dial it.
+    /// Returns whether only the pod itself can dial the address.
     pub fn is_loopback(&self) -> bool {
         self.host.as_deref().is_some_and(|host| {
             host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -119,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_told_what_they_can_dial() {
+    fn the_registered_address_is_one_that_clients_can_dial() {
         for (advertise, server, ip, expected) in [
             (None, "localhost:9091", "10.1.0.7", Some("10.1.0.7:9091")),
             (None, ":9091", "fd00::7", Some("[fd00::7]:9091")),
@@ -149,17 +154,22 @@ mod tests {
             (None, "localhost:9091", "", None),
         ] {
             let advertise = advertise.map(|text: &str| text.parse().unwrap());
-            let told = Told::new(advertise.as_ref(), &server.parse().unwrap()).unwrap();
+            let address =
+                AdvertisedAddress::new(advertise.as_ref(), &server.parse().unwrap()).unwrap();
             let ip = Some(ip).filter(|ip| !ip.is_empty());
-            assert_eq!(told.with(ip).as_deref(), expected, "{advertise:?} {server}");
+            assert_eq!(
+                address.with_pod_ip(ip).as_deref(),
+                expected,
+                "{advertise:?} {server}"
+            );
         }
     }
 
     #[test]
-    fn a_socket_needs_another_address() {
+    fn a_socket_needs_an_advertised_address() {
         let socket = "unix:/run/g.sock".parse().unwrap();
         for advertise in [None, Some("10.2.0.1".parse().unwrap())] {
-            let refused = Told::new(advertise.as_ref(), &socket).unwrap_err();
+            let refused = AdvertisedAddress::new(advertise.as_ref(), &socket).unwrap_err();
             assert!(
                 refused.to_string().contains("--server_advertise"),
                 "{refused}"

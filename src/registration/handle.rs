@@ -1,4 +1,4 @@
-//! The registration, for the rest of the sidecar.
+//! The handle of the registration, for the rest of the sidecar.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,23 +22,23 @@ pub struct Handle {
     deletion: Arc<Deletion>,
 }
 
-/// What a preStop hook came to.
+/// The result of a preStop hook.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PreStop {
-    /// The pod goes, and is no longer registered.
+    /// The pod is being deleted, and is no longer registered.
     Gone,
-    /// The pod goes, and it could not be taken away in time.
+    /// The pod is being deleted, but could not be deregistered in time.
     Late,
-    /// The pod stays: only a container restarts, or somebody else asks.
+    /// The pod is not being deleted: only a container restarts, or another client sent the request.
     Stays,
-    /// The API server does not say.
+    /// The API server did not say whether the pod is being deleted.
     Unknown(Refusal),
 }
 
 // === impl Handle ===
 
 impl Handle {
-    /// Of a registration that is about to run.
+    /// Makes the handle of a registration.
     pub fn new(
         status: watch::Receiver<Status>,
         events: mpsc::Sender<Event>,
@@ -52,18 +52,19 @@ impl Handle {
         }
     }
 
-    /// How it stands.
+    /// Returns the status of the registration.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
 
-    /// Resolves when the pod was told to go, or we were.
+    /// Resolves when the registration begins to end: the pod is being deleted, or the sidecar
+    /// stops.
     pub async fn ending(&self) {
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| status.end > End::None).await;
     }
 
-    /// Takes everything away, for good. False if that took longer.
+    /// Ends the registration for good. Returns false if that took longer than `within`.
     pub async fn stop(&self, within: Duration) -> bool {
         let _ = self.events.send(Event::Stop).await;
         self.gone(within).await
@@ -72,19 +73,19 @@ impl Handle {
     async fn gone(&self, within: Duration) -> bool {
         let mut status = self.status.clone();
         let gone = status.wait_for(|status| status.end == End::Over);
-        // Only a registration that is over drops its end, which is as good.
+        // The status channel closes only after the registration has ended.
         time::timeout(within, gone).await.is_ok()
     }
 
-    /// A preStop hook, or anybody who asks the same: believed if the pod has a
-    /// deletionTimestamp, because the hook runs at a container's restart too.
+    /// Answers a preStop hook. The registration ends only if the pod has a deletionTimestamp,
+    /// because the hook also runs at a container's restart, and any client may send the request.
     pub async fn prestop(&self, within: Duration) -> PreStop {
         let is_ending = self.status.borrow().end > End::None;
         if !is_ending {
             match time::timeout(within, self.deletion.read()).await {
                 Ok(Answer::Begun) => {}
                 Ok(Answer::None) => return PreStop::Stays,
-                // No pod, no registration.
+                // A pod that does not exist has no registration.
                 Ok(Answer::Over) => return PreStop::Gone,
                 Ok(Answer::Unknown(refusal)) => return PreStop::Unknown(refusal),
                 Err(_) => {

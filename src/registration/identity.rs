@@ -1,13 +1,13 @@
-//! Which pod this is.
+//! Finds the name of our own pod.
 //!
 //! | source                | certain                                                     |
 //! |-----------------------|-------------------------------------------------------------|
-//! | `--pod_name`          | yes: somebody said so                                       |
+//! | `--pod_name`          | yes, by the operator                                        |
 //! | the token's claims    | yes: the API server bound it to the pod, uid and all        |
 //! | `POD_NAME`            | yes, by the downward API                                    |
 //! | `HOSTNAME`            | no: under hostNetwork it is the node's, and it may be cut at 63 bytes or set by `spec.hostname` |
 //!
-//! What is not certain is believed once the pod has an address of this machine.
+//! An uncertain name is used only if its pod has an address of this machine.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};
@@ -18,21 +18,21 @@ use serde::Deserialize;
 
 use crate::cluster::Cluster;
 
-/// The name of our pod.
+/// The identity of our pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
-    /// Its name.
+    /// The name of the pod.
     pub pod: String,
-    /// Its uid, if the token says.
+    /// The uid of the pod, if the token has it.
     pub uid: Option<String>,
-    /// Whether only the host name says so.
+    /// The flag is true if the name comes from `HOSTNAME`, which may be another pod's name or none.
     pub is_guess: bool,
 }
 
-/// Nothing says which pod this is.
+/// The error if no source names the pod.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "which pod is this? Give --pod_name, or set POD_NAME by the downward API (fieldRef: metadata.name)"
+    "the name of this pod is unknown; set --pod_name, or POD_NAME by the downward API (fieldRef: metadata.name)"
 )]
 pub struct NoIdentity;
 
@@ -68,11 +68,11 @@ impl Identity {
         Self::find(None, token.as_deref(), |name| std::env::var_os(name))
     }
 
-    /// Finds out, asking nobody.
+    /// Finds the pod from the flag, the token or a variable. Sends no request.
     ///
     /// # Errors
     ///
-    /// [`NoIdentity`].
+    /// [`NoIdentity`] if no source names the pod.
     pub fn find(
         given: Option<&str>,
         token: Option<&str>,
@@ -107,7 +107,8 @@ impl Identity {
     }
 }
 
-/// The pod that a token is bound to. The server checks the signature; we only read.
+/// Returns the pod that a token is bound to. Does not check the signature, which is the API
+/// server's task.
 fn pod_of(token: &str) -> Option<Reference> {
     let payload = token.split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
@@ -115,7 +116,7 @@ fn pod_of(token: &str) -> Option<Reference> {
     claims.kubernetes.pod
 }
 
-/// Whether an address is one of this machine's: only then can it be bound.
+/// Returns whether an address is one of this machine's, which is so if a socket can bind it.
 pub fn is_local(ip: &str) -> bool {
     ip.parse::<IpAddr>()
         .is_ok_and(|ip| UdpSocket::bind((ip, 0)).is_ok())
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_name_comes_last() {
+    fn the_host_name_is_used_last() {
         let bound = token(
             &json!({"kubernetes.io": {"namespace": "demo", "pod": {"name": "own-0", "uid": "u-1"}}}),
         );

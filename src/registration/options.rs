@@ -8,17 +8,17 @@ use crate::registration::address::Advertise;
 use crate::registry::plan::write::OnForeign;
 use crate::registry::scheme::Schemes;
 
-/// Whether and how the pod is registered.
+/// The flags that say whether and how the pod is registered.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The registry")]
 pub struct Options {
-    /// kubernetes keeps the service in go-micro's registry, which is labels and an
-    /// annotation of the pod; none does nothing
+    /// The registry: kubernetes registers the service in go-micro's registry, as labels and an
+    /// annotation of the pod; none registers nothing
     #[arg(long = "registry", value_name = "REGISTRY", default_value = "none")]
     pub registry: Kind,
 
-    /// The pod [default: of the token, then `POD_NAME`, then `HOSTNAME`]
+    /// The name of this pod [default: from the token, then `POD_NAME`, then `HOSTNAME`]
     #[arg(long = "pod_name", value_name = "NAME")]
     pub pod_name: Option<String>,
 
@@ -30,32 +30,31 @@ pub struct Options {
     )]
     pub server_version: String,
 
-    /// The node's id, behind the service's name and a dash [default: the pod's uid,
-    /// which a restarted container keeps]
+    /// The node's id, which follows the service's name and a dash [default: the pod's uid, which
+    /// stays the same when a container restarts]
     #[arg(long = "server_id", value_name = "ID")]
     pub server_id: Option<String>,
 
-    /// The address that clients are told [default: the pod's IP and the port of
-    /// `--server_address`]
+    /// The address that clients dial [default: the pod's IP and the port of `--server_address`]
     #[arg(long = "server_advertise", value_name = "HOST:PORT")]
     pub server_advertise: Option<Advertise>,
 
-    /// Metadata of the node, once for each key
+    /// Metadata of the node; repeat the flag for each key
     #[arg(long = "server_metadata", value_name = "KEY=VALUE", value_parser = pair, action = clap::ArgAction::Append)]
     pub server_metadata: Vec<(String, String)>,
 
-    /// How long a registration may go unverified before it is called stale: seconds or
-    /// a duration; 0 is never. Keep it at twice `--register_interval` or more
+    /// The longest time without an observation of the pod before its registration is called stale:
+    /// seconds or a duration; 0 is never. Keep it at twice `--register_interval` or more
     #[arg(long = "register_ttl", value_name = "DURATION", default_value = "90s", value_parser = seconds)]
     pub register_ttl: GoDuration,
 
-    /// Time between two comparisons, ± 10 %, of what should stand on the pod with what
-    /// does, on top of its watch: seconds or a duration; 0 leaves it to the watch
+    /// The time, ± 10 %, between two comparisons of the pod with what should stand on it, in
+    /// addition to the watch: seconds or a duration; 0 relies on the watch alone
     #[arg(long = "register_interval", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     pub register_interval: GoDuration,
 
-    /// The longest that the first registration waits, a random part of it, so that pods
-    /// that start together do not write together
+    /// The longest delay before the first registration; the delay is random, so that pods that start
+    /// together do not write together
     #[arg(
         long = "register_jitter",
         value_name = "DURATION",
@@ -63,7 +62,8 @@ pub struct Options {
     )]
     pub register_jitter: GoDuration,
 
-    /// micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro v2.0 to v2.4), both
+    /// The keys to write: micro.mu (go-plugins, go-micro v3 to v5), go.micro (go-micro v2.0 to
+    /// v2.4), or both
     #[arg(
         long = "register_scheme",
         value_name = "SCHEME",
@@ -71,27 +71,28 @@ pub struct Options {
     )]
     pub register_scheme: Schemes,
 
-    /// When another writer has registered the service's address: adopt leaves it, merge
-    /// puts our node in its place, take overwrites the record, fail writes nothing
+    /// What to do if another writer has registered the service's address: adopt leaves its record,
+    /// merge puts our node in its place, take overwrites the record, fail writes nothing and logs
+    /// an error
     #[arg(long = "on_foreign", value_name = "POLICY", default_value = "adopt")]
     pub on_foreign: OnForeign,
 
-    /// `/readyz` is 503 until the service is registered
+    /// Answer `/readyz` with 503 until the service is registered
     #[arg(long = "require_registered")]
     pub require_registered: bool,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct says it")]
+    #[expect(missing_docs, reason = "the struct has the documentation")]
     pub cluster: cluster::options::Options,
 }
 
-/// `--registry`.
+/// The value of `--registry`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Kind {
-    /// Nothing is registered.
+    /// No service is registered.
     #[default]
     None,
-    /// Labels and annotations of the pod.
+    /// The services are registered by labels and annotations of the pod.
     Kubernetes,
 }
 
@@ -103,37 +104,39 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "kubernetes" => Ok(Self::Kubernetes),
-            // Deployments pass the service's own flags to both containers.
+            // A Deployment may pass the service's own flags to both containers.
             "none" | "" | "cache" | "consul" | "etcd" | "etcdv3" | "eureka" | "gossip" | "mdns"
             | "memory" | "multi" | "nats" | "proxy" | "service" | "static" | "zookeeper" => {
                 Ok(Self::None)
             }
-            _ => Err(
-                "expected kubernetes, or none; the names of go-micro's other registries are taken for none",
-            ),
+            _ => {
+                Err("expected kubernetes or none; the name of another go-micro registry means none")
+            }
         }
     }
 }
 
-/// Whether a value that the service's own variable holds is of use here.
+/// Checks a value that comes from the service's own variable.
 ///
 /// # Errors
 ///
-/// Why it is not.
+/// The reason why the value cannot be used here.
 pub fn check(flag: &str, value: &str) -> Result<(), String> {
-    fn told<T, E: ToString>(parsed: Result<T, E>) -> Result<(), String> {
-        parsed.map(drop).map_err(|why| why.to_string())
+    fn check_parsed<T, E: ToString>(parsed: Result<T, E>) -> Result<(), String> {
+        parsed.map(drop).map_err(|error| error.to_string())
     }
     match flag {
-        "register_interval" | "register_ttl" => told(seconds(value)),
-        "registry_address" => told(value.parse::<cluster::options::ApiServer>()),
-        "server_advertise" => told(value.parse::<Advertise>()),
-        "server_metadata" => value.split(',').try_for_each(|each| told(pair(each))),
+        "register_interval" | "register_ttl" => check_parsed(seconds(value)),
+        "registry_address" => check_parsed(value.parse::<cluster::options::ApiServer>()),
+        "server_advertise" => check_parsed(value.parse::<Advertise>()),
+        "server_metadata" => value
+            .split(',')
+            .try_for_each(|each| check_parsed(pair(each))),
         _ => Ok(()),
     }
 }
 
-/// go-micro takes whole seconds, all else takes durations.
+/// Parses a duration, or whole seconds as go-micro takes them.
 fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return format!("{text}s").parse();
@@ -145,7 +148,7 @@ fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
 ///
 /// # Errors
 ///
-/// The sentence for the operator.
+/// A sentence for the operator, if there is no `=` or no key.
 pub fn pair(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     if key.is_empty() {

@@ -1,14 +1,14 @@
-//! The pod, for as long as anybody looks: a list, and a watch from there.
+//! Observes the pod: a list, then a watch from the list's version.
 //!
 //! | what happens                  | what follows                                          |
 //! |-------------------------------|-------------------------------------------------------|
 //! | the list                      | the pod, and a watch from there                       |
 //! | the watch ends                | the next one, from where it ended                     |
 //! | the version is too old        | the list                                              |
-//! | no answer, or none of use     | after a wait that grows, the list: it says what it is |
-//! | a busy server                 | not before `Retry-After`, the same once more          |
-//! | the watch is forbidden        | reads, and now and then the list and the watch        |
-//! | everything is forbidden       | after a wait that grows further, the list             |
+//! | no answer, or a bad one       | after a growing wait, the list, which shows the cause |
+//! | a busy server                 | after `Retry-After`, the same request again           |
+//! | the watch is forbidden        | reads, and at times the list and the watch            |
+//! | everything is forbidden       | after a longer growing wait, the list                 |
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::cluster::events::{Event, Events};
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::{PodClient, checked};
 
-/// One observation of the pod.
+/// An observation of the pod.
 #[derive(Clone, Debug)]
 pub enum Observation {
     /// The pod as it is now.
@@ -36,28 +36,28 @@ pub enum Observation {
     Lost(Refusal),
 }
 
-/// Looks at one pod.
+/// Observes one pod.
 struct OwnPod {
     pod: PodClient,
-    /// Between two reads.
+    /// The time between two reads.
     interval: Duration,
     place: Place,
-    /// Before the next request.
+    /// The wait before the next request.
     wait: Duration,
     failures: Backoff,
     denials: Backoff,
-    said: bool,
+    logged_reading: bool,
 }
 
-/// How far it has come.
+/// The position of the observation.
 enum Place {
-    /// Nothing is known of what is there.
+    /// The pod has not been listed yet.
     Start,
-    /// What is there was seen, at this version.
+    /// The pod was observed at this version.
     At(String),
-    /// And whatever happens from there on will be.
+    /// A watch from this version is open since the given time.
     Watching(String, Events<Pod>, Instant),
-    /// Reads that are left before the watch is tried again.
+    /// The reads that are left before the watch is tried again.
     Reading(u32),
 }
 
@@ -67,19 +67,20 @@ struct Backoff {
     times: u32,
 }
 
-/// The first wait after a failure, and the longest.
+/// The shortest and the longest wait after a failure.
 const FAILED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// The same where a permission is missing. Somebody who gives it looks whether it helps.
+/// The shortest and the longest wait after a missing permission. Starts at 5 s, because an operator
+/// who has just applied the Role is waiting.
 const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 
-/// A watch that lasted so long was none that a proxy ends at once.
+/// The length of a watch that counts as a success. A proxy may end shorter ones at once.
 const STEADY: Duration = FAILED[1];
 
-/// Reads after which a watch is tried again: the Role may have changed.
+/// The reads before a watch is tried again, because the Role may have changed.
 const READS: u32 = 20;
 
-/// Between two reads when `--register_interval=0`.
+/// The time between two reads if `--register_interval=0`.
 const READ_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Returns every state of the pod from now on, and each failure to observe it. Never ends.
@@ -107,27 +108,27 @@ impl OwnPod {
             wait: Duration::ZERO,
             failures: Backoff::new(FAILED),
             denials: Backoff::new(DENIED),
-            said: false,
+            logged_reading: false,
         }
     }
 
-    /// Waits for the next sight. Not to be given up in between.
+    /// Waits for the next observation. Must not be cancelled.
     async fn next(&mut self) -> Observation {
         loop {
             time::sleep(std::mem::take(&mut self.wait)).await;
-            // Whatever fails starts over.
+            // A failure starts over.
             let place = std::mem::replace(&mut self.place, Place::Start);
             let can_read = !matches!(place, Place::Reading(_));
-            match self.look(place).await {
-                Ok(Some(sight)) => return sight,
+            match self.step(place).await {
+                Ok(Some(observation)) => return observation,
                 Ok(None) => {}
                 Err(refusal) if refusal.is_denied() && can_read => return self.read(refusal).await,
-                Err(refusal) => return self.blind(refusal),
+                Err(refusal) => return self.lost(refusal),
             }
         }
     }
 
-    async fn look(&mut self, place: Place) -> Result<Option<Observation>, Refusal> {
+    async fn step(&mut self, place: Place) -> Result<Option<Observation>, Refusal> {
         match place {
             Place::Start => {
                 let (pod, version) = self.pod.list().await?;
@@ -143,7 +144,7 @@ impl OwnPod {
                         return Ok(None);
                     }
                     Err(refusal) => {
-                        // Nothing is missed before the next try.
+                        // No event is lost until the next attempt.
                         if matches!(refusal, Refusal::Unavailable { .. }) {
                             self.place = Place::At(version);
                         }
@@ -175,7 +176,7 @@ impl OwnPod {
         event: Event<Pod>,
         (events, begun): (Events<Pod>, Instant),
     ) -> Result<Option<Observation>, Refusal> {
-        let (version, sight) = match event {
+        let (version, observation) = match event {
             Event::Changed(pod) => {
                 let pod = checked(Box::new(pod))?;
                 let version = pod.metadata.resource_version.clone().unwrap_or(version);
@@ -184,7 +185,7 @@ impl OwnPod {
             Event::Deleted => (version, Some(Observation::Absent)),
             Event::Reached(version) => (version, None),
             over @ (Event::Ended | Event::Expired) => {
-                // As every watch is after minutes.
+                // Every watch ends after minutes.
                 if begun.elapsed() < STEADY {
                     self.wait = self.failures.next();
                 }
@@ -195,23 +196,23 @@ impl OwnPod {
             }
         };
         self.place = Place::Watching(version, events, begun);
-        Ok(sight)
+        Ok(observation)
     }
 
-    /// Reads where the list or the watch is forbidden.
+    /// Reads the pod, because the list or the watch is forbidden.
     async fn read(&mut self, denied: Refusal) -> Observation {
         match self.pod.read().await {
             Ok(pod) => {
-                if !self.said {
-                    self.said = true;
-                    info!(every = ?self.interval, "The watch is forbidden: reading the pod instead");
+                if !self.logged_reading {
+                    self.logged_reading = true;
+                    info!(every = ?self.interval, "The watch is forbidden; reading the pod at each interval instead");
                 }
                 self.readable(READS);
                 pod.map_or(Observation::Absent, Observation::Pod)
             }
-            // What the list or the watch was told names what a Role should give.
-            Err(refusal) if refusal.is_denied() => self.blind(denied),
-            Err(refusal) => self.blind(refusal),
+            // The refusal of the list or the watch names the verb that a Role should grant.
+            Err(refusal) if refusal.is_denied() => self.lost(denied),
+            Err(refusal) => self.lost(refusal),
         }
     }
 
@@ -225,7 +226,7 @@ impl OwnPod {
         };
     }
 
-    fn blind(&mut self, refusal: Refusal) -> Observation {
+    fn lost(&mut self, refusal: Refusal) -> Observation {
         self.wait = match &refusal {
             refusal if refusal.is_denied() => self.denials.next(),
             Refusal::Unavailable {
@@ -234,7 +235,7 @@ impl OwnPod {
             } => (*least).min(DENIED[1]) + self.failures.next(),
             _ => self.failures.next(),
         };
-        debug!(%refusal, wait = ?self.wait, "The pod is not in sight");
+        debug!(%refusal, wait = ?self.wait, "Could not observe the pod; trying again");
         Observation::Lost(refusal)
     }
 }
@@ -246,7 +247,8 @@ impl Backoff {
         Self { bounds, times: 0 }
     }
 
-    /// Half to all of it: a thousand pods that lost one server do not come back at once.
+    /// Returns a random wait between half and all of the current length, so that a thousand pods
+    /// that lost one server do not come back at once.
     fn next(&mut self) -> Duration {
         self.times = self.times.saturating_add(1);
         let wait = delay(self.times, self.bounds);

@@ -1,4 +1,4 @@
-//! What the registration says of itself, in the log and in [`Status`].
+//! Reports the registration, in the log and in [`Status`].
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use tracing::{debug, error, info, warn};
 
 use crate::cluster::Refusal;
-use crate::registration::facts::Facts;
 use crate::registration::own_pod::Observation;
+use crate::registration::records::RecordBuilder;
 use crate::registration::state::{Phase, State};
 use crate::registration::status::{End, Service, Status};
 use crate::registry::plan::write::{Purpose, Standing, Write};
@@ -15,7 +15,7 @@ use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
 use crate::registry::rbac;
 
-/// What was said last, so that each thing is said once.
+/// The state that was reported last, so that each change is logged once.
 #[derive(Debug)]
 pub struct Report {
     pod: String,
@@ -34,7 +34,7 @@ pub struct Report {
     refusal: Option<Refusal>,
 }
 
-/// What is in sight.
+/// The latest observation of the pod.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum View {
     None,
@@ -45,7 +45,7 @@ enum View {
 // === impl Report ===
 
 impl Report {
-    /// Nothing was said yet.
+    /// Makes a report of a registration that has not begun.
     pub fn new(own: &PodClient, ttl: Duration) -> Self {
         Self {
             pod: own.name().to_owned(),
@@ -65,16 +65,16 @@ impl Report {
         }
     }
 
-    /// The pod, or why it cannot be seen.
-    pub fn sighted(&mut self, sight: &Observation) {
-        match sight {
+    /// Reports an observation of the pod.
+    pub fn observed(&mut self, observation: &Observation) {
+        match observation {
             Observation::Pod(_) | Observation::Begun => {
                 if self.view == View::None && self.refusal.is_some() {
-                    info!(pod = self.pod, "The pod is in sight again");
+                    info!(pod = self.pod, "The pod can be observed again");
                 }
-                // An absence is still one.
-                if matches!(sight, Observation::Pod(_)) || self.view == View::None {
-                    self.seen(View::Pod);
+                // The beginning of a watch does not end an absence.
+                if matches!(observation, Observation::Pod(_)) || self.view == View::None {
+                    self.set_view(View::Pod);
                 }
             }
             Observation::Absent => {
@@ -82,10 +82,10 @@ impl Report {
                     warn!(
                         pod = self.pod,
                         namespace = self.namespace,
-                        "There is no such pod: was it deleted, or is --pod_name another's?"
+                        "No pod has this name; was it deleted, or is --pod_name wrong?"
                     );
                 }
-                self.seen(View::Absence);
+                self.set_view(View::Absence);
             }
             Observation::Lost(refusal) => {
                 self.view = View::None;
@@ -94,19 +94,19 @@ impl Report {
         }
     }
 
-    fn seen(&mut self, view: View) {
+    fn set_view(&mut self, view: View) {
         self.view = view;
         self.refusal = None;
         self.verified = Some(SystemTime::now());
     }
 
-    /// A write that is sent.
+    /// Reports a write that is sent.
     pub fn writing(&mut self, write: &Write) {
-        debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing");
+        debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing the registration");
         self.writing = Some(write.purpose);
     }
 
-    /// Its answer, or that of a read.
+    /// Reports the answer to a write. Answers to reads are ignored.
     pub fn answered(&mut self, answer: &Result<Box<Pod>, Refusal>) {
         let Some(purpose) = self.writing.take() else {
             return;
@@ -122,10 +122,10 @@ impl Report {
         }
     }
 
-    /// Said when it is new: the server's own words, and what to do.
+    /// Logs a refusal if it is a new one, with the server's sentence and the remedy.
     fn refused(&mut self, refusal: &Refusal) {
         let is_known = self.refusal.as_ref().is_some_and(|last| match refusal {
-            // Another verb, once somebody has given the first.
+            // Another verb may be missing after the first was granted.
             Refusal::Forbidden(_) => last == refusal,
             refusal => last.code() == refusal.code(),
         });
@@ -135,25 +135,25 @@ impl Report {
         match refusal {
             Refusal::Forbidden(sentence) => {
                 let help = rbac::help(sentence, &self.namespace);
-                warn!("The registry: {refusal}\n{help}");
+                warn!("Registry request failed: {refusal}\n{help}");
             }
             refusal => warn!(
                 pod = self.pod,
                 remedy = refusal.remedy(),
-                "The registry: {refusal}"
+                "Registry request failed: {refusal}"
             ),
         }
         self.refusal = Some(refusal.clone());
     }
 
-    /// The state after an event.
-    pub fn decided(&mut self, state: &State, facts: &Facts) {
+    /// Reports the state after an event.
+    pub fn decided(&mut self, state: &State, records: &RecordBuilder) {
         if self.standings != state.standings {
             let none = Standing::Unknown;
             let before = self.standings.iter().chain(std::iter::repeat(&none));
-            for ((name, now), before) in facts.names().zip(&state.standings).zip(before) {
+            for ((name, now), before) in records.names().zip(&state.standings).zip(before) {
                 if before != now {
-                    say(name, before, now);
+                    log_standing(name, before, now);
                 }
             }
             self.standings.clone_from(&state.standings);
@@ -163,15 +163,15 @@ impl Report {
             self.since = SystemTime::now();
             self.was_registered = is_registered;
             if is_registered {
-                info!(pod = self.pod, namespace = self.namespace, services = ?facts.names().collect::<Vec<_>>(), "Registered");
+                info!(pod = self.pod, namespace = self.namespace, services = ?records.names().collect::<Vec<_>>(), "Registered");
             } else {
                 info!(pod = self.pod, namespace = self.namespace, "Not registered");
             }
         }
-        if state.lets_be() && state.rounds != self.rounds {
+        if state.tolerates_foreign_writer() && state.rounds != self.rounds {
             warn!(
                 pod = self.pod,
-                "The service is unhealthy, and somebody registers it again and again, which is left to them: it registers itself, which its --registry=memory would end"
+                "Another writer keeps registering this unhealthy service; no longer removing it. If the service registers itself, start it with --registry=memory"
             );
         }
         self.rounds = state.rounds;
@@ -180,23 +180,26 @@ impl Report {
         }
     }
 
-    /// Time has passed.
+    /// Reports that the registration has become stale, if it has.
     pub fn tick(&mut self, state: &State) {
         let now = SystemTime::now();
         if self.view != View::None {
             self.verified = Some(now);
         }
-        let is_stale = self.bare(state).is_stale(now);
+        let is_stale = self.status_without_services(state).is_stale(now);
         if is_stale && !self.was_stale {
-            warn!(ttl = ?self.ttl, "The registration is stale: the pod was not in sight for longer than --register_ttl");
+            warn!(ttl = ?self.ttl, "The registration is stale: the pod could not be observed for longer than --register_ttl");
         }
         self.was_stale = is_stale;
     }
 
-    /// For the pages.
-    pub fn status(&self, state: &State, facts: &Facts) -> Status {
-        let services = facts.names().zip(&state.standings).zip(&state.entries).map(
-            |((name, standing), entry)| {
+    /// Returns the status for the pages and the metrics.
+    pub fn status(&self, state: &State, records: &RecordBuilder) -> Status {
+        let services = records
+            .names()
+            .zip(&state.standings)
+            .zip(&state.entries)
+            .map(|((name, standing), entry)| {
                 let node = entry.record.nodes.iter().flatten().next();
                 let (standing, detail) = match standing {
                     Standing::Unknown => ("unknown", None),
@@ -211,15 +214,14 @@ impl Report {
                     standing,
                     detail,
                 }
-            },
-        );
+            });
         Status {
             services: services.collect(),
-            ..self.bare(state)
+            ..self.status_without_services(state)
         }
     }
 
-    fn bare(&self, state: &State) -> Status {
+    fn status_without_services(&self, state: &State) -> Status {
         Status {
             pod: self.pod.clone(),
             namespace: self.namespace.clone(),
@@ -244,19 +246,19 @@ impl Report {
     }
 }
 
-fn say(service: &str, before: &Standing, now: &Standing) {
+fn log_standing(service: &str, before: &Standing, now: &Standing) {
     match now {
         Standing::Refused(taken) => error!(service, "Not registered: {taken}"),
         Standing::Adopted { node } if *before == Standing::Registered => {
             warn!(
                 service,
                 node,
-                "Somebody else wrote over our registration, which is left to them: --on_foreign=adopt"
+                "Another writer replaced our registration; keeping theirs because of --on_foreign=adopt"
             );
         }
-        Standing::Adopted { node } => info!(service, node, "Registered already, by somebody else"),
+        Standing::Adopted { node } => info!(service, node, "Already registered by another writer"),
         Standing::Unknown | Standing::Absent | Standing::Registered => {
-            debug!(service, ?before, ?now, "The registration changes");
+            debug!(service, ?before, ?now, "The registration changed");
         }
     }
 }

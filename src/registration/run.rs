@@ -1,4 +1,5 @@
-//! Keeps the pod's registration true: events in, requests out, what next in [`crate::registration::state`].
+//! Keeps the pod's registration up to date: receives events and sends requests.
+//! [`crate::registration::state`] decides what to do.
 
 use std::ffi::OsString;
 use std::future::{Future, pending};
@@ -15,12 +16,12 @@ use tracing::warn;
 use crate::check::monitor::Monitor;
 use crate::cluster::backoff::jittered;
 use crate::cluster::{Cluster, Refusal, Unusable};
-use crate::registration::address::{Told, Unreachable};
-use crate::registration::facts::Facts;
+use crate::registration::address::{AdvertisedAddress, Unreachable};
 use crate::registration::handle::Handle;
 use crate::registration::identity::{Identity, NoIdentity, is_local};
 use crate::registration::options::Options;
 use crate::registration::own_pod::{self, Observation};
+use crate::registration::records::RecordBuilder;
 use crate::registration::report::Report;
 use crate::registration::state::{Action, Event, Phase, State};
 use crate::registration::status::Status;
@@ -34,7 +35,7 @@ use crate::registry::scheme::UnmappableName;
 pub struct Registration {
     own: PodClient,
     identity: Identity,
-    facts: Facts,
+    records: RecordBuilder,
     monitors: Arc<[Monitor]>,
     interval: Duration,
     state: State,
@@ -45,24 +46,25 @@ pub struct Registration {
     refused_guess: bool,
 }
 
-/// Why nothing can be registered, whatever the API server says.
+/// The reason why the registration cannot start, whatever the API server answers.
 #[derive(Debug, thiserror::Error)]
-pub enum Impossible {
-    /// No API server.
+pub enum SetupError {
+    /// No API server is configured, or its credentials cannot be read.
     #[error(transparent)]
     Cluster(#[from] Unusable),
-    /// No pod.
+    /// No source names the pod.
     #[error(transparent)]
     Identity(#[from] NoIdentity),
-    /// No key for the name.
+    /// No key can hold the service's name.
     #[error("--server_name: {0}")]
     Name(#[from] UnmappableName),
-    /// No address for clients.
+    /// No client can dial the service's address.
     #[error("--server_address: {0}")]
     Address(#[from] Unreachable),
 }
 
-/// Events that the rest of the sidecar sends: a stop, and a pod that a preStop read.
+/// The capacity for events from the rest of the sidecar: a stop, and a pod that a preStop hook
+/// read.
 const EVENTS: usize = 16;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Box<Pod>, Refusal>> + Send>>;
@@ -70,16 +72,16 @@ type Answer = Pin<Box<dyn Future<Output = Result<Box<Pod>, Refusal>> + Send>>;
 // === impl Registration ===
 
 impl Registration {
-    /// Finds the API server and the pod; asks nothing yet.
+    /// Finds the API server and the pod. Sends no request.
     ///
     /// # Errors
     ///
-    /// [`Impossible`], which names the setting.
+    /// [`SetupError`], which names the setting.
     pub async fn new(
         options: &Options,
         monitors: Arc<[Monitor]>,
         variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, Impossible> {
+    ) -> Result<Self, SetupError> {
         let cluster = Cluster::new(&options.cluster, &variable).await?;
         let token = cluster
             .credentials()
@@ -89,21 +91,21 @@ impl Registration {
             .and_then(|ip| ip.into_string().ok())
             .filter(|ip| !ip.is_empty());
         let services = monitors.iter().enumerate().map(|(place, monitor)| {
-            // What is advertised is the main service's address.
+            // The flag advertises the main service only.
             let advertise = options.server_advertise.as_ref().filter(|_| place == 0);
-            let told = Told::new(advertise, monitor.target().address())?;
-            Ok::<_, Unreachable>((monitor.target().name().to_owned(), told))
+            let address = AdvertisedAddress::new(advertise, monitor.target().address())?;
+            Ok::<_, Unreachable>((monitor.target().name().to_owned(), address))
         });
-        let facts = Facts::new(options, services.collect::<Result<_, _>>()?, pod_ip)?;
-        let entries = facts.entries(&vec![None; monitors.len()], None);
+        let records = RecordBuilder::new(options, services.collect::<Result<_, _>>()?, pod_ip)?;
+        let entries = records.entries(&vec![None; monitors.len()], None);
         let state = State::new(entries, options.on_foreign, options.register_jitter.0);
         let own = PodClient::new(cluster.client(), cluster.namespace(), &identity.pod);
         let report = Report::new(&own, options.register_ttl.0);
-        let status = watch::Sender::new(report.status(&state, &facts));
+        let status = watch::Sender::new(report.status(&state, &records));
         Ok(Self {
             own,
             identity,
-            facts,
+            records,
             monitors,
             interval: options.register_interval.0,
             state,
@@ -115,7 +117,7 @@ impl Registration {
         })
     }
 
-    /// For everybody else.
+    /// Returns a handle for the rest of the sidecar.
     pub fn handle(&self) -> Handle {
         Handle::new(
             self.status.subscribe(),
@@ -124,7 +126,7 @@ impl Registration {
         )
     }
 
-    /// Registers, verifies and takes away. Ends when nothing of ours is left for good.
+    /// Registers, verifies and deregisters. Ends when nothing of ours is left on the pod for good.
     pub async fn run(mut self) {
         let mut observations = own_pod::observe(self.own.clone(), self.interval);
         let mut verdicts = verdicts(&self.monitors);
@@ -134,7 +136,7 @@ impl Registration {
         let mut tick = Box::pin(time::sleep(self.tick()));
         while self.state.phase != Phase::Gone {
             let event = tokio::select! {
-                Some(sight) = observations.next() => self.sight(sight, &wanted),
+                Some(observation) = observations.next() => self.observation(observation, &wanted),
                 Some((place, verdict)) = verdicts.next() => {
                     wanted[place] = verdict;
                     Some(Event::Entries(self.entries(&wanted)))
@@ -179,16 +181,16 @@ impl Registration {
 
     fn next(&mut self, event: Event) -> Action {
         let action = self.state.next(event, self.started.elapsed());
-        self.report.decided(&self.state, &self.facts);
+        self.report.decided(&self.state, &self.records);
         self.status
-            .send_replace(self.report.status(&self.state, &self.facts));
+            .send_replace(self.report.status(&self.state, &self.records));
         action
     }
 
-    /// What is seen, as an event; a pod that cannot be ours is none.
-    fn sight(&mut self, sight: Observation, wanted: &[Option<bool>]) -> Option<Event> {
-        self.report.sighted(&sight);
-        let event = match sight {
+    /// Returns an observation as an event. A pod that cannot be ours gives none.
+    fn observation(&mut self, observation: Observation, wanted: &[Option<bool>]) -> Option<Event> {
+        self.report.observed(&observation);
+        let event = match observation {
             Observation::Lost(_) | Observation::Begun => None,
             Observation::Absent => Some(Event::Vanished),
             Observation::Pod(pod) => {
@@ -199,8 +201,8 @@ impl Registration {
                     self.not_ours(&pod);
                     None
                 } else {
-                    // The pod's IP is part of what should stand there.
-                    self.facts.see(&pod);
+                    // The records contain the pod's IP.
+                    self.records.update_from(&pod);
                     self.state.entries = self.entries(wanted);
                     Some(Event::Seen(pod))
                 }
@@ -208,7 +210,7 @@ impl Registration {
         };
         if event.is_none() {
             self.status
-                .send_replace(self.report.status(&self.state, &self.facts));
+                .send_replace(self.report.status(&self.state, &self.records));
         }
         event
     }
@@ -218,7 +220,7 @@ impl Registration {
             warn!(
                 pod = self.own.name(),
                 ips = ?pod.ips(),
-                "HOSTNAME names a pod with none of this machine's addresses, so it is not believed: set POD_NAME by the downward API (fieldRef: metadata.name), or --pod_name"
+                "HOSTNAME names a pod with none of this machine's addresses; not registering it. Set POD_NAME by the downward API (fieldRef: metadata.name), or --pod_name"
             );
         }
     }
@@ -229,11 +231,11 @@ impl Registration {
             .iter()
             .map(|monitor| monitor.target().protocol())
             .collect();
-        self.facts.entries(wanted, Some(&speaks))
+        self.records.entries(wanted, Some(&speaks))
     }
 
     fn tick(&self) -> Duration {
-        // Without an interval the watch decides, and this only tells the time.
+        // Without an interval the watch decides, and the tick only updates the times.
         let interval = if self.interval.is_zero() {
             Duration::from_secs(30)
         } else {
@@ -243,7 +245,7 @@ impl Registration {
     }
 }
 
-/// The outcome of what is there; waits for ever if there is nothing.
+/// Awaits the future, or for ever if there is none.
 async fn ready<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,
@@ -251,7 +253,7 @@ async fn ready<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-/// Each change of a verdict, with the place of its service.
+/// Returns each change of a verdict, with the index of its service.
 fn verdicts(monitors: &[Monitor]) -> BoxStream<'static, (usize, Option<bool>)> {
     let each = monitors.iter().enumerate().map(|(place, monitor)| {
         let (seen, fall) = (monitor.subscribe(), monitor.fall());

@@ -1,8 +1,9 @@
-//! What the registration does next. Pure: time, the pod and the server's answers come in.
+//! Decides what the registration does next. Pure: time, the pod and the server's answers are
+//! inputs.
 //!
 //! | state     | event                                  | next      | action                  |
 //! |-----------|----------------------------------------|-----------|-------------------------|
-//! | unseen    | the pod is seen                        | idle      | the plan's              |
+//! | unseen    | the pod is observed                    | idle      | the plan's              |
 //! | idle      | verdict, pod, answer                   | writing   | write, if the plan says |
 //! | writing   | done, with the pod as it is now        | idle      | the plan's next         |
 //! | writing   | 401, once                              | waiting   | again at once           |
@@ -12,74 +13,74 @@
 //! | writing   | 429, 5xx, no answer                    | waiting   | again in up to 30 s     |
 //! | writing   | 404, another uid                       | gone      | nothing, ever           |
 //! | waiting   | due                                    | idle      | the plan's              |
-//! | any       | stop, or the pod has a deletionTimestamp | ending  | take all away           |
+//! | any       | stop, or the pod has a deletionTimestamp | ending  | remove all              |
 //! | ending    | nothing of ours is left                | gone      | nothing, ever           |
 //! | any       | the pod is no more, or another         | gone      | nothing, ever           |
 //! | unseen    | there is no such pod                   | unseen    | nothing: it may come    |
 //!
-//! Events in writing and waiting are remembered, and planned for when it is over.
+//! Events during writing and waiting are remembered, and a plan follows when it is over.
 
 use std::time::Duration;
 
 use crate::cluster::Refusal;
 use crate::cluster::backoff::delay;
 use crate::registry::plan::plan;
-use crate::registry::plan::write::{Entry, OnForeign, Plan, Purpose, Standing, Taken, Write};
+use crate::registry::plan::write::{Entry, Obstacle, OnForeign, Plan, Purpose, Standing, Write};
 use crate::registry::pod::Pod;
 
 /// The registration of one pod.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The services.
+    /// The services and their wanted records.
     pub entries: Vec<Entry>,
-    /// How each stands.
+    /// The standing of each service.
     pub standings: Vec<Standing>,
-    /// What is going on.
+    /// The current phase.
     pub phase: Phase,
     /// The last refusal, until a write succeeds.
     pub refusal: Option<Refusal>,
-    /// Whether everything is to be taken away.
+    /// The flag is true once the registration is to be removed for good.
     pub ending: bool,
-    /// How often somebody else replaced what we wrote or took away.
+    /// The number of times that another writer replaced or removed what we wrote.
     pub foreign_rewrites: u32,
-    /// Rounds in which somebody registered again what we had taken away.
+    /// The rounds in which another writer registered again what we had removed.
     pub rounds: u32,
     on_foreign: OnForeign,
     jitter: Duration,
     pod: Option<Pod>,
     failures: u32,
     repairs: Bucket,
-    /// What is still to be written, as of the last plan.
+    /// The purpose of the write that is still to be made, as of the last plan.
     pending: Option<Purpose>,
 }
 
-/// What is going on.
+/// The phase of a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
     /// The pod has not been seen yet.
     Unseen,
-    /// Nothing.
+    /// The registration needs nothing for now.
     Idle,
-    /// A write is on its way.
+    /// A write has been sent.
     Writing(Purpose),
-    /// For the time to be over.
+    /// The registration waits until a time is over.
     Waiting,
-    /// For the time to be over, after which the pod is read.
+    /// The registration waits until a time is over, and then reads the pod.
     WaitingToRead,
-    /// All over.
+    /// The registration has ended for good.
     Gone,
 }
 
-/// Something that happened.
+/// An input of the state machine.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The pod as it is now.
     Seen(Box<Pod>),
-    /// There is no such pod, or no longer.
+    /// No pod of our name exists, or no longer.
     Vanished,
     /// The pod of our name is another one: ours was deleted.
     Replaced,
-    /// The services as they should stand: a verdict changed, or one of our own facts.
+    /// The services as they should stand: a verdict or a part of a record changed.
     Entries(Vec<Entry>),
     /// The server's answer to a write or to a read.
     Answered(Result<Box<Pod>, Refusal>),
@@ -89,45 +90,47 @@ pub enum Event {
     Stop,
 }
 
-/// Something to do.
+/// An output of the state machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Nothing.
+    /// The caller has nothing to do.
     Nothing,
-    /// Write, and bring the answer.
+    /// Sends the write to the pod of this uid; the answer is an event.
     Write(Write, String),
-    /// Read the pod, and bring the answer.
+    /// Reads the pod; the answer is an event.
     Read,
-    /// Come back as [`Event::Due`] after a time between the two.
+    /// Waits for a random time between the two, and sends [`Event::Due`].
     Wait(Duration, Duration),
 }
 
-/// Repairs allowed at a time: two controllers that fight over the record must not loop.
+/// The repairs that are allowed at a time, so that two controllers that disagree about a record do
+/// not loop.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: u32,
     filled: Duration,
 }
 
-/// Most repairs in a burst.
+/// The most repairs in a burst.
 const BURST: u32 = 3;
 
-/// Time for one more.
+/// The time after which one more repair is allowed.
 const REFILL: Duration = Duration::from_secs(5);
 
-/// After so many rounds in which somebody registers again what we took away, we let them.
+/// The rounds after which we leave a record that another writer keeps registering.
 const ROUNDS: u32 = 3;
 
-/// The first wait after a failure, and the longest.
+/// The shortest and the longest wait after a failure.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// The same where a permission is missing. Somebody who gives it looks whether it helps.
+/// The shortest and the longest wait after a missing permission. Starts at 5 s, because an operator
+/// who has just applied the Role is waiting.
 const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 
 // === impl State ===
 
 impl State {
-    /// Nothing is known. The first write waits up to `jitter`, so that a thousand pods that
+    /// Makes the first state. The first write waits up to `jitter`, so that a thousand pods that
     /// start together do not write together.
     pub fn new(entries: Vec<Entry>, on_foreign: OnForeign, jitter: Duration) -> Self {
         Self {
@@ -150,7 +153,7 @@ impl State {
         }
     }
 
-    /// What to do about an event; `now` counts from any fixed moment.
+    /// Returns what to do about an event. `now` is the time since any fixed moment.
     pub fn next(&mut self, event: Event, now: Duration) -> Action {
         if self.phase == Phase::Gone {
             return Action::Nothing;
@@ -158,32 +161,33 @@ impl State {
         self.absorb(event).unwrap_or_else(|| self.decide(now))
     }
 
-    /// Whether everything that should be in the registry is.
+    /// Returns whether every service that should be in the registry is there.
     pub fn is_registered(&self) -> bool {
         let stands = |standing: &Standing| {
             matches!(standing, Standing::Registered | Standing::Adopted { .. })
         };
-        // A repair is of what stands there already.
+        // A repair corrects what stands there already.
         let is_there = matches!(self.pending, None | Some(Purpose::Repair));
         !self.ending && is_there && self.standings.iter().all(stands)
     }
 
-    /// Whether an unhealthy service is left in the registry, where somebody puts it again and again.
-    pub fn lets_be(&self) -> bool {
+    /// Returns whether an unhealthy service stays in the registry, because another writer keeps
+    /// registering it.
+    pub fn tolerates_foreign_writer(&self) -> bool {
         self.rounds >= ROUNDS
     }
 
-    /// What is still to be written.
+    /// Returns the purpose of the write that is still to be made.
     pub fn pending(&self) -> Option<Purpose> {
         self.pending
     }
 
-    /// The pod as it was last seen.
+    /// Returns the pod as it was last observed.
     pub fn pod(&self) -> Option<&Pod> {
         self.pod.as_ref()
     }
 
-    /// Takes an event in; what it returns is done without a plan.
+    /// Applies an event. Returns an action if it needs no plan.
     fn absorb(&mut self, event: Event) -> Option<Action> {
         match event {
             Event::Seen(pod) => self.see(*pod),
@@ -209,7 +213,7 @@ impl State {
             Event::Due => self.phase = Phase::Idle,
             Event::Stop => {
                 self.ending = true;
-                // What it waits for may take minutes, and there are seconds.
+                // The wait may last minutes, and only seconds are left.
                 if matches!(self.phase, Phase::Waiting | Phase::WaitingToRead) {
                     self.phase = Phase::Idle;
                 }
@@ -224,7 +228,7 @@ impl State {
                 self.phase = Phase::Gone;
                 return;
             }
-            // The watch may still bring what was before our own write.
+            // The watch may still bring a version from before our own write.
             if version(&pod) < version(known) {
                 return;
             }
@@ -249,7 +253,7 @@ impl State {
         let replaced = |(before, after): (&Standing, &Standing)| {
             let is_theirs = matches!(
                 after,
-                Standing::Adopted { .. } | Standing::Refused(Taken::Writer { .. })
+                Standing::Adopted { .. } | Standing::Refused(Obstacle::Writer { .. })
             );
             *before == Standing::Registered && is_theirs
         };
@@ -262,8 +266,11 @@ impl State {
         self.foreign_rewrites += u32::try_from(replaced).unwrap_or(u32::MAX);
         self.standings = standings;
         self.pending = write.as_ref().map(|write| write.purpose);
-        // They register what is not well as often as we take it away: that is theirs to mend.
-        let write = write.filter(|write| self.ending || !write.is_over_foreign || !self.lets_be());
+        // Another writer registers the unhealthy service as often as we remove it, so we stop
+        // removing it.
+        let write = write.filter(|write| {
+            self.ending || !write.is_over_foreign || !self.tolerates_foreign_writer()
+        });
         let Some(write) = write else {
             if self.ending {
                 self.phase = Phase::Gone;
@@ -292,7 +299,7 @@ impl State {
     fn refused(&mut self, refusal: Refusal) -> Action {
         self.failures = self.failures.saturating_add(1);
         let failures = self.failures;
-        // What was not written fights with nobody.
+        // A failed write does not count as a repair.
         self.repairs.give_back();
         self.phase = Phase::Waiting;
         let action = match &refusal {
@@ -304,7 +311,7 @@ impl State {
                 self.phase = Phase::WaitingToRead;
                 Action::Wait(Duration::from_millis(10), Duration::from_millis(100))
             }
-            // The token is read again for the next request.
+            // The next request reads the token again.
             Refusal::Unauthorized if failures == 1 => Action::Wait(Duration::ZERO, Duration::ZERO),
             Refusal::Forbidden(_) | Refusal::Policy(_) => {
                 let wait = delay(failures, DENIED);
@@ -330,14 +337,15 @@ impl State {
         };
         self.refusal = Some(refusal);
         match action {
-            // There are seconds left, and then nobody can.
+            // Only seconds are left to remove the registration.
             Action::Wait(..) if self.ending => Action::Wait(Duration::from_millis(100), BACKOFF[0]),
             action => action,
         }
     }
 }
 
-/// Orders what the server says about one object; comparable as numbers since Kubernetes 1.35.
+/// Returns the version of the pod. Versions of one object can be compared as numbers since
+/// Kubernetes 1.35.
 fn version(pod: &Pod) -> Option<u64> {
     pod.metadata.resource_version.as_ref()?.parse().ok()
 }
@@ -345,7 +353,7 @@ fn version(pod: &Pod) -> Option<u64> {
 // === impl Bucket ===
 
 impl Bucket {
-    /// Takes a token, or says how long until there is one.
+    /// Takes a token, or returns the time until there is one.
     fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let passed = now.saturating_sub(self.filled);
         let more = u32::try_from(passed.as_secs() / REFILL.as_secs()).unwrap_or(u32::MAX);
@@ -368,7 +376,7 @@ impl Bucket {
 // === impl Phase ===
 
 impl Phase {
-    /// As the status page and the metrics name it.
+    /// Returns the name of the phase on the status page and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unseen => "unseen",

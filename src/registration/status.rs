@@ -1,57 +1,57 @@
-//! What the registration tells of itself: `/statusz`, `/metrics`, `/readyz`.
+//! The status of the registration, for `/statusz`, `/metrics` and `/readyz`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-/// The registration, at a moment.
+/// The status of the registration at one moment.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// The pod.
+    /// The name of the pod.
     pub pod: String,
-    /// Its namespace.
+    /// The namespace of the pod.
     pub namespace: String,
-    /// What is going on.
+    /// The phase of the registration, such as `idle`.
     pub state: &'static str,
-    /// What is still to be written.
+    /// The purpose of the write that is still to be made.
     pub pending: Option<&'static str>,
-    /// Since when everything is, or is not, as it should be.
+    /// The time since which the services are, or are not, registered as they should be.
     pub since: SystemTime,
-    /// Each service.
+    /// The services of the pod.
     pub services: Vec<Service>,
-    /// Whether all are in the registry.
+    /// The flag is true if every service is in the registry.
     pub is_registered: bool,
-    /// How far its end has come.
+    /// The progress of the registration's end.
     pub end: End,
-    /// Whether the pod is in sight.
+    /// The flag is true if the pod can be observed.
     pub is_connected: bool,
-    /// When it was last in sight.
+    /// The time at which the pod was last observed.
     pub verified: Option<SystemTime>,
-    /// After how long out of sight it is called stale; 0 is never.
+    /// The time without an observation after which the registration is stale; 0 is never.
     pub ttl: Duration,
-    /// How often somebody else replaced what we wrote, or took it away.
+    /// The number of times that another writer replaced or removed what we wrote.
     pub foreign_rewrites: u32,
-    /// Writes by purpose and outcome.
+    /// The number of writes, by purpose and outcome.
     pub writes: BTreeMap<(&'static str, &'static str), u64>,
-    /// When a write last succeeded.
+    /// The time of the last successful write.
     pub written: Option<SystemTime>,
-    /// What the server last refused, until it does not.
+    /// The last refusal of the API server. `None` after the next success.
     pub refusal: Option<String>,
 }
 
-/// How far the end of a registration has come.
+/// The progress of a registration's end.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum End {
-    /// There is no thought of it.
+    /// The registration is not ending.
     None,
-    /// The pod was told to go, or we were.
+    /// The pod is being deleted, or the sidecar stops.
     Begun,
-    /// Nothing of ours is left, for good.
+    /// No label or annotation of ours is left on the pod, for good.
     Over,
 }
 
-/// A registration as the page tells programs of it.
+/// The registration as the JSON of `/statusz` shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document<'a> {
@@ -67,33 +67,33 @@ pub struct Document<'a> {
     last_refusal: Option<&'a str>,
 }
 
-/// One service.
+/// A service of the registration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Service {
-    /// Its name.
+    /// The name of the service.
     pub name: String,
     /// `unknown`, `absent`, `registered`, `adopted` or `refused`.
     pub standing: &'static str,
-    /// Where clients find it, whose node was adopted, or what is in the way.
+    /// The address of our node, the id of the adopted node, or the obstacle.
     pub detail: Option<String>,
 }
 
 // === impl Status ===
 
 impl Status {
-    /// Whether nobody knows how the registration stands, for longer than the TTL.
+    /// Returns whether the pod could not be observed for longer than the TTL.
     pub fn is_stale(&self, now: SystemTime) -> bool {
-        let unseen = |at: SystemTime| now.duration_since(at).is_ok_and(|unseen| unseen > self.ttl);
-        !self.ttl.is_zero() && !self.is_connected && unseen(self.verified.unwrap_or(self.since))
+        let is_old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > self.ttl);
+        !self.ttl.is_zero() && !self.is_connected && is_old(self.verified.unwrap_or(self.since))
     }
 
-    /// Whether there is something that clients may have seen.
+    /// Returns whether clients may have found the service.
     pub fn was_registered(&self) -> bool {
         self.written.is_some() || self.is_registered
     }
 
-    /// One word for it.
-    pub fn word(&self, now: SystemTime) -> &'static str {
+    /// Returns the status in one or two words.
+    pub fn summary(&self, now: SystemTime) -> &'static str {
         if self.end == End::Over {
             "gone"
         } else if self.end == End::Begun {
@@ -119,11 +119,11 @@ impl Status {
         }
     }
 
-    /// Returns the status as the page shows it to programs.
+    /// Returns the status for the JSON of `/statusz`.
     pub fn document(&self, now: SystemTime) -> Document<'_> {
         let at = |at: SystemTime| humantime::format_rfc3339_millis(at).to_string();
         Document {
-            state: self.word(now),
+            state: self.summary(now),
             doing: self.state,
             since: at(self.since),
             verified: self.verified.map(at),
@@ -137,7 +137,7 @@ impl Status {
     }
 }
 
-/// A registration, out of sight since 1970.
+/// Returns the status of a registration whose pod was last observed in 1970.
 #[cfg(test)]
 pub(crate) fn example() -> Status {
     Status {
@@ -164,22 +164,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn out_of_sight_for_longer_than_the_ttl_is_stale() {
+    fn a_pod_that_is_not_observed_for_longer_than_the_ttl_is_stale() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let status = example();
         assert_eq!(
-            [at(90), at(91)].map(|now| status.word(now)),
+            [at(90), at(91)].map(|now| status.summary(now)),
             ["registered", "stale"]
         );
         let never = Status {
             ttl: Duration::ZERO,
             ..status.clone()
         };
-        assert_eq!(never.word(at(9_000)), "registered");
-        let seen = Status {
+        assert_eq!(never.summary(at(9_000)), "registered");
+        let connected = Status {
             is_connected: true,
             ..status
         };
-        assert_eq!(seen.word(at(9_000)), "registered");
+        assert_eq!(connected.summary(at(9_000)), "registered");
     }
 }

@@ -1,4 +1,4 @@
-//! What the API server would allow us, by its own word.
+//! Requests that ask the API server for our identity and our permissions.
 
 use http::{HeaderValue, Request, header};
 use serde::Deserialize;
@@ -10,11 +10,11 @@ use crate::registry::rbac::Subject;
 /// The answer to a `SelfSubjectAccessReview`.
 #[derive(Deserialize)]
 struct Access {
-    status: Allowed,
+    status: AccessStatus,
 }
 
 #[derive(Deserialize)]
-struct Allowed {
+struct AccessStatus {
     #[serde(default)]
     allowed: bool,
 }
@@ -23,12 +23,12 @@ struct Allowed {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
-    status: Authenticated,
+    status: IdentityStatus,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Authenticated {
+struct IdentityStatus {
     user_info: UserInfo,
 }
 
@@ -37,13 +37,14 @@ struct UserInfo {
     username: String,
 }
 
-/// Whether we may do this to the pods of a namespace, or to one of them. Every
-/// authenticated user may ask.
+/// Returns whether the client may use this verb on the pods of a namespace, or on one pod.
+///
+/// Every authenticated user may send this request.
 ///
 /// # Errors
 ///
-/// The API server's refusal.
-pub async fn may(
+/// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
+pub async fn is_allowed(
     client: &kube::Client,
     namespace: &str,
     pod: Option<&str>,
@@ -64,12 +65,14 @@ pub async fn may(
     Ok(access.status.allowed)
 }
 
-/// Who we are to the API server, which tells since Kubernetes 1.28.
+/// Returns the user or the service account that the client authenticates as.
+///
+/// The API server answers this request since Kubernetes 1.28.
 ///
 /// # Errors
 ///
-/// The API server's refusal.
-pub async fn who(client: &kube::Client) -> Result<Subject, Refusal> {
+/// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
+pub async fn subject(client: &kube::Client) -> Result<Subject, Refusal> {
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "SelfSubjectReview",

@@ -1,10 +1,9 @@
-//! What changed between two looks at the pods: events in, events out. Pure.
+//! Derives events about services from events about pods. Pure.
 //!
-//! The API server tells of every pod that begins to match, changes or goes, and starts
-//! over with all of them when the connection was away for too long. From this follows
-//! what happened to services, which is less: an event comes out only when a service or
-//! its nodes changed by value. After starting over, whatever is no longer there is
-//! deleted, which nobody told.
+//! The API server reports every pod that begins to match, changes or goes. After a long
+//! interruption it reports all of them again. [`View`] turns these into events about services,
+//! which are fewer: an event comes out only if a service or its nodes changed by value. After a new
+//! list, every service that is missing from it is deleted.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,52 +14,52 @@ use kube::runtime::watcher;
 use crate::registry::pod::Pod;
 use crate::registry::record::Service;
 use crate::registry::scheme::Scheme;
-use crate::registry::snapshot::{Filter, Listing, Skipped, merge};
+use crate::registry::snapshot::{Filter, PodRecords, SkippedAnnotation, merge};
 
-/// Something happened to one version of a service.
+/// A change of one version of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// What happened.
+    /// The kind of change.
     pub action: Action,
-    /// All of that version as it is now, with every node; as it was, if it is gone.
+    /// The whole version with all its nodes: as it is now, or as it last was if it is gone.
     pub service: Service,
 }
 
-/// What can happen to a service.
+/// The kind of change of a service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// It was not there before, or nobody had looked.
+    /// The service is new, or it is part of the first list.
     Create,
-    /// A node came, went or changed, or the service itself did.
+    /// A node was added, removed or changed, or the service itself changed.
     Update,
-    /// Its last pod is gone.
+    /// The last pod of the service is gone.
     Delete,
 }
 
-/// The pods as they were told of so far.
+/// The records of all pods that the API server has reported so far.
 #[derive(Clone, Debug)]
 pub struct View {
     name: Option<String>,
     include_not_ready: bool,
-    known: BTreeMap<(Scheme, Uid), Listing>,
-    arriving: BTreeMap<(Scheme, Uid), Listing>,
+    known: BTreeMap<(Scheme, Uid), PodRecords>,
+    arriving: BTreeMap<(Scheme, Uid), PodRecords>,
 }
 
-/// What one event of the API server led to.
+/// The result of one event of the API server.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// What to tell.
+    /// The changes of services, sorted by name and version.
     pub events: Vec<Event>,
-    /// Annotations that were found to be no records just now.
-    pub skipped: Vec<Skipped>,
+    /// The annotations of this event's pod that are not valid records and were not known as such.
+    pub skipped: Vec<SkippedAnnotation>,
 }
 
 type Uid = String;
 
-/// What happened between two lists of services, both sorted by name and version.
+/// Returns the changes between two lists of services. Both must be sorted by name and version.
 pub fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut tell = |action, service| events.push(Event { action, service });
+    let mut push = |action, service| events.push(Event { action, service });
     let mut before = before.into_iter().peekable();
     let mut after = after.into_iter().peekable();
     loop {
@@ -74,9 +73,9 @@ pub fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
         let new = if order.is_ge() { after.next() } else { None };
         match (old, new) {
             (Some(old), Some(new)) if old.same_as(&new) => {}
-            (Some(_), Some(new)) => tell(Action::Update, new),
-            (Some(old), None) => tell(Action::Delete, old),
-            (None, Some(new)) => tell(Action::Create, new),
+            (Some(_), Some(new)) => push(Action::Update, new),
+            (Some(old), None) => push(Action::Delete, old),
+            (None, Some(new)) => push(Action::Create, new),
             (None, None) => {}
         }
     }
@@ -85,7 +84,7 @@ pub fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
 // === impl View ===
 
 impl View {
-    /// Of one service, or of all.
+    /// Makes an empty view of one service, or of all services if `name` is `None`.
     pub fn new(name: Option<String>, include_not_ready: bool) -> Self {
         Self {
             name,
@@ -95,8 +94,8 @@ impl View {
         }
     }
 
-    /// Takes in what the API server told about the pods that one scheme selects.
-    pub fn take(&mut self, scheme: Scheme, event: watcher::Event<Pod>) -> Changes {
+    /// Applies an event about the pods that one scheme's selector finds.
+    pub fn apply(&mut self, scheme: Scheme, event: watcher::Event<Pod>) -> Changes {
         let mut changes = Changes::default();
         match event {
             watcher::Event::Init => self.arriving.retain(|(of, _), _| *of != scheme),
@@ -106,7 +105,7 @@ impl View {
                 self.arriving.insert(key, listing);
             }
             watcher::Event::InitDone => {
-                let is_of = |(of, _): &(Scheme, Uid), _: &mut Listing| *of == scheme;
+                let is_of = |(of, _): &(Scheme, Uid), _: &mut PodRecords| *of == scheme;
                 let gone: Vec<_> = self.known.extract_if(.., is_of).collect();
                 let here: Vec<_> = self.arriving.extract_if(.., is_of).collect();
                 let names = names(gone.iter().chain(&here).map(|(_, listing)| listing));
@@ -127,17 +126,17 @@ impl View {
         changes
     }
 
-    fn listing(&self, scheme: Scheme, pod: &Pod) -> ((Scheme, Uid), Listing) {
+    fn listing(&self, scheme: Scheme, pod: &Pod) -> ((Scheme, Uid), PodRecords) {
         let filter = Filter {
             name: self.name.as_deref(),
             include_not_ready: self.include_not_ready,
         };
         let uid = pod.metadata.uid.clone().unwrap_or_default();
-        ((scheme, uid), Listing::of(pod, scheme, filter))
+        ((scheme, uid), PodRecords::of(pod, scheme, filter))
     }
 
-    fn newly_skipped(&self, key: &(Scheme, Uid), listing: &Listing) -> Vec<Skipped> {
-        let known = self.known.get(key).map_or(&[][..], Listing::skipped);
+    fn newly_skipped(&self, key: &(Scheme, Uid), listing: &PodRecords) -> Vec<SkippedAnnotation> {
+        let known = self.known.get(key).map_or(&[][..], PodRecords::skipped);
         let skipped = listing.skipped().iter();
         skipped
             .filter(|skipped| !known.contains(skipped))
@@ -145,7 +144,7 @@ impl View {
             .collect()
     }
 
-    fn replace(&mut self, key: (Scheme, Uid), listing: Option<Listing>) -> Vec<Event> {
+    fn replace(&mut self, key: (Scheme, Uid), listing: Option<PodRecords>) -> Vec<Event> {
         let old = self.known.remove(&key);
         let names = names(old.iter().chain(&listing));
         let before = self.merged(&names, &old);
@@ -155,11 +154,11 @@ impl View {
         diff(before, self.merged(&names, []))
     }
 
-    /// The services of these names, by what is known and some pods more.
+    /// Merges the records of these services from the known pods and from `more`.
     fn merged<'a>(
         &'a self,
         names: &BTreeSet<String>,
-        more: impl IntoIterator<Item = &'a Listing>,
+        more: impl IntoIterator<Item = &'a PodRecords>,
     ) -> Vec<Service> {
         let all = self.known.values().chain(more);
         let mut services =
@@ -169,9 +168,9 @@ impl View {
     }
 }
 
-fn names<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<String> {
+fn names<'a>(listings: impl Iterator<Item = &'a PodRecords>) -> BTreeSet<String> {
     listings
-        .flat_map(Listing::names)
+        .flat_map(PodRecords::names)
         .map(str::to_owned)
         .collect()
 }
@@ -179,7 +178,7 @@ fn names<'a>(listings: impl Iterator<Item = &'a Listing>) -> BTreeSet<String> {
 // === impl Action ===
 
 impl Action {
-    /// As go-micro's results name it.
+    /// Returns the name of the action in go-micro's `registry.Result`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "create",

@@ -1,58 +1,60 @@
-//! Why the registry could not be read or written.
+//! Errors of reading and writing the registry.
 
 use crate::cluster::Refusal;
-use crate::registry::plan::write::Taken;
-use crate::registry::rbac::Missing;
+use crate::registry::plan::write::Obstacle;
+use crate::registry::rbac::MissingPermission;
 use crate::registry::scheme::UnmappableName;
 
-/// Why the registry could not be read or written.
+/// The reason why the registry could not be read or written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// No pod has the service.
+    /// No matching pod has the service.
     #[error("no service {service:?} in namespace {namespace}{}", hidden(*.not_ready))]
     NotFound {
-        /// The service.
+        /// The name of the service.
         service: String,
-        /// Where it was looked for.
+        /// The namespace that was searched.
         namespace: String,
-        /// How many pods have it and are not Ready.
+        /// The number of pods that have the service and are not Ready.
         not_ready: usize,
     },
 
-    /// There is no such pod.
+    /// No pod of this name exists.
     #[error("no pod {pod:?} in namespace {namespace}")]
     NoPod {
-        /// The pod.
+        /// The name of the pod.
         pod: String,
-        /// Where it was looked for.
+        /// The namespace that was searched.
         namespace: String,
     },
 
-    /// A pod that is about to go: nobody would hear of a service of it.
+    /// The pod is being deleted, so clients could not use a registration in it.
     #[error("the pod is being deleted")]
     Terminating,
 
-    /// A node that nobody could call: its pod has no IP yet, or it listens on a socket.
-    #[error("there is no address to tell clients: the pod has no IP yet, or it is a socket's")]
+    /// The node has no address: its pod has no IP yet, or it listens on a unix socket.
+    #[error(
+        "there is no address to register: the pod has no IP yet, or the service listens on a unix socket"
+    )]
     NoAddress,
 
-    /// A registration with another number of nodes than one.
-    #[error("a registration is one node of a service; this one has {0}")]
+    /// The registration does not have exactly one node. The field is the number of its nodes.
+    #[error("a registration must have exactly one node; this one has {0}")]
     Nodes(usize),
 
-    /// Something on the pod is in the way.
+    /// A label or an annotation of the pod prevents the registration.
     #[error(transparent)]
-    Taken(#[from] Taken),
+    Obstacle(#[from] Obstacle),
 
-    /// A name that nobody could find.
+    /// The service name has no valid key, so no client could look it up.
     #[error(transparent)]
     Name(#[from] UnmappableName),
 
-    /// 403: shown with the role that grants what is missing.
+    /// The API server answered 403. The text includes a Role that grants the missing verb.
     #[error("{0}")]
-    Forbidden(Box<Missing>),
+    Forbidden(Box<MissingPermission>),
 
-    /// Another answer of the API server, or none.
+    /// The API server refused the request for another reason, or did not answer.
     #[error(transparent)]
     Refused(Refusal),
 }
@@ -68,17 +70,17 @@ fn hidden(not_ready: usize) -> String {
 // === impl Error ===
 
 impl Error {
-    /// What a refusal means in this namespace.
+    /// Converts a refusal of a request in this namespace.
     pub fn of(refusal: Refusal, namespace: &str) -> Self {
         match refusal {
             Refusal::Forbidden(sentence) => {
-                Self::Forbidden(Missing::read(&sentence, namespace).into())
+                Self::Forbidden(MissingPermission::read(&sentence, namespace).into())
             }
             refusal => Self::Refused(refusal),
         }
     }
 
-    /// Whether asking again later may help without anybody changing anything.
+    /// Returns whether a later retry may succeed although nobody changes anything.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NotFound { .. }
@@ -86,7 +88,7 @@ impl Error {
             | Self::Terminating
             | Self::NoAddress
             | Self::Nodes(_)
-            | Self::Taken(_)
+            | Self::Obstacle(_)
             | Self::Name(_)
             | Self::Forbidden(_) => false,
             Self::Refused(refusal) => match refusal {

@@ -1,7 +1,7 @@
-//! Our mark on a pod: what we added there, so that exactly this can be taken away again.
+//! The mark: an annotation that lists what we added to a pod, so that exactly this can be removed.
 //!
-//! It is also the second write of a registration. Go's watchers ignore the event of a pod
-//! that begins to match their selector and create the service at the next one.
+//! The mark is also the second write of a registration. Go's watchers ignore the event of a pod
+//! that begins to match their selector, and create the service at the next event.
 
 use std::collections::BTreeSet;
 
@@ -14,31 +14,31 @@ pub struct Mark {
     pub nodes: BTreeSet<String>,
     /// The keys of labels that were absent before us.
     pub keys: BTreeSet<String>,
-    /// Whether the second write of the registration was made.
+    /// The flag is true after the second write of the registration.
     pub announced: bool,
 }
 
-/// As it is written, in this order.
+/// The JSON of a mark, in the order of its fields.
 #[derive(Deserialize, Serialize)]
-struct Written {
+struct MarkJson {
     v: u32,
     nodes: BTreeSet<String>,
     keys: BTreeSet<String>,
     announced: bool,
 }
 
-/// The version that we write, and the only one that we understand.
+/// The only version that we write and read.
 const VERSION: u32 = 1;
 
 // === impl Mark ===
 
 impl Mark {
-    /// The annotation.
+    /// The key of the annotation.
     pub const KEY: &'static str = "micro-health/registration";
 
-    /// Compact and in a fixed order, so that the same mark is the same text.
+    /// Returns compact JSON in a fixed order, so that equal marks have equal text.
     pub fn to_json(&self) -> String {
-        let written = Written {
+        let written = MarkJson {
             v: VERSION,
             nodes: self.nodes.clone(),
             keys: self.keys.clone(),
@@ -47,9 +47,9 @@ impl Mark {
         serde_json::to_string(&written).expect("sets of strings must be writable")
     }
 
-    /// Reads an annotation; `None` for what we cannot have written.
+    /// Reads an annotation. Returns `None` for a text that we cannot have written.
     pub fn from_json(text: &str) -> Option<Self> {
-        let written: Written = serde_json::from_str(text).ok()?;
+        let written: MarkJson = serde_json::from_str(text).ok()?;
         (written.v == VERSION).then_some(Self {
             nodes: written.nodes,
             keys: written.keys,
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_cannot_have_written_is_no_mark() {
+    fn a_text_that_we_cannot_have_written_is_not_a_mark() {
         for text in [
             "",
             "null",

@@ -1,20 +1,19 @@
-//! What to write on the pod, given what stands there and what should. Pure.
+//! The next write to a pod, from what stands there and what should stand there. Pure.
 //!
 //! | on the pod                       | wanted                 | not wanted                            |
 //! |----------------------------------|------------------------|---------------------------------------|
 //! | nothing, or not a record         | write ours             | nothing                               |
-//! | ours                             | nothing, unless drift  | take it away                          |
-//! | another node at our address      | as `--on_foreign` says | take it away: the service is not well |
-//! | other nodes of this name as well | ours beside them       | take ours away                        |
+//! | ours                             | nothing, unless drift  | remove it                             |
+//! | another node at our address      | as `--on_foreign` says | remove it: the service is unhealthy   |
+//! | other nodes of this name as well | ours beside them       | remove ours                           |
 //! | a service of another name        | refuse                 | nothing                               |
 //! | a label of another meaning       | refuse                 | nothing                               |
 //!
-//! Go's watchers ignore a pod that begins to match (`ADDED`) and see only what changes
-//! afterwards (`MODIFIED`). So labels, record and our mark go in one write, and a second one
-//! completes the mark: lookups find the service after the first, watchers at the second.
-//! Taking away is one write, with the labels only when the last service goes, and of
-//! labels only those that we added: a label of the pod's template may be in its
-//! controller's selector, and a pod without it would be replaced.
+//! Go's watchers ignore a pod that begins to match (`ADDED`) and see only later changes
+//! (`MODIFIED`). So labels, record and mark go in one write, and a second write completes the mark.
+//! Lookups find the service after the first write, watchers after the second. A removal is one
+//! write. Labels go only with the last service, and only those that we added: a label of the pod's
+//! template may be in its controller's selector, which would then replace the pod.
 
 use self::draft::Draft;
 use self::write::{Entry, OnForeign, Plan};

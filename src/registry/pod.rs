@@ -1,7 +1,7 @@
-//! As much of a pod as the registry needs.
+//! The part of a pod that the registry needs.
 //!
-//! k8s-openapi's type keeps everything; of a pod with several containers and a few years
-//! of field managers this is a tenth.
+//! k8s-openapi's type keeps every field. For a pod with several containers and old managed fields,
+//! this type takes a tenth of that memory.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,57 +10,58 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A pod; all other fields are skipped as it is read.
+/// A pod. All other fields are skipped when it is read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Pod {
-    /// Name, uid, labels and annotations, when it was made, and whether it goes.
-    #[serde(default, deserialize_with = "without_the_rest")]
+    /// The name, namespace, uid, resource version, labels, annotations, and the times of creation
+    /// and deletion.
+    #[serde(default, deserialize_with = "read_metadata")]
     pub metadata: ObjectMeta,
-    /// What the kubelet says of it.
+    /// The status that the kubelet reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
 
-/// What the kubelet says of a pod.
+/// The status of a pod, which the kubelet reports.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Pending, Running, Succeeded, Failed or Unknown.
+    /// The phase: Pending, Running, Succeeded, Failed or Unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// Its first address.
+    /// The main address of the pod.
     #[serde(default, rename = "podIP", skip_serializing_if = "Option::is_none")]
     pub pod_ip: Option<String>,
-    /// All of them, one per family; the first is the one above.
+    /// The addresses of the pod, one for each IP family. The first is `pod_ip`.
     #[serde(default, rename = "podIPs", skip_serializing_if = "Option::is_none")]
     pub pod_ips: Option<Vec<PodIp>>,
-    /// Ready and others.
+    /// The conditions, of which Ready is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
 }
 
-/// One address.
+/// An address of a pod.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct PodIp {
-    /// Without a port.
+    /// The IP address, without a port.
     #[serde(default)]
     pub ip: String,
 }
 
-/// One condition.
+/// A condition of a pod.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Condition {
-    /// Its name.
+    /// The name of the condition, such as Ready.
     #[serde(rename = "type")]
     pub kind: String,
-    /// True, False or Unknown.
+    /// The state of the condition: True, False or Unknown.
     pub status: String,
 }
 
-/// The fields of [`ObjectMeta`] that are read at all.
+/// The fields of [`ObjectMeta`] that are kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Kept {
+struct KeptMetadata {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
@@ -71,9 +72,9 @@ struct Kept {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// managedFields alone is often larger than all that is kept.
-fn without_the_rest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let kept = Kept::deserialize(deserializer)?;
+/// Reads the metadata and drops managedFields, which are often larger than all that is kept.
+fn read_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let kept = KeptMetadata::deserialize(deserializer)?;
     Ok(ObjectMeta {
         name: kept.name,
         namespace: kept.namespace,
@@ -90,7 +91,7 @@ fn without_the_rest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object
 // === impl Pod ===
 
 impl Pod {
-    /// Its addresses, the first first.
+    /// Returns the addresses of the pod in their order.
     pub fn ips(&self) -> Vec<&str> {
         let Some(status) = &self.status else {
             return Vec::new();
@@ -103,8 +104,8 @@ impl Pod {
         ips
     }
 
-    /// Whether all its containers pass their readiness probes; also False once the node
-    /// stops answering.
+    /// Returns whether the pod is Ready: all its containers pass their readiness probes. Kubernetes
+    /// sets Ready to False when the node stops answering.
     pub fn is_ready(&self) -> bool {
         let conditions = self.status.iter().flat_map(|status| &status.conditions);
         conditions
@@ -112,7 +113,7 @@ impl Pod {
             .any(|condition| condition.kind == "Ready" && condition.status == "True")
     }
 
-    /// Whether its phase is Running, as it also is in a crash loop.
+    /// Returns whether the phase is Running. It also is Running during a crash loop.
     pub fn is_running(&self) -> bool {
         let phase = self
             .status
@@ -121,18 +122,18 @@ impl Pod {
         phase.is_some_and(|phase| phase == "Running")
     }
 
-    /// Whether it was asked to go, and goes within its grace period.
+    /// Returns whether the pod is being deleted: it ends within its grace period.
     pub fn is_terminating(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// An annotation's value.
+    /// Returns the value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         let annotations = self.metadata.annotations.as_ref()?;
         annotations.get(key).map(String::as_str)
     }
 
-    /// A label's value.
+    /// Returns the value of a label.
     pub fn label(&self, key: &str) -> Option<&str> {
         let labels = self.metadata.labels.as_ref()?;
         labels.get(key).map(String::as_str)
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_needed_is_kept() {
+    fn only_the_needed_fields_are_kept() {
         let pod = pod(json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_says_little_is_neither_ready_nor_running() {
+    fn a_pod_with_few_fields_is_neither_ready_nor_running() {
         for value in [
             json!({}),
             json!({"metadata": {}, "status": null}),
@@ -225,19 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn an_old_server_tells_one_address() {
+    fn an_old_server_sends_one_address() {
         let pod = pod(json!({"status": {"podIP": "10.0.0.1"}}));
         assert_eq!(pod.ips(), ["10.0.0.1"]);
     }
 
     #[test]
-    fn a_deletion_timestamp_means_that_it_goes() {
+    fn a_pod_with_a_deletion_timestamp_is_terminating() {
         let pod = pod(json!({"metadata": {"deletionTimestamp": "2026-11-21T03:20:00Z"}}));
         assert!(pod.is_terminating());
     }
 
     #[test]
-    fn its_path_is_the_core_api_s() {
+    fn the_path_is_that_of_the_core_api() {
         let path = Pod::url_path(&(), Some("demo"));
         assert_eq!(path, "/api/v1/namespaces/demo/pods");
     }

@@ -1,4 +1,4 @@
-//! One pod on the API server: read, listed, watched, written.
+//! Requests for one pod: read, list, watch, patch.
 
 use http::{Request, header};
 use kube::Resource as _;
@@ -8,7 +8,7 @@ use crate::cluster::events::Events;
 use crate::cluster::{Refusal, request};
 use crate::registry::pod::Pod;
 
-/// One pod.
+/// A client for one pod of the API server.
 #[derive(Clone)]
 pub struct PodClient {
     client: kube::Client,
@@ -16,8 +16,8 @@ pub struct PodClient {
     name: String,
 }
 
-/// Seconds that a watch may last, as far as the server likes. Random, so that the watches of pods
-/// that started together do not end together.
+/// The range of the requested watch length, in seconds. A random value keeps the watches of pods
+/// that started together from ending together.
 const WATCH: std::ops::RangeInclusive<u32> = 290..=580;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ struct Version {
 // === impl PodClient ===
 
 impl PodClient {
-    /// Asks nothing.
+    /// Makes a client. Sends no request.
     pub fn new(client: kube::Client, namespace: &str, name: &str) -> Self {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         Self {
@@ -45,21 +45,22 @@ impl PodClient {
         }
     }
 
-    /// Its name.
+    /// Returns the name of the pod.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its namespace.
+    /// Returns the namespace of the pod.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Reads it: by GET, and where that is forbidden by a list of one name.
+    /// Reads the pod by GET. If GET is forbidden, reads it by a list of one name. Returns `None` if
+    /// the pod does not exist.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn read(&self) -> Result<Option<Box<Pod>>, Refusal> {
         match self.get().await {
             Err(Refusal::NotFound(_)) => Ok(None),
@@ -76,11 +77,11 @@ impl PodClient {
         checked(request::send(&self.client, get(&path)).await?)
     }
 
-    /// Reads it by a list of one name, with the version to watch from.
+    /// Reads the pod by a list of one name. Returns it with the resource version to watch from.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn list(&self) -> Result<(Option<Box<Pod>>, String), Refusal> {
         let list: List = request::send(&self.client, get(&self.selection())).await?;
         let pod = list.items.into_iter().next().map(Box::new);
@@ -90,11 +91,11 @@ impl PodClient {
         ))
     }
 
-    /// Watches it from a version. `None` if that is too old.
+    /// Watches the pod from a resource version. Returns `None` if that version is too old.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn watch(&self, version: &str) -> Result<Option<Events<Pod>>, Refusal> {
         let path = format!(
             "{}&watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
@@ -104,11 +105,11 @@ impl PodClient {
         Events::begin(&self.client, get(&path)).await
     }
 
-    /// Writes a JSON merge patch and brings the pod as it is then.
+    /// Sends a JSON merge patch, and returns the pod as it is after it.
     ///
     /// # Errors
     ///
-    /// The server's.
+    /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn patch(&self, body: Vec<u8>) -> Result<Box<Pod>, Refusal> {
         let path = format!(
             "{}/{}?fieldManager=micro-health",
@@ -127,7 +128,7 @@ impl PodClient {
         Pod::url_path(&(), Some(&self.namespace))
     }
 
-    /// The list that has nothing but this pod.
+    /// Returns the path of the list that contains only this pod.
     fn selection(&self) -> String {
         format!(
             "{}?fieldSelector=metadata.name%3D{}",
@@ -148,11 +149,11 @@ impl std::fmt::Debug for PodClient {
     }
 }
 
-/// Refuses an answer of 200 that is no pod: a proxy before the server may answer 200 too.
+/// Refuses an answer of status 200 that is not a pod, such as the page of a proxy.
 ///
 /// # Errors
 ///
-/// [`Refusal::Answer`].
+/// [`Refusal::Answer`] if the pod has no uid.
 pub fn checked(pod: Box<Pod>) -> Result<Box<Pod>, Refusal> {
     if pod.metadata.uid.is_some() {
         Ok(pod)

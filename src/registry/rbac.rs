@@ -1,63 +1,63 @@
-//! What is missing when the API server says 403, and the YAML that grants it. Pure.
+//! The permission that a 403 of the API server names, and the YAML that grants it. Pure.
 //!
-//! The server's sentence, as v1.36 writes it, tells who may not do what where:
+//! The server's sentence, as v1.36 writes it, names the user, the verb, the resource and the
+//! namespace:
 //!
 //! ```text
 //! pods "g-0" is forbidden: User "system:serviceaccount:demo:greeter" cannot patch
 //! resource "pods" in API group "" in the namespace "demo"
 //! ```
 //!
-//! It is a text for people and changes between versions, so whatever is not found in it
-//! is left open, and the sentence itself is always shown.
+//! The sentence is written for people and changes between versions. A part that is not found stays
+//! `None`, and the sentence itself is always shown.
 
 use std::fmt;
 
-/// What the server's sentence says.
+/// The parts of the server's sentence.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Missing {
-    /// The sentence.
+pub struct MissingPermission {
+    /// The whole sentence.
     pub sentence: String,
-    /// What may not be done.
+    /// The verb that is forbidden, such as `patch`.
     pub verb: Option<String>,
-    /// What it may not be done to.
+    /// The resource on which the verb is forbidden, such as `pods`.
     pub resource: Option<String>,
-    /// Who may not.
+    /// The user or the service account that lacks the permission.
     pub subject: Option<Subject>,
-    /// Where; where we asked, if the sentence does not say.
+    /// The namespace in the sentence, or the namespace of the request if the sentence has none.
     pub namespace: String,
 }
 
-/// To whom a role is given.
+/// The subject that a role is bound to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Subject {
     /// The service account of a pod.
     ServiceAccount {
-        /// Its namespace.
+        /// The namespace of the account.
         namespace: String,
-        /// Its name.
+        /// The name of the account.
         name: String,
     },
-    /// Anybody else.
+    /// A user of any other kind, by name.
     User(String),
 }
 
-/// What a registry needs: read by the first two, and write by the third. The Role of
-/// go-micro's own documentation has the same.
+/// The verbs on pods that a registry needs: `list` and `watch` to read, `patch` to write. The Role
+/// in go-micro's own documentation has these three.
 pub const VERBS: [&str; 3] = ["list", "patch", "watch"];
 
-/// How the server names a service account.
+/// The prefix by which the API server names a service account.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
-/// What to do about a 403 in this namespace, by the server's sentence.
+/// Returns the help for a 403 in this namespace, read from the server's sentence.
 pub fn help(sentence: &str, namespace: &str) -> String {
-    Missing::read(sentence, namespace).help()
+    MissingPermission::read(sentence, namespace).help()
 }
 
-/// A Role for the pods of a namespace and its binding, ready for `kubectl apply -f -`.
+/// Returns a Role for the pods of a namespace and its binding, ready for `kubectl apply -f -`.
 pub fn role(namespace: &str, subject: &Subject, verbs: &[&str]) -> String {
     let verbs = verbs.join(", ");
-    // A binding of its own for each subject: applying one must not take the role from
-    // another.
+    // Each subject gets its own binding: applying one must not remove the role from another.
     let (binding, subject) = match subject {
         Subject::ServiceAccount { namespace, name } => (
             format!("micro-registry-{name}"),
@@ -103,11 +103,11 @@ subjects:
     )
 }
 
-/// A text as YAML takes it: names of Kubernetes as they are, all others in JSON's quotes.
+/// Returns a text as YAML takes it: names of Kubernetes as they are, all others in JSON's quotes.
 fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     let is_plain = text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_lowercase());
-    // What YAML 1.1 takes for something else than a text.
+    // YAML 1.1 takes these words for booleans or null.
     let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text);
     if is_plain && !is_word {
         text.to_owned()
@@ -116,9 +116,9 @@ fn quoted(text: &str) -> String {
     }
 }
 
-// === impl Missing ===
+// === impl MissingPermission ===
 
-impl Missing {
+impl MissingPermission {
     /// Reads the server's sentence about a request in this namespace.
     pub fn read(sentence: &str, namespace: &str) -> Self {
         let after = |word: &str| sentence.split_once(word).map(|(_, rest)| rest);
@@ -137,14 +137,14 @@ impl Missing {
         }
     }
 
-    /// The YAML that grants what is missing, and what a registry needs besides; `None`
-    /// for what is not about pods.
+    /// Returns the YAML that grants the missing verb and what a registry needs besides. Returns
+    /// `None` for a resource other than pods.
     pub fn role(&self) -> Option<String> {
         if self.resource.as_ref().is_some_and(|it| it != "pods") {
             return None;
         }
         let mut verbs = VERBS.to_vec();
-        // Where a pod may not be got, it can be listed by its name.
+        // A pod that must not be read by `get` can be listed by its name.
         let more = |verb: &&str| *verb != "get" && !VERBS.contains(verb);
         verbs.extend(self.verb.as_deref().filter(more));
         let subject = self.subject.clone();
@@ -152,7 +152,7 @@ impl Missing {
         Some(role(&self.namespace, &subject, &verbs))
     }
 
-    /// What to do about it; nothing for what is not about pods.
+    /// Returns the missing verb and the Role that grants it. Empty for a resource other than pods.
     pub fn help(&self) -> String {
         let Some(role) = self.role() else {
             return String::new();
@@ -160,11 +160,11 @@ impl Missing {
         let verb = self.verb.as_ref();
         let verb = verb.map(|verb| format!("missing verb: {verb} on pods; "));
         let verb = verb.unwrap_or_default();
-        format!("{verb}this Role and RoleBinding give what is needed:\n{role}")
+        format!("{verb}this Role and RoleBinding grant what is needed:\n{role}")
     }
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingPermission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{}\n{}", self.sentence, self.help());
         f.write_str(text.trim_end())
@@ -174,7 +174,7 @@ impl fmt::Display for Missing {
 // === impl Subject ===
 
 impl Subject {
-    /// Reads the name of a user as the server has it.
+    /// Reads a user name as the API server writes it.
     pub fn named(user: &str) -> Self {
         let account = user.strip_prefix(SERVICE_ACCOUNT);
         match account.and_then(|account| account.split_once(':')) {
@@ -186,7 +186,7 @@ impl Subject {
         }
     }
 
-    /// The account that pods have which name none.
+    /// Returns the account `default`, which a pod has if it names no other.
     pub fn unknown(namespace: &str) -> Self {
         Self::ServiceAccount {
             namespace: namespace.to_owned(),

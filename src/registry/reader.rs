@@ -1,4 +1,4 @@
-//! Reading the registry: services by name, all services, and what changes.
+//! Reads from the registry: services by name, all services, and their changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::registry::error::Error;
 use crate::registry::pod::Pod;
 use crate::registry::record::Service;
 use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme, Schemes, UnmappableName};
-use crate::registry::snapshot::{Filter, Listing, Skipped, merge};
+use crate::registry::snapshot::{Filter, PodRecords, SkippedAnnotation, merge};
 
 /// The registry of one namespace.
 ///
@@ -39,16 +39,17 @@ pub struct Registry {
     skipped: Arc<AtomicU64>,
 }
 
-/// Pods of one answer; the rest comes with the next.
+/// The largest number of pods in one answer of a list. The next page has the next ones.
 const PAGE: u32 = 500;
 
-/// The status of a page whose list has changed too much since the first.
+/// The status of a page whose list has changed too much since the first page.
 const GONE: u16 = 410;
 
 // === impl Registry ===
 
 impl Registry {
-    /// Asks nothing yet. Needs `list` on pods, and `watch` for [`Registry::watch`].
+    /// Makes a registry and sends no request. Its methods need the verb `list` on pods, and
+    /// [`Registry::watch`] needs `watch` too.
     pub fn new(client: kube::Client, namespace: impl Into<String>, schemes: Schemes) -> Self {
         Self {
             client,
@@ -71,38 +72,39 @@ impl Registry {
         self
     }
 
-    /// Whether to hear pods that are not Ready; those that are about to go, or whose
-    /// containers have ended, are never heard.
+    /// Sets whether pods that are not Ready count; by default they do not. Pods that are being
+    /// deleted, and pods whose containers have ended, never count.
     #[must_use]
     pub fn include_not_ready(mut self, include_not_ready: bool) -> Self {
         self.include_not_ready = include_not_ready;
         self
     }
 
-    /// The namespace.
+    /// Returns the namespace of the registry.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// How many annotations were skipped so far because they are no records, or those of
-    /// another service. Each was logged.
+    /// Returns the number of annotations that were skipped so far, because they are not records or
+    /// belong to another service. Each was logged.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }
 
-    /// Every version of a service, each with all its nodes.
+    /// Returns every version of a service, each with all its nodes, sorted by version.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if no pod that is heard has it; the API server's refusal.
+    /// [`Error::NotFound`] if no pod that counts has the service, [`Error::Name`] if no key can
+    /// hold the name, and otherwise the API server's refusal.
     pub async fn get_service(&self, name: &str) -> Result<Vec<Service>, Error> {
         let mut listings = Vec::new();
         for (scheme, keys) in self.keys(name)? {
             let pods = self.pods(&selector(&keys.selector_label)).await?;
-            let listing = |pod| Listing::of(pod, scheme, self.filter(Some(name)));
+            let listing = |pod| PodRecords::of(pod, scheme, self.filter(Some(name)));
             listings.extend(pods.iter().map(listing));
         }
-        self.report(listings.iter().flat_map(Listing::skipped));
+        self.report(listings.iter().flat_map(PodRecords::skipped));
         let services = merge(&listings);
         if services.is_empty() {
             return Err(Error::NotFound {
@@ -114,23 +116,23 @@ impl Registry {
         Ok(services)
     }
 
-    /// Every version of every service.
+    /// Returns every version of every service, sorted by name and version.
     ///
     /// # Errors
     ///
-    /// The API server's refusal.
+    /// [`Error::Forbidden`] or [`Error::Refused`]: the API server's refusal.
     pub async fn list_services(&self) -> Result<Vec<Service>, Error> {
         let mut listings = Vec::new();
         for scheme in self.schemes.schemes() {
             let pods = self.pods(&selector(scheme.type_label())).await?;
-            let listing = |pod| Listing::of(pod, *scheme, self.filter(None));
+            let listing = |pod| PodRecords::of(pod, *scheme, self.filter(None));
             listings.extend(pods.iter().map(listing));
         }
-        self.report(listings.iter().flat_map(Listing::skipped));
+        self.report(listings.iter().flat_map(PodRecords::skipped));
         Ok(merge(&listings))
     }
 
-    /// What selects the pods to watch, in each scheme.
+    /// Returns the label selector of the pods to watch, for each scheme.
     pub(super) fn selectors(
         &self,
         name: Option<&str>,
@@ -143,7 +145,7 @@ impl Registry {
         Ok(self.keys(name)?.into_iter().map(of).collect())
     }
 
-    /// The keys of a service in the schemes that can have it.
+    /// Returns the keys of a service, from each scheme that can hold its name.
     pub(super) fn keys(&self, name: &str) -> Result<Vec<(Scheme, Keys)>, UnmappableName> {
         let schemes = self.schemes.schemes().iter();
         let keys = schemes.map(|scheme| Ok((*scheme, scheme.keys(name)?)));
@@ -155,7 +157,7 @@ impl Registry {
         }
     }
 
-    /// The keys of a service in every scheme: what is written is written for all clients.
+    /// Returns the keys of a service in every scheme, because a write is for the clients of all.
     pub(super) fn all_keys(&self, name: &str) -> Result<Vec<(Scheme, Keys)>, UnmappableName> {
         let schemes = self.schemes.schemes().iter();
         let keys = schemes.map(|scheme| Ok((*scheme, scheme.keys(name)?)));
@@ -180,10 +182,10 @@ impl Registry {
     }
 
     /// Logs and counts annotations that were skipped.
-    pub(super) fn report<'a>(&self, skipped: impl IntoIterator<Item = &'a Skipped>) {
+    pub(super) fn report<'a>(&self, skipped: impl IntoIterator<Item = &'a SkippedAnnotation>) {
         for skipped in skipped {
             self.skipped.fetch_add(1, Ordering::Relaxed);
-            warn!("Skipping what is no record: {skipped}");
+            warn!("Skipped an annotation that is not a valid record: {skipped}");
         }
     }
 
@@ -204,7 +206,7 @@ impl Registry {
                 Err(kube::Error::Api(status))
                     if status.code == GONE && page.continue_token.is_some() =>
                 {
-                    // All at once this time: one answer cannot fall behind itself.
+                    // The whole list in one answer, which cannot expire between pages.
                     pods.clear();
                     page = ListParams::default().labels(selector);
                     continue;
@@ -230,7 +232,7 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// A label selector.
+/// Returns the selector of pods that have this label.
 fn selector(label: &str) -> String {
     format!("{label}={LABEL_VALUE}")
 }

@@ -8,8 +8,8 @@
 //! | B, v1.8 to v4.10.1 | id, address, metadata         | the same                          |
 //! | C, v4.10.2 onwards | metadata, id, address         | request, response, metadata, name |
 //!
-//! We write B, and read all of them. Order is nothing but bytes: compare records by
-//! [`Service::same_as`].
+//! We write B, and read all of them. The order of fields and nodes has no meaning: compare records
+//! by [`Service::same_as`].
 
 use std::collections::BTreeMap;
 
@@ -18,33 +18,33 @@ use serde::Serialize;
 mod go_json;
 pub mod parse;
 
-/// A service, with the nodes that one pod has of it or that all pods have.
+/// A version of a service, with its nodes in one pod or in all pods.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Service {
-    /// The service's name as clients know it, not as it stands in keys.
+    /// The service's name as clients know it. Its form in keys may differ.
     pub name: String,
-    /// What tells groups of nodes apart; the stock server says "latest".
+    /// The version, by which clients tell groups of nodes apart. The stock server writes "latest".
     pub version: String,
-    /// The stock server leaves it out.
+    /// The metadata of the service. The stock server omits it.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// The methods; no client needs them to call.
+    /// The methods. No client needs them for a call.
     pub endpoints: Option<Vec<Endpoint>>,
-    /// Where it can be reached.
+    /// The nodes at which clients can reach the service.
     pub nodes: Option<Vec<Node>>,
 }
 
-/// One place where a service can be reached.
+/// An address at which clients can reach a service.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Node {
-    /// Unique: caches of clients go by it.
+    /// The id, which must be unique because the caches of clients use it as their key.
     pub id: String,
     /// `host:port`, or `[host]:port` for IPv6.
     pub address: String,
-    /// What clients choose by: protocol, server, transport, broker, registry.
+    /// The metadata by which clients choose a node: protocol, server, transport, broker, registry.
     pub metadata: Option<BTreeMap<String, String>>,
 }
 
-/// One method.
+/// A method of a service.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Endpoint {
     /// `Handler.Method`.
@@ -53,18 +53,18 @@ pub struct Endpoint {
     pub request: Option<Value>,
     /// The type of its result.
     pub response: Option<Value>,
-    /// Whether it is a stream or a subscriber.
+    /// The metadata of the method, such as `stream` or `subscriber`.
     pub metadata: Option<BTreeMap<String, String>>,
 }
 
-/// A type, as far as go-micro describes one.
+/// A type, as far as go-micro describes it.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Value {
     /// The field's name.
     pub name: String,
     /// The type's name in Go.
     pub r#type: String,
-    /// Its fields.
+    /// The fields of the type.
     pub values: Option<Vec<Value>>,
 }
 
@@ -101,14 +101,14 @@ impl Service {
         self.nodes.as_deref().unwrap_or_default()
     }
 
-    /// Byte for byte what a Go writer of generation B would write.
+    /// Returns the JSON that a Go writer of generation B writes, byte for byte.
     pub fn to_json(&self) -> String {
         go_json::to_string(self)
     }
 
-    /// Whether both say the same: for a client, a list or a map that is absent is an
-    /// empty one, and nodes have no order. Two writers that put theirs last would
-    /// otherwise never agree.
+    /// Returns whether two records mean the same to a client. An absent list or map equals an empty
+    /// one, and the order of nodes does not count. Otherwise two writers that each put their own
+    /// node last would never agree.
     pub fn same_as(&self, other: &Self) -> bool {
         self == other || self.clone().canonical() == other.clone().canonical()
     }

@@ -1,26 +1,26 @@
-//! What the labels and annotations of a registration are called.
+//! The names of the labels and annotations of a registration.
 //!
 //! | scheme     | type label              | selector label                   | annotation                |
 //! |------------|-------------------------|----------------------------------|---------------------------|
 //! | `micro.mu` | `micro.mu/type=service` | `micro.mu/selector-NAME=service` | `micro.mu/service-NAME`   |
 //! | `go.micro` | `micro=service`         | `go.micro/NAME=service`          | `go.micro/NAME`           |
 //!
-//! `micro.mu` is every go-plugins release since May 2016 and every plugin of go-micro v3
-//! to v5; `go.micro` is the core of go-micro v2.0.0 to v2.4.0, and mqant.
+//! `micro.mu` is the scheme of every go-plugins release since May 2016 and of every plugin of
+//! go-micro v3 to v5. `go.micro` is that of the core of go-micro v2.0.0 to v2.4.0, and of mqant.
 //!
-//! NAME is the service's name with every byte outside `[-A-Za-z0-9_.]` replaced by `_`.
-//! Clients compute the key the same way, so a name whose key Kubernetes does not accept
-//! cannot be found by anybody under any other spelling: it is refused.
+//! NAME is the service's name with every byte outside `[-A-Za-z0-9_.]` replaced by `_`. Clients
+//! compute the key in this way too. A name whose key Kubernetes does not accept is therefore
+//! refused, because no client could find it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One generation's names.
+/// The names that one generation of go-micro uses.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Scheme {
-    /// go-plugins, and the plugins of go-micro v3 to v5.
+    /// The scheme of go-plugins, and of the plugins of go-micro v3 to v5.
     MicroMu,
-    /// The core of go-micro v2.0.0 to v2.4.0.
+    /// The scheme of the core of go-micro v2.0.0 to v2.4.0.
     GoMicro,
 }
 
@@ -32,7 +32,8 @@ pub enum Schemes {
     MicroMu,
     /// [`Scheme::GoMicro`].
     GoMicro,
-    /// Both, while clients of one generation are replaced by those of another.
+    /// [`Scheme::MicroMu`] and [`Scheme::GoMicro`], for as long as clients of both generations
+    /// exist.
     Both,
 }
 
@@ -50,36 +51,36 @@ pub struct Keys {
 /// A service name whose keys Kubernetes does not accept.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UnmappableName {
-    /// The part of a key behind its slash has a limit.
+    /// The part of the key after its slash is too long.
     #[error(
-        "the service name {service:?} becomes the label {key:?}, with {length} bytes after the slash where Kubernetes allows {LIMIT}: a name may have {longest}"
+        "the service name {service:?} becomes the label {key:?}, which has {length} bytes after the slash where Kubernetes allows {LIMIT}; shorten the name to {longest} bytes"
     )]
     TooLong {
-        /// The name.
+        /// The service name.
         service: String,
-        /// What it becomes.
+        /// The label key that the name maps to.
         key: String,
-        /// Bytes of the key behind its slash.
+        /// The length of the part after the slash, in bytes.
         length: usize,
-        /// Bytes that a name may have in this scheme.
+        /// The longest name that this scheme allows, in bytes.
         longest: usize,
     },
 
-    /// The part of a key behind its slash begins and ends with a letter or a digit.
+    /// The part of the key after its slash must begin and end with a letter or a digit.
     #[error(
-        "the service name {service:?} becomes the label {key:?}, with {length} bytes after the slash of which Kubernetes allows {LIMIT}: they must begin and end with a letter or a digit"
+        "the service name {service:?} becomes the label {key:?}, which has {length} bytes after the slash where Kubernetes allows {LIMIT}; they must begin and end with a letter or a digit"
     )]
     Edge {
-        /// The name.
+        /// The service name.
         service: String,
-        /// What it becomes.
+        /// The label key that the name maps to.
         key: String,
-        /// Bytes of the key behind its slash.
+        /// The length of the part after the slash, in bytes.
         length: usize,
     },
 }
 
-/// A text that is no value of `--register_scheme`.
+/// The error for a text that is not a value of `--register_scheme`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected micro.mu, go.micro or both")]
 pub struct UnknownScheme;
@@ -87,11 +88,11 @@ pub struct UnknownScheme;
 /// The value of every label.
 pub const LABEL_VALUE: &str = "service";
 
-/// Bytes that a label's key may have behind its slash (apimachinery's
+/// The longest part after the slash of a label key, in bytes (apimachinery's
 /// `qualifiedNameMaxLength`).
 const LIMIT: usize = 63;
 
-/// A service's name as it stands in keys: go-micro's `serviceName`, which goes by bytes.
+/// Returns a service's name as it stands in keys. Works on bytes, as go-micro's `serviceName` does.
 pub fn mapped(service: &str) -> String {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let map = |byte| if kept(byte) { char::from(byte) } else { '_' };
@@ -101,14 +102,14 @@ pub fn mapped(service: &str) -> String {
 // === impl Scheme ===
 
 impl Scheme {
-    /// Every scheme.
+    /// The list of all schemes.
     pub const ALL: [Self; 2] = [Self::MicroMu, Self::GoMicro];
 
-    /// The keys of a service.
+    /// Returns the keys of a service.
     ///
     /// # Errors
     ///
-    /// A name whose keys Kubernetes would answer with 422.
+    /// [`UnmappableName`] for a name whose keys Kubernetes would refuse with 422.
     pub fn keys(self, service: &str) -> Result<Keys, UnmappableName> {
         let name = mapped(service);
         let selector_label = format!("{}{name}", self.selector_prefix());
@@ -121,8 +122,8 @@ impl Scheme {
         })
     }
 
-    /// Refuses what the API server would. The annotation is never the tighter of the two:
-    /// it ends alike, and begins with a shorter prefix or the same.
+    /// Refuses a key that the API server would refuse. The selector label decides for the
+    /// annotation too: both end alike, and the annotation's prefix is not longer.
     fn check(self, service: &str, key: &str) -> Result<(), UnmappableName> {
         let (service, key) = (service.to_owned(), key.to_owned());
         let name = key.rsplit('/').next().unwrap_or_default().as_bytes();
@@ -148,7 +149,7 @@ impl Scheme {
         Ok(())
     }
 
-    /// The label of every pod that has a service.
+    /// Returns the label of every pod that has a service.
     pub fn type_label(self) -> &'static str {
         match self {
             Self::MicroMu => "micro.mu/type",
@@ -156,17 +157,18 @@ impl Scheme {
         }
     }
 
-    /// The mapped name of the service whose record this annotation holds.
+    /// Returns the mapped name of the service whose record this annotation holds. Returns `None`
+    /// for any other annotation.
     pub fn service_of_annotation(self, key: &str) -> Option<&str> {
         key.strip_prefix(self.annotation_prefix())
     }
 
-    /// Whether an annotation holds a record.
+    /// Returns whether an annotation holds a record.
     pub fn is_annotation(self, key: &str) -> bool {
         self.service_of_annotation(key).is_some()
     }
 
-    /// Whether a label tells that the pod has some service.
+    /// Returns whether a label marks pods that have one certain service.
     pub fn is_selector_label(self, key: &str) -> bool {
         key.starts_with(self.selector_prefix())
     }
@@ -198,7 +200,7 @@ impl fmt::Display for Scheme {
 // === impl Schemes ===
 
 impl Schemes {
-    /// The schemes meant.
+    /// Returns the schemes to read and write.
     pub fn schemes(self) -> &'static [Scheme] {
         match self {
             Self::MicroMu => &[Scheme::MicroMu],

@@ -1,12 +1,12 @@
-//! What pods say of services, merged: pods in, services out. Pure.
+//! Services, merged from the records of pods. Pure.
 //!
-//! A pod is heard that is Running, Ready and not about to go; the kubelet's lease makes
-//! Ready False when a node dies, so nothing else needs to expire. Services are merged by
-//! name and version; of two nodes with one id, and of two pods with one address, the
-//! newer pod's counts: an address that was given to another pod is not the old one's.
+//! A pod counts if it is Running, Ready and not being deleted. The kubelet's lease makes Ready
+//! False when a node dies, so records need no expiry of their own. Services are merged by name and
+//! version. Of two nodes with one id, and of two pods with one address, the newer pod's node
+//! counts: an address that was given to another pod no longer belongs to the old one.
 //!
-//! An annotation that is no record, or is another service's than its key says, is skipped:
-//! Go's clients fail the whole lookup for the first and return the second.
+//! An annotation that is not a record, or whose record names another service than its key, is
+//! skipped. Go's clients fail the whole lookup for the first, and return the second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,126 +18,126 @@ use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{self, Scheme};
 use crate::text::Excerpt;
 
-/// What one pod says in one scheme.
+/// The records of one pod in one scheme.
 #[derive(Clone, Debug, Default)]
-pub struct Listing {
+pub struct PodRecords {
     pod: String,
-    made: Option<Time>,
+    created: Option<Time>,
     services: Vec<Service>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedAnnotation>,
     hidden: bool,
 }
 
-/// What to hear of a pod.
+/// A filter of the records of a pod. The default takes all services of Ready pods.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// This service alone.
+    /// The name of the only service to read, or `None` for all.
     pub name: Option<&'a str>,
-    /// Also pods that are not Ready.
+    /// The flag is true to read pods that are not Ready as well.
     pub include_not_ready: bool,
 }
 
-/// An annotation that was not taken for a record.
+/// An annotation that is not a valid record.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Skipped {
-    /// The pod.
+pub struct SkippedAnnotation {
+    /// The name of the pod.
     pub pod: String,
-    /// The annotation.
+    /// The key of the annotation.
     pub key: String,
-    /// Why.
-    pub why: Why,
+    /// The reason.
+    pub reason: SkipReason,
 }
 
-/// Why an annotation was skipped.
+/// The reason why an annotation was skipped.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Why {
-    /// It is no record.
+pub enum SkipReason {
+    /// The text is not the JSON of a service. The field is the error.
     Invalid(Excerpt),
-    /// It is the record of this service, whose key is another or means several.
+    /// The record names this service, which is not the service of the key.
     Name(Excerpt),
 }
 
-/// One service in the making.
-struct Merged<'a> {
+/// A service whose nodes are being merged.
+struct ServiceMerge<'a> {
     newest: &'a Service,
     nodes: Vec<&'a Node>,
     ids: BTreeSet<&'a str>,
     addresses: BTreeMap<&'a str, &'a str>,
 }
 
-/// The services of some pods, by name and version, their nodes by id.
-pub fn merge<'a>(listings: impl IntoIterator<Item = &'a Listing>) -> Vec<Service> {
+/// Merges the records of pods into services, sorted by name and version, their nodes by id.
+pub fn merge<'a>(listings: impl IntoIterator<Item = &'a PodRecords>) -> Vec<Service> {
     let mut newest_first: Vec<_> = listings.into_iter().collect();
-    newest_first.sort_by(|a, b| b.made.cmp(&a.made).then_with(|| a.pod.cmp(&b.pod)));
-    let mut merged = BTreeMap::<_, Merged<'_>>::new();
+    newest_first.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.pod.cmp(&b.pod)));
+    let mut merged = BTreeMap::<_, ServiceMerge<'_>>::new();
     for listing in newest_first {
         for service in &listing.services {
             merged
                 .entry((&service.name, &service.version))
-                .or_insert_with(|| Merged::new(service))
+                .or_insert_with(|| ServiceMerge::new(service))
                 .add(&listing.pod, service);
         }
     }
-    merged.into_values().map(Merged::finish).collect()
+    merged.into_values().map(ServiceMerge::finish).collect()
 }
 
-// === impl Listing ===
+// === impl PodRecords ===
 
-impl Listing {
-    /// Reads a pod's annotations.
+impl PodRecords {
+    /// Reads the annotations of a pod.
     pub fn of(pod: &Pod, scheme: Scheme, filter: Filter<'_>) -> Self {
         let mut listing = Self {
             pod: pod.metadata.name.clone().unwrap_or_default(),
-            made: pod.metadata.creation_timestamp.clone(),
+            created: pod.metadata.creation_timestamp.clone(),
             ..Self::default()
         };
         let wanted = filter.name.map(scheme::mapped);
         let is_gone = pod.is_terminating() || !pod.is_running();
-        let is_heard = !is_gone && (filter.include_not_ready || pod.is_ready());
+        let counts = !is_gone && (filter.include_not_ready || pod.is_ready());
         for (key, text) in pod.metadata.annotations.iter().flatten() {
             let Some(mapped) = scheme.service_of_annotation(key) else {
                 continue;
             };
-            // An empty one is what go-micro 2.0 to 2.4 leave when they deregister.
+            // Go-micro 2.0 to 2.4 leave an empty text when they deregister.
             if text.is_empty() || wanted.as_ref().is_some_and(|wanted| wanted != mapped) {
                 continue;
             }
-            if !is_heard {
+            if !counts {
                 listing.hidden |= !is_gone;
                 continue;
             }
             match read(text, mapped, filter.name) {
                 Ok(service) => listing.services.push(service),
-                Err(why) => listing.skipped.push(Skipped {
+                Err(reason) => listing.skipped.push(SkippedAnnotation {
                     pod: listing.pod.clone(),
                     key: key.clone(),
-                    why,
+                    reason,
                 }),
             }
         }
         listing
     }
 
-    /// What was not taken.
-    pub fn skipped(&self) -> &[Skipped] {
+    /// Returns the annotations that were skipped.
+    pub fn skipped(&self) -> &[SkippedAnnotation] {
         &self.skipped
     }
 
-    /// Whether it has records that are not heard only because it is not Ready.
+    /// Returns whether the pod has records that do not count only because it is not Ready.
     pub fn is_hidden(&self) -> bool {
         self.hidden
     }
 
-    /// The names of its services.
+    /// Returns the names of the pod's services.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| &*service.name)
     }
 }
 
-/// The record in an annotation of this key.
-fn read(text: &str, mapped: &str, wanted: Option<&str>) -> Result<Service, Why> {
+/// Reads the record in an annotation. `mapped` is the service name in its key.
+fn read(text: &str, mapped: &str, wanted: Option<&str>) -> Result<Service, SkipReason> {
     let service = Service::from_json(text);
-    let service = service.map_err(|error| Why::Invalid(error.to_string().into()))?;
+    let service = service.map_err(|error| SkipReason::Invalid(error.to_string().into()))?;
     let fits = match wanted {
         Some(wanted) => service.name == wanted,
         None => scheme::mapped(&service.name) == mapped,
@@ -145,13 +145,13 @@ fn read(text: &str, mapped: &str, wanted: Option<&str>) -> Result<Service, Why> 
     if fits {
         Ok(service)
     } else {
-        Err(Why::Name(service.name.into()))
+        Err(SkipReason::Name(service.name.into()))
     }
 }
 
-// === impl Merged ===
+// === impl ServiceMerge ===
 
-impl<'a> Merged<'a> {
+impl<'a> ServiceMerge<'a> {
     fn new(newest: &'a Service) -> Self {
         Self {
             newest,
@@ -163,7 +163,7 @@ impl<'a> Merged<'a> {
 
     fn add(&mut self, pod: &'a str, service: &'a Service) {
         for node in service.nodes.iter().flatten() {
-            // One pod may well have two nodes at one address.
+            // One pod may have two nodes at one address.
             let owner = *self.addresses.entry(&node.address).or_insert(pod);
             let is_moved = owner != pod && !node.address.is_empty();
             if !is_moved && self.ids.insert(&node.id) {
@@ -182,14 +182,14 @@ impl<'a> Merged<'a> {
     }
 }
 
-// === impl Skipped ===
+// === impl SkippedAnnotation ===
 
-impl fmt::Display for Skipped {
+impl fmt::Display for SkippedAnnotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pod, key, why } = self;
-        match why {
-            Why::Invalid(why) => write!(f, "annotation {key} of pod {pod} is {why}"),
-            Why::Name(name) => write!(
+        let Self { pod, key, reason } = self;
+        match reason {
+            SkipReason::Invalid(why) => write!(f, "annotation {key} of pod {pod} is {why}"),
+            SkipReason::Name(name) => write!(
                 f,
                 "annotation {key} of pod {pod} is the record of another service, \"{name}\""
             ),

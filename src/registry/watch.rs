@@ -1,4 +1,4 @@
-//! The stream of what happens to services.
+//! The stream of changes of services.
 
 use futures_util::future::Either;
 use futures_util::stream::BoxStream;
@@ -16,14 +16,16 @@ use crate::registry::pod::Pod;
 use crate::registry::reader::Registry;
 use crate::registry::scheme::Scheme;
 
-/// What one watcher of the API server says.
-type Told = Result<watcher::Event<Pod>, watcher::Error>;
+/// An item of the stream of one watcher.
+type WatchResult = Result<watcher::Event<Pod>, watcher::Error>;
 
 impl Registry {
-    /// What happens to one service, or to all, beginning with a create for each that is
-    /// there. An error is told and does not end the stream, except for a name that
-    /// cannot be anybody's: lost connections are made again, and what went meanwhile is
-    /// deleted then.
+    /// Watches one service, or all services if `name` is `None`.
+    ///
+    /// The stream begins with a [`Create`](crate::registry::changes::Action::Create) for each
+    /// version that exists. A failed request yields an error and does not end the stream: the
+    /// connection is opened again, and services that went in the meantime are deleted then. Only a
+    /// name that no key can hold ends the stream, after [`Error::Name`].
     pub fn watch(
         &self,
         name: Option<&str>,
@@ -32,7 +34,7 @@ impl Registry {
     }
 }
 
-/// One watcher for each scheme, and what follows from all of them.
+/// Merges the watchers of all schemes into one stream of changes.
 fn stream(
     registry: Registry,
     name: Option<String>,
@@ -43,24 +45,24 @@ fn stream(
     };
     let sources = selectors.into_iter().map(|(scheme, selector)| {
         source(registry.client().clone(), registry.namespace(), &selector)
-            .map(move |told| (scheme, told))
+            .map(move |result| (scheme, result))
             .boxed()
     });
     let sources = futures_util::stream::select_all(sources);
     let mut view = View::new(name, registry.includes_not_ready());
-    let changes = sources.map(move |(scheme, told)| take(&registry, &mut view, scheme, told));
+    let changes = sources.map(move |(scheme, result)| apply(&registry, &mut view, scheme, result));
     Either::Right(changes.flat_map(futures_util::stream::iter))
 }
 
-fn take(
+fn apply(
     registry: &Registry,
     view: &mut View,
     scheme: Scheme,
-    told: Told,
+    result: WatchResult,
 ) -> Vec<Result<Event, Error>> {
-    match told {
+    match result {
         Ok(event) => {
-            let changes = view.take(scheme, event);
+            let changes = view.apply(scheme, event);
             registry.report(&changes.skipped);
             changes.events.into_iter().map(Ok).collect()
         }
@@ -68,15 +70,15 @@ fn take(
     }
 }
 
-/// The pods that a selector finds, for as long as anybody listens.
+/// Watches the pods that a selector finds.
 fn source(
     client: Client,
     namespace: &str,
     selector: &str,
-) -> impl Stream<Item = Told> + Send + use<> {
+) -> impl Stream<Item = WatchResult> + Send + use<> {
     let api: Api<Pod> = Api::namespaced(paced(client), namespace);
     let config = Config::default().labels(selector);
-    let start = move || -> BoxStream<'static, Told> {
+    let start = move || -> BoxStream<'static, WatchResult> {
         watcher::watcher(api.clone(), config.clone())
             .default_backoff()
             .boxed()
@@ -86,14 +88,14 @@ fn source(
         loop {
             match running.next().await? {
                 Err(error) if is_gone(&error) => {
-                    debug!("Starting over: {error}");
-                    // Where the status of the answer says so, kube's watcher would ask for
-                    // the same version again, for ever.
+                    debug!("The watched version is gone; listing the pods again: {error}");
+                    // If the status of the answer says that the version is gone, kube's watcher
+                    // would ask for that version again, for ever.
                     if matches!(error, watcher::Error::WatchStartFailed(_)) {
                         running = start();
                     }
                 }
-                told => return Some((told, (start, Some(running)))),
+                result => return Some((result, (start, Some(running)))),
             }
         }
     })

@@ -1,23 +1,23 @@
-//! Registering services of other pods, or of our own without a sidecar.
+//! Writes to the registry: services of other pods, or of our own pod without a sidecar.
 
 use crate::cluster::Refusal;
 use crate::registry::error::Error;
-use crate::registry::on_behalf;
+use crate::registry::other_pods;
 use crate::registry::plan::write::{Plan, Standing};
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
 use crate::registry::reader::Registry;
 use crate::registry::record::Service;
 
-/// Most writes for one call: two register, and somebody else may have written between.
+/// The most writes for one call: a registration takes two, and another writer may interfere.
 const WRITES: usize = 4;
 
 impl Registry {
-    /// A pod of the namespace.
+    /// Reads a pod of the namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::NoPod`]; the API server's refusal.
+    /// [`Error::NoPod`] if the pod does not exist, or the API server's refusal.
     pub async fn pod(&self, name: &str) -> Result<Pod, Error> {
         let pod = self.pod_named(name).read().await;
         let pod = pod.map_err(|refusal| Error::of(refusal, self.namespace()))?;
@@ -27,14 +27,17 @@ impl Registry {
         })
     }
 
-    /// Registers a service with its one node in a pod, beside whatever is registered
-    /// there; a node of the same id or address is replaced. Tells whether anything had
-    /// to be written. Needs `patch` on pods, and `get` or `list`.
+    /// Registers a service with its one node in a pod, beside the services that are registered
+    /// there. A node with the same id or address is replaced.
+    ///
+    /// Returns whether anything had to be written. Needs the verb `patch` on pods, and `get` or
+    /// `list`.
     ///
     /// # Errors
     ///
-    /// [`Error::Nodes`] for any other number of nodes; a key, a label or a pod that cannot
-    /// be had; the API server's refusal.
+    /// [`Error::Nodes`] if the service does not have exactly one node, [`Error::Name`] or
+    /// [`Error::Obstacle`] for a key or a label that cannot be used, [`Error::NoPod`] or
+    /// [`Error::Terminating`] for the pod, or the API server's refusal.
     pub async fn register(&self, pod: &str, service: &Service) -> Result<bool, Error> {
         let nodes = service.nodes.as_ref().map_or(0, Vec::len);
         if nodes != 1 {
@@ -45,7 +48,7 @@ impl Registry {
             if pod.is_terminating() {
                 return Err(Error::Terminating);
             }
-            let plan = on_behalf::registering(pod, service, &keys);
+            let plan = other_pods::plan_registration(pod, service, &keys);
             match plan.standings.last() {
                 Some(Standing::Refused(taken)) => Err(taken.clone().into()),
                 _ => Ok(plan),
@@ -54,17 +57,20 @@ impl Registry {
         .await
     }
 
-    /// Takes the nodes of a service away from a pod, or the whole service if it names
-    /// none, whoever registered it, and with the last service what was added for it.
-    /// Tells whether anything was there. Needs `patch` on pods, and `get` or `list`.
+    /// Removes the nodes of a service from a pod, or the whole service if it names no nodes. It
+    /// does not matter which writer registered them. The last service takes the labels that were
+    /// added for it along.
+    ///
+    /// Returns whether anything was removed. Needs the verb `patch` on pods, and `get` or `list`.
     ///
     /// # Errors
     ///
-    /// A key that another service has; a pod that is not there; the API server's refusal.
+    /// [`Error::Obstacle`] if the key holds another service, [`Error::NoPod`] if the pod does not
+    /// exist, or the API server's refusal.
     pub async fn deregister(&self, pod: &str, service: &Service) -> Result<bool, Error> {
         let keys = self.all_keys(&service.name)?;
         self.write(pod, |pod| {
-            Ok(on_behalf::deregistering(pod, service, &keys)?)
+            Ok(other_pods::plan_deregistration(pod, service, &keys)?)
         })
         .await
     }
@@ -83,7 +89,7 @@ impl Registry {
             let patched = self.pod_named(name).patch(write.patch.body(&uid)).await;
             pod = *patched.map_err(|refusal| Error::of(refusal, self.namespace()))?;
         }
-        // What was written does not stay as it was.
+        // Another writer changes the pod after each write.
         Err(Error::Refused(Refusal::Conflict))
     }
 

@@ -1,7 +1,8 @@
-//! `grpc.health.v1.Health` on the same port: native gRPC probes, Envoy and
-//! grpc-health-probe can so check a go-micro service.
+//! `grpc.health.v1.Health` on the port of HTTP. With it, native gRPC probes, Envoy and
+//! grpc-health-probe can check a go-micro service.
 //!
-//! "" is all targets, a target's name that target. Draining is `NOT_SERVING`.
+//! The service "" is all targets together, and a target's name is that target. While draining,
+//! every status is `NOT_SERVING`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,7 @@ mod messages;
 mod reply;
 mod statuses;
 
-/// The generated server, with List.
+/// The generated server, which includes List.
 pub mod pb {
     #![expect(
         missing_docs,
@@ -61,18 +62,20 @@ const HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("grpc-timeout"),
 ];
 
-/// The longest request: the name of a service, which Kubernetes and go-micro keep far below it.
+/// The longest request, in bytes. It is the name of a service, which Kubernetes and go-micro keep
+/// far below it.
 const MESSAGE: usize = 4 << 10;
 
-/// Time for a request's message to arrive after its head: they come together from every client.
+/// The time limit for a request's message after its head. Every client sends both together.
 const MESSAGE_TIME: Duration = Duration::from_secs(1);
 
-/// Reads a call whole, so that tonic never waits for it, and keeps nothing of its head but what
-/// tonic reads: a head may have 8 KiB.
+/// Reads a whole call, so that tonic never waits for it. Keeps only the part of the head that tonic
+/// reads, because a head may have 8 KiB.
 ///
 /// # Errors
 ///
-/// The status for a message that is longer than any, or does not arrive in time.
+/// [`Status`] for a method that does not exist, and for a message that is longer than 4 KiB or does
+/// not arrive within a second.
 pub async fn call(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Status> {
     let mut whole = Request::new(Full::default());
     *whole.method_mut() = request.method().clone();
@@ -80,34 +83,36 @@ pub async fn call(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, St
     *whole.uri_mut() = Uri::from_static(method(request.uri().path())?);
     for name in HEADERS {
         if let Some(value) = request.headers().get(&name) {
-            // A copy: the head's bytes are one buffer.
+            // A copied value does not keep the buffer of the whole head.
             let value = HeaderValue::from_bytes(value.as_bytes());
-            whole.headers_mut().extend(value.ok().map(|it| (name, it)));
+            whole
+                .headers_mut()
+                .extend(value.ok().map(|value| (name, value)));
         }
     }
     let message = Limited::new(request.into_body(), MESSAGE).collect();
     *whole.body_mut() = match time::timeout(MESSAGE_TIME, message).await {
         Ok(Ok(message)) => Full::new(message.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let most = format!("the request is longer than {MESSAGE} bytes");
-            return Err(Status::resource_exhausted(most));
+            let message = format!("the request is longer than {MESSAGE} bytes");
+            return Err(Status::resource_exhausted(message));
         }
         Ok(Err(error)) => return Err(Status::cancelled(error.to_string())),
         Err(_) => {
-            let late = format!("the request did not arrive within {MESSAGE_TIME:?}");
-            return Err(Status::deadline_exceeded(late));
+            let message = format!("the request did not arrive within {MESSAGE_TIME:?}");
+            return Err(Status::deadline_exceeded(message));
         }
     };
     Ok(whole)
 }
 
-/// The path of a method, for as long as the program runs.
+/// Returns the static path of a method.
 fn method(path: &str) -> Result<&'static str, Status> {
     let known = METHODS.into_iter().find(|known| *known == path);
     known.ok_or_else(|| Status::unimplemented("grpc.health.v1.Health has Check, List and Watch"))
 }
 
-/// Answers from the verdicts that HTTP is answered from.
+/// Answers gRPC from the same verdicts as HTTP.
 #[derive(Debug)]
 pub struct Verdicts {
     targets: Targets,
@@ -115,7 +120,7 @@ pub struct Verdicts {
     draining: watch::Receiver<bool>,
 }
 
-/// The service, to be called for paths with [`PREFIX`].
+/// Returns the service for paths that begin with [`PREFIX`].
 pub fn service(
     targets: Targets,
     monitors: Arc<[Monitor]>,
@@ -132,7 +137,7 @@ pub fn service(
 // === impl Verdicts ===
 
 impl Verdicts {
-    /// The status of some targets together: a check, or the drain.
+    /// Checks some targets together. Returns `NOT_SERVING` while draining.
     async fn status(&self, targets: &[Arc<Target>]) -> HealthCheckResponse {
         if *self.draining.borrow() {
             return response(ServingStatus::NotServing);
@@ -190,7 +195,7 @@ impl Health for Verdicts {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let service = request.into_inner().service;
         let messages = match self.statuses.follow(&service) {
-            Some(followed) => Messages::of(followed),
+            Some(status) => Messages::of(status),
             None => Messages::unknown(self.draining.clone()),
         };
         Ok(Response::new(messages))

@@ -1,7 +1,7 @@
-//! What `/metrics` tells, as Prometheus text.
+//! The content of `/metrics`, as Prometheus text.
 //!
-//! Labels come from the configuration and from closed sets, never from a request:
-//! no client can make a series.
+//! Labels come from the configuration and from closed sets, never from a request, so that no client
+//! can create a series.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,47 +24,47 @@ mod registration;
 /// The type of the body: the classic text format, which every scraper reads.
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything that is told, as it was at one moment.
+/// The values of all metrics at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The targets.
     pub targets: Vec<Target>,
     /// Requests answered so far.
     pub requests: Requests,
-    /// This process; `None` where /proc is not mounted.
+    /// The values of this process. `None` if /proc is not mounted.
     pub process: Option<Process>,
     /// The registration, if there is one.
     pub registration: Option<status::Status>,
 }
 
-/// One target.
+/// The values of one target.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its name.
+    /// The name of the target.
     pub name: String,
     /// The protocol that it was found to speak.
     pub protocol: &'static str,
-    /// Until when its certificate is valid, if it has shown one.
+    /// The end of the certificate's validity, if the target has presented one.
     pub certificate_expiry: Option<SystemTime>,
-    /// What its checks have been.
+    /// The record of the target's checks.
     pub record: Record,
 }
 
 /// Requests by route, status and client.
 pub type Requests = BTreeMap<(&'static str, u16, Client), u64>;
 
-/// Who probes, by the beginning of the user agent.
+/// The client of a request, by the beginning of its user agent.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Client {
     /// `kube-probe/1.36`.
     Kubelet,
     /// `Prometheus/3.0`.
     Prometheus,
-    /// Anyone else.
+    /// A client with any other user agent, or with none.
     Other,
 }
 
-/// Writes the text.
+/// Returns the text.
 pub fn text(snapshot: Snapshot) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(snapshot));
@@ -77,7 +77,7 @@ pub fn text(snapshot: Snapshot) -> String {
 // === impl Client ===
 
 impl Client {
-    /// The client of a user agent.
+    /// Returns the client that has this user agent.
     pub fn of(agent: Option<&[u8]>) -> Self {
         match agent.unwrap_or_default() {
             agent if agent.starts_with(b"kube-probe/") => Self::Kubelet,
@@ -168,13 +168,13 @@ impl Snapshot {
         self.encode_times(
             to,
             "health_sidecar_tls_certificate_expiry_timestamp_seconds",
-            "When the certificate ends that the service showed last",
+            "When the certificate expires that the service presented last",
             |target| target.certificate_expiry,
         )?;
         self.encode_durations(to)
     }
 
-    /// A moment of each target that has come to it.
+    /// Writes a time of each target that has one.
     fn encode_times(
         &self,
         to: &mut DescriptorEncoder<'_>,
@@ -233,7 +233,11 @@ fn encode_build(to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         ("version", env!("CARGO_PKG_VERSION")),
         ("commit", env!("MICRO_HEALTH_COMMIT")),
     ];
-    let mut build = gauge(to, "health_sidecar_build_info", "What was built, always 1")?;
+    let mut build = gauge(
+        to,
+        "health_sidecar_build_info",
+        "Version and commit of the build, always 1",
+    )?;
     build.encode_family(&labels)?.encode_gauge(&1)
 }
 

@@ -2,13 +2,13 @@
 
 use crate::net::address::Address;
 
-/// How to be probed.
+/// The flags that say how to answer probes.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The probes")]
 pub struct Options {
-    /// Where to answer probes; a wildcard listens on IPv4 and IPv6, and in a pod the
-    /// kubelet cannot reach loopback
+    /// The address on which to answer probes; a wildcard listens on IPv4 and IPv6, and the kubelet
+    /// cannot reach loopback in a pod
     #[arg(
         long = "health_address",
         value_name = "HOST:PORT",
@@ -16,21 +16,21 @@ pub struct Options {
     )]
     pub health_address: Address,
 
-    /// What /healthz tells of a service that answers and is not well: 503 (serving) or
-    /// 200 (answers), for a liveness probe that must not kill a draining service
-    #[arg(long = "liveness", value_name = "WHAT", default_value = "serving")]
+    /// The /healthz status of a service that answers and is not healthy: 503 (serving) or 200
+    /// (answers), for a liveness probe that must not kill a draining service
+    #[arg(long = "liveness", value_name = "MODE", default_value = "serving")]
     pub liveness: Liveness,
 
-    /// Put the target's own error text into bodies too, not only its enumerated code
+    /// Put the target's own error text into response bodies too, not only the reason code
     #[arg(long = "expose_errors")]
     pub expose_errors: bool,
 }
 
-/// What counts as alive.
+/// The services that count as alive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Liveness {
-    /// Only a healthy service.
+    /// A healthy service.
     Serving,
-    /// Any service that answers.
+    /// Every service that answers, healthy or not.
     Answers,
 }

@@ -1,4 +1,4 @@
-//! The pages: rendered at most once a second, however many clients ask.
+//! The rendered pages. Each is rendered at most once a second, for any number of clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,22 +7,22 @@ use hyper::body::Bytes;
 use tokio::time::Instant;
 
 /// The time for which a rendered page is sent to every client. A page of many targets takes
-/// milliseconds of the one thread to render, and nobody reads it more often: Prometheus asks every
-/// 15 s or so, and the page for a person reloads itself every 5 s.
+/// milliseconds of the only thread to render. No client needs it more often: Prometheus scrapes
+/// every 15 s or so, and the page for a person reloads itself every 5 s.
 pub const FRESH: Duration = Duration::from_secs(1);
 
-/// Every page that the sidecar renders.
+/// The pages that the sidecar renders.
 #[derive(Debug, Default)]
 pub struct Pages {
-    /// `/metrics`.
+    /// The page `/metrics`.
     pub metrics: Page,
-    /// `/statusz` for a person.
+    /// The page `/statusz` for a person.
     pub html: Page,
-    /// `/statusz` for a program.
+    /// The page `/statusz` for a program.
     pub json: Page,
 }
 
-/// One page, as it was last rendered.
+/// A page, as it was last rendered.
 #[derive(Debug, Default)]
 pub struct Page(Mutex<Option<(Instant, Bytes)>>);
 

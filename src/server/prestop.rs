@@ -1,17 +1,17 @@
-//! `/prestop`: an httpGet preStop hook of the service's container.
+//! The answer to `/prestop`, an httpGet preStop hook of the service's container.
 //!
 //! | the pod                              | answer                 |
 //! |--------------------------------------|------------------------|
 //! | nothing is registered by us          | 200 `NOT_REGISTERED`   |
 //! | has a deletionTimestamp              | 200 `DEREGISTERED`     |
-//! | the same, and it could not be undone | 503 `STILL_REGISTERED` |
+//! | the same, and the API server is late | 503 `STILL_REGISTERED` |
 //! | has none: a container restarts       | 409 `NOT_TERMINATING`  |
 //! | cannot be read                       | 503 `UNKNOWN`          |
 //! | too many requests wait already       | 503 `BUSY`             |
 //!
-//! The kubelet runs the hook before it stops a container for any reason, and anybody may
-//! ask: only the pod itself is believed. The answer comes when clients have had time to
-//! notice, because the service gets its SIGTERM after it.
+//! The kubelet runs the hook before it stops a container for any reason, and any client may send
+//! the request. So the registration ends only if the pod itself has a deletionTimestamp. The answer
+//! is delayed until clients have had time to notice, because the service gets its SIGTERM after it.
 
 use http::StatusCode;
 use tokio::time::{self, Instant};
@@ -19,7 +19,7 @@ use tokio::time::{self, Instant};
 use crate::server::registration::Registration;
 use crate::server::routes::Reply;
 
-/// Ends the registration, if the pod ends.
+/// Ends the registration if the pod is being deleted, and returns the answer.
 pub async fn answer(registration: Option<&Registration>) -> Reply {
     let Some(registration) = registration else {
         return Reply::text(StatusCode::OK, "NOT_REGISTERED");

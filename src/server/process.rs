@@ -1,32 +1,32 @@
-//! This process, as /proc shows it.
+//! The values of this process in /proc.
 
 use std::fs;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// What Prometheus' clients tell of a process.
+/// The values of a process that Prometheus' client libraries export.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Process {
-    /// Resident memory.
+    /// The resident memory, in bytes.
     pub resident_bytes: u64,
-    /// User and system time.
+    /// The user and system time, in seconds.
     pub cpu_seconds: f64,
-    /// Open file descriptors.
+    /// The number of open file descriptors.
     pub open_fds: u64,
-    /// When it started: when [`started`] was first called.
+    /// The time at which [`started`] was first called.
     pub started: SystemTime,
 }
 
-/// Clock ticks in a second: Linux tells user space 100 on every architecture.
+/// The clock ticks in a second. Linux gives user space 100 on every architecture.
 const TICKS: f64 = 100.0;
 
-/// When the process started: the first call decides, so it is made at start.
+/// Returns the start time of the process. The first call sets it, so it is made at start.
 pub fn started() -> SystemTime {
     static STARTED: OnceLock<SystemTime> = OnceLock::new();
     *STARTED.get_or_init(SystemTime::now)
 }
 
-/// Reads /proc/self; `None` where it is not mounted.
+/// Reads /proc/self. Returns `None` if it is not mounted.
 pub fn read() -> Option<Process> {
     let (resident_bytes, cpu_seconds) = parse(
         &fs::read_to_string("/proc/self/status").ok()?,
@@ -45,7 +45,7 @@ pub fn read() -> Option<Process> {
     })
 }
 
-/// Resident bytes and CPU seconds. Source: proc(5), `VmRSS` and fields 14 and 15.
+/// Returns the resident bytes and the CPU seconds. Source: proc(5), `VmRSS` and fields 14 and 15.
 fn parse(status: &str, stat: &str) -> Option<(u64, f64)> {
     let resident = status
         .lines()
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_there() {
+    fn this_process_has_memory_and_descriptors() {
         let process = read().unwrap();
         assert!(
             process.resident_bytes > 1 << 20 && process.open_fds >= 3,

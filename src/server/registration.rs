@@ -1,4 +1,4 @@
-//! The pod's registration, as the routes use it.
+//! The pod's registration for the routes.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::registration::Handle;
 /// The pod's registration and its limits for the routes `/readyz` and `/prestop`.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// The registration itself.
+    /// The handle of the registration.
     pub handle: Handle,
-    /// `--require_registered`.
+    /// The value of `--require_registered`.
     pub is_required: bool,
-    /// The longest that a preStop hook is held up.
+    /// The longest time that a preStop hook is delayed.
     pub prestop: Duration,
-    /// How much of that is for clients to notice.
+    /// The part of that time in which clients may notice the end.
     pub drain: Duration,
 }

@@ -1,4 +1,4 @@
-//! The whole HTTP contract: path, question and verdict to status and body.
+//! The HTTP contract: from path, request and verdict to status and body. Pure.
 //!
 //! | path           | healthy           | unhealthy         | draining       |
 //! |----------------|-------------------|-------------------|----------------|
@@ -6,14 +6,14 @@
 //! | `/health/NAME` | 200 `OK`          | 500 `NOT_HEALTHY` | the verdict    |
 //! | `/healthz`     | 200 `OK`          | 503 `NOT_HEALTHY` | the verdict    |
 //! | `/readyz`      | 200 `OK`          | 503 `NOT_HEALTHY` | 503 `DRAINING` |
-//! | `/livez`       | 200, never asks a target                             |||
-//! | `/prestop`     | never asks a target: see `prober`                    |||
+//! | `/livez`       | 200, never checks a target                           |||
+//! | `/prestop`     | never checks a target: see `prestop`                 |||
 //! | other          | 404                                                  |||
 //!
-//! `NAME` is one target; the others are all targets, healthy if each of them is.
-//! Any method, as the original. `?code=reason` answers `/healthz` and `/readyz` with
-//! the status of the reason; `?verbose` and `Accept: application/health+json` change
-//! the body alone. Never 3xx, which the kubelet takes for success.
+//! `NAME` is one target. The other paths cover all targets, and are healthy if each target is. Any
+//! method is accepted, as by the original. `?code=reason` answers `/healthz` and `/readyz` with the
+//! status of the reason. `?verbose` and `Accept: application/health+json` change only the body. No
+//! status is 3xx, which the kubelet takes for success.
 
 use std::collections::BTreeMap;
 
@@ -27,82 +27,81 @@ use crate::check::{Check, HEALTHY};
 use crate::server::options::Liveness;
 use crate::text::Excerpt;
 
-/// A known path.
+/// The route of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Route<'a> {
-    /// As the original sidecar.
+    /// The verdict on all targets, as the original sidecar answers it.
     Health,
-    /// The same for one target.
+    /// The verdict on one target, as the original sidecar answers it.
     HealthOf(&'a str),
-    /// As Kubernetes names and answers it.
+    /// The verdict on all targets, as Kubernetes names and answers it.
     Healthz,
-    /// May the pod take traffic.
+    /// The answer to whether the pod may take traffic.
     Readyz,
-    /// Is the sidecar itself alive.
+    /// The answer to whether the sidecar itself is alive.
     Livez,
-    /// Prometheus text.
+    /// The metrics as Prometheus text.
     Metrics,
     /// The page for a person.
     Statusz,
-    /// A preStop hook: what is registered goes.
+    /// A preStop hook, which ends the registration.
     PreStop,
-    /// Anything else.
+    /// A path that is not known.
     NotFound,
 }
 
-/// How a client wants its answer.
+/// The format of an answer, as the client requests it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Asked {
-    /// `?verbose`.
+pub struct ReplyFormat {
+    /// The query has `verbose`.
     pub verbose: bool,
-    /// `?code=reason`.
+    /// The query has `code=reason`.
     pub code_is_reason: bool,
-    /// `Accept: application/health+json`, named outright: `*/*` is plain text.
+    /// The Accept header names `application/health+json`. `*/*` means plain text.
     pub json: bool,
 }
 
-/// What is known when a request is answered.
+/// The input of an answer besides the request.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct ReplyContext<'a> {
     /// The main target's name.
     pub name: &'a str,
-    /// Each target that was asked, by name, and its check; none for a route that
-    /// does not need any.
+    /// The name and the check of each checked target. Empty for a route that needs no check.
     pub checks: &'a [(&'a str, &'a Check)],
-    /// When the request is answered.
+    /// The time of the answer.
     pub now: Instant,
-    /// What `/healthz` tells of a service that answers and is not well.
+    /// The answer of `/healthz` for a service that answers and is not healthy.
     pub liveness: Liveness,
-    /// Whether the error's own text may leave the pod.
+    /// The flag is true if the error's own text may leave the pod.
     pub expose_errors: bool,
-    /// Whether `/readyz` waits for a registration that is not there.
+    /// The flag is true if `/readyz` waits for a registration that does not exist yet.
     pub unregistered: bool,
 }
 
 /// An answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
-    /// 200, 404 or at least 500.
+    /// The status: 200, 404 or at least 500.
     pub status: StatusCode,
-    /// The body's type.
+    /// The content type of the body.
     pub content_type: &'static str,
-    /// Below 10 KiB, where the kubelet stops reading.
+    /// The body, below 10 KiB, where the kubelet stops reading.
     pub body: Bytes,
 }
 
-/// The type of plain bodies, as Go writes it.
+/// The content type of plain bodies, as Go writes it.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The type of the page for a person.
+/// The content type of the page for a person.
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// The type of that page's twin.
+/// The content type of the page for a program.
 pub const JSON: &str = "application/json";
 
-/// The type of JSON bodies of probes: draft-inadarei-api-health-check-06.
+/// The content type of JSON bodies of probes: draft-inadarei-api-health-check-06.
 pub const HEALTH_JSON: &str = "application/health+json";
 
-/// The outcome that a reply tells, and why.
+/// The outcome of a probe: its status, its reason code and its plain body.
 struct Outcome {
     status: StatusCode,
     code: &'static str,
@@ -112,8 +111,8 @@ struct Outcome {
 // === impl Route ===
 
 impl<'a> Route<'a> {
-    /// The route of a path. `known` gives the name of a target, and it is none of the path's bytes,
-    /// so that a request need not be kept until it is answered.
+    /// Returns the route of a path. `known` returns the name of a target from the configuration,
+    /// not from the path, so that the request need not be kept until it is answered.
     pub fn of(path: &str, known: impl FnOnce(&str) -> Option<&'a str>) -> Self {
         match path {
             "/health" => Self::Health,
@@ -130,7 +129,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether answering takes a check of the target.
+    /// Returns whether the answer needs a check of the targets.
     pub fn needs_check(self, draining: bool) -> bool {
         match self {
             Self::Health | Self::HealthOf(_) | Self::Healthz => true,
@@ -139,7 +138,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The path as metrics label it: a target's name never makes a series.
+    /// Returns the path as metrics label it. A target's name never makes a series.
     pub fn label(self) -> &'static str {
         match self {
             Self::Health => "/health",
@@ -154,7 +153,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The last word of a verbose body, as Kubernetes' own endpoints have it.
+    /// Returns the name of the check in a verbose body, as Kubernetes' own endpoints write it.
     fn check_name(self) -> &'static str {
         match self {
             Self::Health | Self::HealthOf(_) => "health",
@@ -165,25 +164,25 @@ impl<'a> Route<'a> {
     }
 }
 
-// === impl Asked ===
+// === impl ReplyFormat ===
 
-impl Asked {
-    /// Reads the query and the Accept header; what is unknown in them is ignored.
+impl ReplyFormat {
+    /// Reads the query and the Accept header. Unknown parts of them are ignored.
     pub fn read(query: Option<&str>, accept: Option<&[u8]>) -> Self {
-        let mut asked = Self::default();
+        let mut format = Self::default();
         for pair in query.unwrap_or_default().split('&') {
             match pair.split_once('=').unwrap_or((pair, "")) {
-                ("verbose", _) => asked.verbose = true,
-                ("code", "reason") => asked.code_is_reason = true,
+                ("verbose", _) => format.verbose = true,
+                ("code", "reason") => format.code_is_reason = true,
                 _ => {}
             }
         }
-        asked.json = accepts(accept, HEALTH_JSON);
-        asked
+        format.json = accepts(accept, HEALTH_JSON);
+        format
     }
 }
 
-/// Whether an Accept header names a type outright.
+/// Returns whether an Accept header names a type explicitly.
 pub fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
     accept
         .unwrap_or_default()
@@ -200,33 +199,33 @@ pub fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
 
 impl Reply {
     /// Answers one request.
-    pub fn new(route: Route<'_>, asked: Asked, facts: &Facts<'_>) -> Self {
-        let outcome = match (route, facts.checks) {
+    pub fn new(route: Route<'_>, format: ReplyFormat, context: &ReplyContext<'_>) -> Self {
+        let outcome = match (route, context.checks) {
             (Route::NotFound, _) => {
                 return Self::text(StatusCode::NOT_FOUND, "404 page not found\n");
             }
-            (Route::Livez, _) => return Self::livez(asked),
+            (Route::Livez, _) => return Self::livez(format),
             (_, []) => Outcome::not_ready("draining", "DRAINING"),
-            (Route::Readyz, checks) if facts.unregistered && all_healthy(checks) => {
+            (Route::Readyz, checks) if context.unregistered && all_healthy(checks) => {
                 Outcome::not_ready("not_registered", "NOT_REGISTERED")
             }
-            (_, checks) => Outcome::of(checks, route, asked, facts.liveness),
+            (_, checks) => Outcome::of(checks, route, format, context.liveness),
         };
-        if asked.json {
-            let body = outcome.json(route, facts);
+        if format.json {
+            let body = outcome.json(route, context);
             return Self {
                 status: outcome.status,
                 content_type: HEALTH_JSON,
                 body: body.into(),
             };
         }
-        if asked.verbose {
-            return Self::text(outcome.status, outcome.verbose(route, facts));
+        if format.verbose {
+            return Self::text(outcome.status, outcome.verbose(route, context));
         }
         Self::text(outcome.status, outcome.plain)
     }
 
-    /// A page that is always there.
+    /// Returns the answer 200 with a page.
     pub fn page(content_type: &'static str, body: Bytes) -> Self {
         Self {
             status: StatusCode::OK,
@@ -235,13 +234,13 @@ impl Reply {
         }
     }
 
-    /// The answer to a request that would take more than its client's share.
+    /// Returns the answer to a request that would take more than its client's share.
     pub fn busy() -> Self {
         Self::text(StatusCode::SERVICE_UNAVAILABLE, "BUSY")
     }
 
-    fn livez(asked: Asked) -> Self {
-        if asked.json {
+    fn livez(format: ReplyFormat) -> Self {
+        if format.json {
             let document = Document {
                 status: word(true),
                 service_id: None,
@@ -258,7 +257,7 @@ impl Reply {
         Self::text(StatusCode::OK, LIVE)
     }
 
-    /// A line of plain text.
+    /// Returns an answer in plain text.
     pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
@@ -273,8 +272,13 @@ const LIVE: &str = "sidecar alive, target not asked";
 // === impl Outcome ===
 
 impl Outcome {
-    /// The first target that fails decides what is told.
-    fn of(checks: &[(&str, &Check)], route: Route<'_>, asked: Asked, liveness: Liveness) -> Self {
+    /// Makes the outcome of a route. If several targets fail, it reports the first of them.
+    fn of(
+        checks: &[(&str, &Check)],
+        route: Route<'_>,
+        format: ReplyFormat,
+        liveness: Liveness,
+    ) -> Self {
         let failing = checks
             .iter()
             .find_map(|(_, check)| failure(check, route, liveness));
@@ -288,7 +292,7 @@ impl Outcome {
         let reason = unhealthy.reason();
         let status = match route {
             Route::Health | Route::HealthOf(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            _ if asked.code_is_reason => {
+            _ if format.code_is_reason => {
                 StatusCode::from_u16(reason.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -309,23 +313,23 @@ impl Outcome {
         }
     }
 
-    fn verbose(&self, route: Route<'_>, facts: &Facts<'_>) -> String {
+    fn verbose(&self, route: Route<'_>, context: &ReplyContext<'_>) -> String {
         let check = route.check_name();
-        let mut lines: Vec<_> = facts
+        let mut lines: Vec<_> = context
             .checks
             .iter()
             .map(|(name, check)| {
                 let name = Excerpt::from(name);
-                match failure(check, route, facts.liveness) {
+                match failure(check, route, context.liveness) {
                     None => format!("[+]{name} ok"),
-                    Some(unhealthy) if facts.expose_errors => {
+                    Some(unhealthy) if context.expose_errors => {
                         format!("[-]{name} failed: {}: {unhealthy}", unhealthy.reason().code)
                     }
                     Some(unhealthy) => format!("[-]{name} failed: {}", unhealthy.reason().code),
                 }
             })
             .collect();
-        if facts.checks.is_empty() {
+        if context.checks.is_empty() {
             lines.push(format!("[-]sidecar failed: {}", self.code));
         }
         let verdict = if self.status == StatusCode::OK {
@@ -337,22 +341,22 @@ impl Outcome {
         lines.join("\n")
     }
 
-    fn json(&self, route: Route<'_>, facts: &Facts<'_>) -> String {
+    fn json(&self, route: Route<'_>, context: &ReplyContext<'_>) -> String {
         let passed = self.status == StatusCode::OK;
-        let failures = facts
+        let failures = context
             .checks
             .iter()
-            .map(|(_, check)| failure(check, route, facts.liveness));
-        let checks = facts.checks.iter().zip(failures.clone());
-        let notes = failures.flatten().filter(|_| facts.expose_errors);
+            .map(|(_, check)| failure(check, route, context.liveness));
+        let checks = context.checks.iter().zip(failures.clone());
+        let notes = failures.flatten().filter(|_| context.expose_errors);
         let document = Document {
             status: word(passed),
-            service_id: Some(Excerpt::from(facts.name).to_string()),
+            service_id: Some(Excerpt::from(context.name).to_string()),
             output: (!passed).then_some(self.code),
             checks: checks
                 .map(|((name, check), failure)| {
                     let name = format!("{}:responseTime", Excerpt::from(name));
-                    (name, [Measured::new(check, failure, facts.now)])
+                    (name, [Measurement::new(check, failure, context.now)])
                 })
                 .collect(),
             notes: notes.map(ToString::to_string).collect(),
@@ -361,7 +365,7 @@ impl Outcome {
     }
 }
 
-/// The body of a probe that wants JSON: draft-inadarei-api-health-check-06.
+/// The JSON body of a probe: draft-inadarei-api-health-check-06.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -371,15 +375,15 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'static str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    checks: BTreeMap<String, [Measured; 1]>,
+    checks: BTreeMap<String, [Measurement; 1]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
-/// One check in it.
+/// A check in that body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Measured {
+struct Measurement {
     component_type: &'static str,
     observed_value: f64,
     observed_unit: &'static str,
@@ -403,9 +407,9 @@ impl Document {
     }
 }
 
-// === impl Measured ===
+// === impl Measurement ===
 
-impl Measured {
+impl Measurement {
     fn new(check: &Check, failure: Option<&Unhealthy>, now: Instant) -> Self {
         Self {
             component_type: "component",
@@ -423,7 +427,7 @@ fn all_healthy(checks: &[(&str, &Check)]) -> bool {
     checks.iter().all(|(_, check)| check.verdict.is_ok())
 }
 
-/// Why a check fails a route; `None` if it passes.
+/// Returns why a check fails a route, or `None` if it passes.
 fn failure<'a>(check: &'a Check, route: Route<'_>, liveness: Liveness) -> Option<&'a Unhealthy> {
     let unhealthy = check.verdict.as_ref().err()?;
     let forgiven = route == Route::Healthz && liveness == Liveness::Answers && unhealthy.answered();

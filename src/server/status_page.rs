@@ -1,8 +1,8 @@
-//! `/statusz`: the page that a person opens, and its JSON twin.
+//! The page `/statusz` for a person, and the same content as JSON.
 //!
-//! HTML and inline SVG, no script: it refreshes by the meta element, and what it
-//! shows keeps its place, so that nothing jumps. Below 10 KiB, however many endpoints
-//! there are; its twin has all of them.
+//! The page is HTML and inline SVG without a script. It refreshes by the meta element, and each
+//! part keeps its place, so that nothing jumps. It stays below 10 KiB for any number of endpoints.
+//! The JSON has all of them.
 
 use std::fmt::{self, Write as _};
 
@@ -18,13 +18,13 @@ mod json;
 mod registration;
 pub mod status;
 
-/// What the page may load: nothing.
+/// The policy by which the page may load nothing.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Most targets with a row of their own: four plots fill the page's 10 KiB.
+/// The most targets with a row of their own: four plots fill the page's 10 KiB.
 const ROWS: usize = 4;
 
-/// Longest page, in bytes: the kubelet reads no more of an answer.
+/// The longest page, in bytes. The kubelet reads no more of an answer.
 const LONGEST: usize = (10 << 10) - 1;
 
 const STYLE: &str = "\
@@ -40,9 +40,9 @@ path{stroke-width:.8}.s-ok{stroke:var(--ok)}.s-bad{stroke:var(--bad)}footer{marg
 // === impl Status ===
 
 impl Status {
-    /// The page.
+    /// Returns the page.
     pub fn html(&self) -> String {
-        // Endpoints share what the rest leaves.
+        // Endpoints share the room that the rest leaves.
         let rest = self.page(0);
         let services = self.targets.iter().filter(|it| !it.rows.is_empty());
         match services.count().min(ROWS) {
@@ -51,7 +51,7 @@ impl Status {
         }
     }
 
-    /// The page, with so many bytes for the endpoints of each target.
+    /// Returns the page, with so many bytes for the endpoints of each target.
     fn page(&self, room: usize) -> String {
         let mut page = String::with_capacity(8 << 10);
         // Writing into a string does not fail.
@@ -59,7 +59,7 @@ impl Status {
         page
     }
 
-    /// The same for a program.
+    /// Returns the content as JSON.
     pub fn json(&self) -> String {
         serde_json::to_string(&json::Document::new(self)).unwrap_or_default()
     }
@@ -74,29 +74,29 @@ impl Status {
              <style>{STYLE}</style><h1 class={class}>{title}</h1>"
         )?;
         if self.draining {
-            page.push_str("<p>The sidecar is draining: /readyz says 503.");
+            page.push_str("<p>The sidecar is draining: /readyz returns 503.");
         }
-        // Those that need somebody come first.
-        let (well, unwell): (Vec<_>, Vec<_>) =
+        // Unhealthy targets come first.
+        let (healthy, unhealthy): (Vec<_>, Vec<_>) =
             self.targets.iter().partition(|target| target.is_healthy());
-        for target in unwell.iter().chain(&well).take(ROWS) {
+        for target in unhealthy.iter().chain(&healthy).take(ROWS) {
             target.write_html(self, room, page)?;
         }
         if let more @ 1.. = self.targets.len().saturating_sub(ROWS) {
             write!(
                 page,
-                "<p class=dim>and {more} more: ask for application/json"
+                "<p class=dim>and {more} more: request application/json"
             )?;
         }
         registration::write_html(self.registration.as_ref(), self.now, page)?;
         write!(
             page,
-            "<footer>health {} · the page shows the latest probes and asks nothing itself</footer></html>",
+            "<footer>health {} · the page shows the latest checks and starts none</footer></html>",
             Escaped(crate::VERSION)
         )
     }
 
-    /// The heading and its class.
+    /// Returns the heading and its class.
     fn title(&self) -> (String, &'static str) {
         let healthy = self
             .targets
@@ -125,7 +125,7 @@ impl TargetStatus {
         let Some(latest) = &self.record.latest else {
             return write!(
                 page,
-                "<p class=dim>No probe has asked for it yet.<dl><dt>address<dd>{}</dl>",
+                "<p class=dim>No check has ended yet.<dl><dt>address<dd>{}</dl>",
                 Escaped(&self.address)
             );
         };
@@ -172,8 +172,8 @@ impl TargetStatus {
     }
 }
 
-/// A bar a probe, newest at the right; height by the logarithm of its duration, from
-/// 0.1 ms at the bottom to 1 s at the top.
+/// Writes a bar for each check, the newest at the right. Its height is the logarithm of the
+/// duration, from 0.1 ms at the bottom to 1 s at the top.
 fn write_plot<'a>(
     page: &mut String,
     samples: impl ExactSizeIterator<Item = &'a Sample>,

@@ -92,7 +92,7 @@ async fn an_invalid_registration_is_not_sent() {
             taken,
             "g-0",
             service(),
-            "the pod's label micro.mu/type=\"mine\" is not ours to change",
+            "the pod's label micro.mu/type is \"mine\" where the registry needs \"service\"",
         ),
         (
             unregistered_pod(),
@@ -104,7 +104,7 @@ async fn an_invalid_registration_is_not_sent() {
             unregistered_pod(),
             "g-0",
             nobody,
-            "a registration is one node of a service; this one has 0",
+            "a registration must have exactly one node; this one has 0",
         ),
         (
             unregistered_pod(),

@@ -58,7 +58,7 @@ async fn the_smaller_role_suffices_to_register() {
     assert!(
         registers_and_deregisters(&identity)
             .await
-            .contains("The watch is forbidden: reading the pod instead")
+            .contains("The watch is forbidden; reading the pod at each interval instead")
     );
 }
 

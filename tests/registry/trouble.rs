@@ -52,7 +52,7 @@ async fn an_outage_delays_no_probe_and_drift_is_repaired_after_it() {
     control_plane.stop_apiserver();
     world
         .sidecar
-        .logs("The registry: the API server cannot be reached")
+        .logs("Registry request failed: the API server cannot be reached")
         .await;
     // The record is still there, as far as the sidecar knows.
     let registration = world.sidecar.registration().await;
@@ -63,7 +63,7 @@ async fn an_outage_delays_no_probe_and_drift_is_repaired_after_it() {
     control_plane.start_apiserver().await;
 
     // The recovery is logged although the pod never changes again.
-    world.sidecar.logs("The pod is in sight again").await;
+    world.sidecar.logs("The pod can be observed again").await;
     let registration = world.sidecar.is("registered").await;
     assert_eq!(
         (&registration["connected"], &registration["lastRefusal"]),
@@ -88,7 +88,7 @@ async fn a_revoked_token_delays_no_probe() {
     world.drift().await;
     world
         .sidecar
-        .logs("The registry: the API server does not take our token")
+        .logs("Registry request failed: the API server does not take our token")
         .await;
     identity.write("token", &namespace.token("greeter-0").await);
 
@@ -101,7 +101,10 @@ async fn an_account_without_a_role_gets_the_role_in_the_log() {
     let pod = a_pod(ControlPlane::shared().await, &[]).await;
     let world = World::start("403 without a role", pod, &[]).await;
 
-    let line = world.sidecar.logs("The registry: forbidden: pods").await;
+    let line = world
+        .sidecar
+        .logs("Registry request failed: forbidden: pods")
+        .await;
     let message = line["fields"]["message"].as_str().unwrap();
     let sentence = format!(
         "User \"system:serviceaccount:{0}:greeter\" cannot list resource \"pods\" in API group \"\" in the namespace \"{0}\"",
@@ -142,7 +145,7 @@ async fn a_replaced_pod_is_not_written_to() {
 
     world
         .sidecar
-        .logs("The registry: the object of this name is another one now")
+        .logs("Registry request failed: the object of this name is another one now")
         .await;
     world.sidecar.is("gone").await;
     assert_eq!(world.annotation(RECORD).await, None);
@@ -161,7 +164,7 @@ async fn a_denying_policy_is_reported() {
 
     let line = world
         .sidecar
-        .logs("The registry: denied by an admission policy")
+        .logs("Registry request failed: denied by an admission policy")
         .await;
     let message = line["fields"]["message"].as_str().unwrap();
     assert!(

@@ -194,7 +194,7 @@ async fn fail_stops_writing_and_reports_it() {
     world.sidecar.is("refused").await;
     world
         .sidecar
-        .logs("Not registered: the service is registered by somebody else")
+        .logs("Not registered: another writer has registered the service")
         .await;
     assert_eq!(
         world.writes("repair").await + world.writes("deregister").await,
@@ -220,7 +220,7 @@ async fn an_unhealthy_self_registered_service_is_removed_three_times() {
     }
     world
         .sidecar
-        .logs("The service is unhealthy, and somebody registers it again and again")
+        .logs("Another writer keeps registering this unhealthy service")
         .await;
     world.go(ALTERNATING, 10).await;
     world.is_calm().await;

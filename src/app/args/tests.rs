@@ -151,7 +151,7 @@ fn the_services_own_registry_is_none_to_us() {
     }
     #[cfg(feature = "kubernetes")]
     assert!(
-        refusal(&["--registry=kubernets", NAMED[0], NAMED[1]], &[]).contains("kubernetes, or none")
+        refusal(&["--registry=kubernets", NAMED[0], NAMED[1]], &[]).contains("kubernetes or none")
     );
     #[cfg(not(feature = "kubernetes"))]
     assert!(refusal(&["--registry=kubernetes", NAMED[0], NAMED[1]], &[]).contains("no registry"));

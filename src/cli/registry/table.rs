@@ -114,7 +114,7 @@ pub fn verbs(namespace: &str, subject: Option<&Subject>, verbs: &[(Verb, bool)])
     if verbs.iter().any(|(verb, may)| verb.is_needed && !may) {
         let unknown = Subject::unknown(namespace);
         let role = rbac::role(namespace, subject.unwrap_or(&unknown), &rbac::VERBS);
-        text.push_str("\nthis Role and RoleBinding give what is needed:\n\n");
+        text.push_str("\nthis Role and RoleBinding grant what is needed:\n\n");
         text.push_str(&role);
     }
     printable_lines(&text)

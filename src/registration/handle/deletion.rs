@@ -1,5 +1,5 @@
-//! Whether the pod is being deleted, for any number of clients that ask: one request to the API
-//! server at a time, and at most one a second.
+//! Asks the API server whether the pod is being deleted: one request at a time and at most one a
+//! second, for any number of clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) enum Answer {
     Unknown(Refusal),
 }
 
-/// The read that was begun last.
+/// The latest read.
 #[derive(Debug, Default)]
 struct Latest {
     read: Option<(Instant, Read)>,
@@ -45,16 +45,16 @@ struct Latest {
 
 type Read = Shared<BoxFuture<'static, Answer>>;
 
-/// The time from the beginning of one read to the next. An answer is not older when it is used.
+/// The least time from the start of one read to the start of the next. No older answer is used.
 const APART: Duration = Duration::from_secs(1);
 
-/// Time for one read.
+/// The time limit of one read.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 // === impl Deletion ===
 
 impl Deletion {
-    /// Reads the pod by `own` when asked, and sends one that is being deleted to the registration.
+    /// Makes a reader. If it finds the pod being deleted, it also sends that to the registration.
     pub(super) fn new(own: PodClient, events: mpsc::Sender<Event>) -> Self {
         Self {
             own,
@@ -79,8 +79,8 @@ impl Deletion {
         if let Some((_, read)) = latest.read.as_ref().filter(is_good) {
             return read.clone();
         }
-        // A task of its own: a client that goes does not end the read, and so does not make room
-        // for another.
+        // The read runs as a task of its own. Otherwise a client that goes would end it, and the
+        // next client would start another.
         let task = tokio::spawn(read(self.own.clone(), self.events.clone()));
         let ended = Refusal::Unreachable("the sidecar is stopping".into());
         let read = task.map(|answer| answer.unwrap_or(Answer::Unknown(ended)));
@@ -102,10 +102,10 @@ impl Deletion {
         }
         match answer {
             Answer::None => warn!(
-                "/prestop was called and the pod is not being deleted: a container restarts, or another client asked. The registration stays"
+                "/prestop was called, but the pod is not being deleted: a container restarts, or another client sent the request. Keeping the registration"
             ),
             Answer::Unknown(refusal) => warn!(
-                "/prestop was called and the API server does not say whether the pod is being deleted: {refusal}"
+                "/prestop was called, but the API server did not say whether the pod is being deleted: {refusal}"
             ),
             Answer::Begun | Answer::Over => {}
         }

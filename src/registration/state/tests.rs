@@ -3,7 +3,7 @@ use super::*;
 
 mod world;
 
-/// Registered, and nothing to do.
+/// Returns a world whose service is registered and needs nothing.
 fn registered() -> World {
     let mut world = World::new();
     world.rows(&[
@@ -40,7 +40,7 @@ fn the_first_write_is_spread() {
 }
 
 #[test]
-fn steady_is_silent_and_drift_is_repaired() {
+fn a_steady_state_writes_nothing_and_drift_is_repaired() {
     let mut world = registered();
     world.rows(&[
         ("seen", "idle: -"),
@@ -54,7 +54,7 @@ fn steady_is_silent_and_drift_is_repaired() {
 }
 
 #[test]
-fn a_fight_is_slowed_down() {
+fn repairs_against_another_writer_are_slowed_down() {
     let mut world = registered();
     for _ in 0..2 {
         world.rows(&[
@@ -86,7 +86,7 @@ fn an_unhealthy_service_is_taken_away_and_comes_back() {
 }
 
 #[test]
-fn every_answer_has_its_wait() {
+fn every_refusal_has_its_wait() {
     for (answer, expected) in [
         ("401", "waiting: 0 to 0 ms"),
         ("403", "waiting: 5000 to 5500 ms"),
@@ -133,7 +133,7 @@ fn waits_grow_to_a_limit_and_start_again() {
 }
 
 #[test]
-fn a_write_that_failed_is_none_of_the_repairs_allowed() {
+fn a_failed_write_does_not_count_as_a_repair() {
     let mut world = World::new();
     world.rows(&[("seen", "idle: -"), ("healthy", "register: register")]);
     for wait in [
@@ -203,7 +203,7 @@ fn another_pod_of_the_name_is_not_ours() {
 }
 
 #[test]
-fn a_writer_that_registers_an_unhealthy_service_again_is_let_be() {
+fn another_writers_unhealthy_service_is_left_after_three_removals() {
     let mut world = World::new();
     world.rows(&[("foreign", "idle: -"), ("healthy", "idle: -")]);
     assert!(world.state.is_registered());
@@ -215,7 +215,7 @@ fn a_writer_that_registers_an_unhealthy_service_again_is_let_be() {
     world.now += Duration::from_secs(30);
     world.rows(&[("foreign", "idle: -"), ("seen", "idle: -")]);
     assert_eq!(world.state.foreign_rewrites, 3);
-    // Once it is well there is nothing to take away, and the count begins again.
+    // A healthy service ends the fight, and the count begins again.
     world.rows(&[
         ("healthy", "idle: -"),
         ("unhealthy", "deregister: deregister"),

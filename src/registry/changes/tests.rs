@@ -37,8 +37,8 @@ fn all() -> View {
     View::new(None, false)
 }
 
-/// Takes in events and tells `action service version nodes`.
-fn told(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>>) -> Vec<String> {
+/// Applies events and returns each change as `action service version nodes`.
+fn changes(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>>) -> Vec<String> {
     let line = |event: Event| {
         let (action, service) = (event.action, event.service);
         let mut words = vec![action.name(), &service.name, &service.version];
@@ -46,14 +46,14 @@ fn told(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>>) 
         words.extend(nodes.map(|node| &*node.id));
         words.join(" ")
     };
-    let changes = events
+    let events = events
         .into_iter()
-        .flat_map(|event| view.take(Scheme::MicroMu, event).events);
-    changes.map(line).collect()
+        .flat_map(|event| view.apply(Scheme::MicroMu, event).events);
+    events.map(line).collect()
 }
 
 #[test]
-fn whatever_is_there_at_first_is_created() {
+fn the_first_list_creates_its_services() {
     let started = [
         Init,
         InitApply(pod("a", &["greeter 1 g-a@1:1"])),
@@ -62,7 +62,7 @@ fn whatever_is_there_at_first_is_created() {
         InitDone,
     ];
     assert_eq!(
-        told(&mut all(), started),
+        changes(&mut all(), started),
         ["create greeter 1 g-a g-b", "create other 1"]
     );
 }
@@ -102,7 +102,7 @@ fn an_event_comes_out_only_for_a_change_by_value() {
             &["create other 1", "create third 1"],
         ),
         (Apply(pod("c", &["third 1"])), &["delete other 1"]),
-        // The object of a label's loss is the old one.
+        // When a pod loses the label, the API server sends the pod as it was before.
         (Delete(pod("c", &["third 1"])), &["delete third 1"]),
         (Delete(pod("c", &["third 1"])), &[]),
         (
@@ -111,12 +111,12 @@ fn an_event_comes_out_only_for_a_change_by_value() {
         ),
         (Delete(pod("a", &[])), &["delete greeter 2 g-a"]),
     ] {
-        assert_eq!(told(&mut view, [event.clone()]), expected, "{event:?}");
+        assert_eq!(changes(&mut view, [event.clone()]), expected, "{event:?}");
     }
 }
 
 #[test]
-fn starting_over_deletes_what_is_no_longer_there() {
+fn a_new_list_deletes_the_services_that_it_lacks() {
     let mut view = all();
     let first = [
         Init,
@@ -125,11 +125,11 @@ fn starting_over_deletes_what_is_no_longer_there() {
         InitApply(pod("c", &["other 1 o@3:1"])),
         InitDone,
     ];
-    told(&mut view, first);
+    changes(&mut view, first);
     let nothing: [&str; 0] = [];
-    // A list that breaks off says nothing.
+    // A list that breaks off changes nothing.
     let broken = [Init, InitApply(pod("d", &["third 1"]))];
-    assert_eq!(told(&mut view, broken), nothing);
+    assert_eq!(changes(&mut view, broken), nothing);
     let again = [
         Init,
         InitApply(pod("a", &["greeter 1 g-a@1:1"])),
@@ -137,7 +137,7 @@ fn starting_over_deletes_what_is_no_longer_there() {
         InitDone,
     ];
     assert_eq!(
-        told(&mut view, again),
+        changes(&mut view, again),
         ["create fifth 1", "update greeter 1 g-a", "delete other 1 o"]
     );
     let same = [
@@ -146,9 +146,9 @@ fn starting_over_deletes_what_is_no_longer_there() {
         InitApply(pod("a", &["greeter 1 g-a@1:1"])),
         InitDone,
     ];
-    assert_eq!(told(&mut view, same), nothing);
+    assert_eq!(changes(&mut view, same), nothing);
     assert_eq!(
-        told(&mut view, [Init, InitDone]),
+        changes(&mut view, [Init, InitDone]),
         ["delete fifth 1", "delete greeter 1 g-a"]
     );
 }
@@ -157,9 +157,9 @@ fn starting_over_deletes_what_is_no_longer_there() {
 fn one_service_is_watched_without_its_pod_s_others() {
     let mut view = View::new(Some("greeter".into()), false);
     let both = pod("a", &["greeter 1", "other 1"]);
-    assert_eq!(told(&mut view, [Apply(both)]), ["create greeter 1"]);
+    assert_eq!(changes(&mut view, [Apply(both)]), ["create greeter 1"]);
     assert_eq!(
-        told(&mut view, [Apply(pod("a", &["other 1"]))]),
+        changes(&mut view, [Apply(pod("a", &["other 1"]))]),
         ["delete greeter 1"]
     );
 }
@@ -168,7 +168,7 @@ fn one_service_is_watched_without_its_pod_s_others() {
 fn two_schemes_of_one_pod_are_one_service() {
     let mut view = all();
     let mut take = |scheme, event| {
-        let events = view.take(scheme, event).events;
+        let events = view.apply(scheme, event).events;
         events
             .iter()
             .map(|event| event.action.name())
@@ -188,9 +188,9 @@ fn two_schemes_of_one_pod_are_one_service() {
 }
 
 #[test]
-fn a_bad_annotation_is_told_once_as_long_as_it_stays() {
+fn a_bad_annotation_is_reported_once_as_long_as_it_stays() {
     let mut view = all();
-    let mut skipped = |event| view.take(Scheme::MicroMu, event).skipped.len();
+    let mut skipped = |event| view.apply(Scheme::MicroMu, event).skipped.len();
     let bad = || pod("a", &["bad", "greeter 1"]);
     assert_eq!(skipped(InitApply(bad())), 1);
     assert_eq!(skipped(InitDone), 0);
@@ -211,13 +211,13 @@ fn a_diff_goes_by_name_and_version() {
     let (a1, a2, b1) = (service("a", "1"), service("a", "2"), service("b", "1"));
     let mut b1_now = b1.clone();
     b1_now.metadata = Some([("x".into(), "y".into())].into());
-    let told = diff(
+    let events = diff(
         vec![a1.clone(), b1.clone()],
         vec![a2.clone(), b1_now.clone()],
     );
     let event = |action, service| Event { action, service };
     assert_eq!(
-        told,
+        events,
         [
             event(Action::Delete, a1),
             event(Action::Create, a2),

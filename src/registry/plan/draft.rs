@@ -1,30 +1,30 @@
-//! A plan in the making: one service after another, then what they share.
+//! A plan that is built service by service, and then completed with what the services share.
 
 use crate::registry::mark::Mark;
-use crate::registry::plan::write::{Entry, OnForeign, Patch, Purpose, Standing, Taken, Write};
+use crate::registry::plan::write::{Entry, Obstacle, OnForeign, Patch, Purpose, Standing, Write};
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
-/// What is to be written, so far.
+/// The write so far.
 pub(super) struct Draft<'a> {
     pod: &'a Pod,
     on_foreign: OnForeign,
     /// The mark on the pod, if there is one.
     there: Option<Mark>,
-    /// What it says we wrote before.
+    /// The content of that mark: what we wrote before.
     known: Mark,
-    /// The mark as it will be.
+    /// The mark after the write.
     mark: Mark,
     patch: Patch,
-    /// Keys of services that go, and whether somebody else wrote them.
+    /// The keys of the removed services, and whether another writer wrote their records.
     gone: Vec<(Scheme, Keys, bool)>,
     appears: bool,
     goes: bool,
     is_over_foreign: bool,
 }
 
-/// What the record becomes.
+/// The decision about one record.
 enum Record {
     Is(Service),
     Stays(Standing),
@@ -33,7 +33,7 @@ enum Record {
 // === impl Draft ===
 
 impl<'a> Draft<'a> {
-    /// Nothing yet.
+    /// Starts an empty plan for a pod.
     pub(super) fn new(pod: &'a Pod, on_foreign: OnForeign) -> Self {
         let there = pod.annotation(Mark::KEY).and_then(Mark::from_json);
         Self {
@@ -50,12 +50,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes one service in, and says how it will stand.
+    /// Adds one service to the plan, and returns how it will stand.
     pub(super) fn entry(&mut self, entry: &Entry) -> Standing {
         let ours = ours(entry);
         match entry.wanted {
             None => {
-                // Not ours to judge yet, and not to forget either.
+                // Without a verdict the node stays, and stays marked.
                 self.mark.nodes.extend(
                     ours.map(|node| node.id.clone())
                         .filter(|id| self.known.nodes.contains(id)),
@@ -131,7 +131,7 @@ impl<'a> Draft<'a> {
         standing
     }
 
-    /// Goes on marking the labels that we added.
+    /// Keeps the labels that we added in the mark.
     fn keep_known(&mut self, keys: &Keys) {
         let known = labels(keys)
             .into_iter()
@@ -139,14 +139,14 @@ impl<'a> Draft<'a> {
         self.mark.keys.extend(known.map(str::to_owned));
     }
 
-    /// A label with another value than ours. Go-micro 2.0 to 2.4 deregister with an empty
-    /// one, which means nothing to anybody.
-    fn label_taken(&self, keys: &Keys) -> Option<Taken> {
+    /// Finds a label with another value than ours. Go-micro 2.0 to 2.4 deregister by an empty
+    /// value, which counts as free.
+    fn label_taken(&self, keys: &Keys) -> Option<Obstacle> {
         labels(keys)
             .into_iter()
             .find_map(|key| match self.pod.label(key) {
                 None | Some("" | LABEL_VALUE) => None,
-                Some(value) => Some(Taken::Label {
+                Some(value) => Some(Obstacle::Label {
                     key: key.to_owned(),
                     value: value.to_owned(),
                 }),
@@ -159,7 +159,7 @@ impl<'a> Draft<'a> {
         };
         if there.name != entry.record.name && self.on_foreign != OnForeign::Take {
             let (key, name) = (keys.annotation.clone(), there.name);
-            return Record::Stays(Standing::Refused(Taken::Name { key, name }));
+            return Record::Stays(Standing::Refused(Obstacle::Name { key, name }));
         }
         let foreign: Vec<_> = self.foreign(&there, entry).cloned().collect();
         let (Some(first), Some(ours)) = (foreign.first(), ours(entry)) else {
@@ -170,7 +170,7 @@ impl<'a> Draft<'a> {
             (OnForeign::Take, _) => Record::Is(entry.record.clone()),
             (OnForeign::Fail, _) => {
                 let node = at_our_address.unwrap_or(first).id.clone();
-                Record::Stays(Standing::Refused(Taken::Writer { node }))
+                Record::Stays(Standing::Refused(Obstacle::Writer { node }))
             }
             (OnForeign::Adopt, Some(node)) => Record::Stays(Standing::Adopted {
                 node: node.id.clone(),
@@ -226,7 +226,7 @@ impl<'a> Draft<'a> {
                 return;
             }
         } else if text.is_empty() {
-            // What go-micro 2.0 to 2.4 leave when they deregister.
+            // Go-micro 2.0 to 2.4 leave an empty text when they deregister.
             written_by_another = true;
         }
         self.goes = true;
@@ -235,14 +235,14 @@ impl<'a> Draft<'a> {
         self.gone.push((scheme, keys.clone(), written_by_another));
     }
 
-    /// Takes the labels away where no service of the scheme is left on the pod: a selector
-    /// label that goes earlier makes Go's watchers delete the services that stay.
+    /// Removes the labels of a scheme that has no service left on the pod. A selector label that
+    /// goes earlier makes Go's watchers delete the services that stay.
     fn labels_of_the_gone(&mut self) {
         for (scheme, keys, written_by_another) in std::mem::take(&mut self.gone) {
             let stays = self.others(scheme);
             for key in labels(&keys) {
                 let is_ours = self.known.keys.contains(key);
-                // What Go's own deregistration takes away.
+                // Go's own deregistration removes this label.
                 let is_theirs = written_by_another && key == keys.selector_label;
                 if self.pod.label(key).is_none() || !(is_ours || is_theirs) {
                     continue;
@@ -268,7 +268,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether another service of the scheme is on the pod once the patch is written.
+    /// Returns whether another service of the scheme is on the pod once the patch is written.
     fn others(&self, scheme: Scheme) -> bool {
         let changed = &self.patch.annotations;
         let stays = |(key, value): (&String, &String)| {
@@ -281,12 +281,12 @@ impl<'a> Draft<'a> {
                 .any(|(key, value)| scheme.is_annotation(key) && value.is_some())
     }
 
-    /// The record that stands under a key, if it is one.
+    /// Returns the record under a key, if the annotation is a valid one.
     fn readable(&self, keys: &Keys) -> Option<Service> {
         Service::from_json(self.pod.annotation(&keys.annotation)?).ok()
     }
 
-    /// The nodes of a record that we did not write.
+    /// Returns the nodes of a record that we did not write.
     fn foreign<'b>(
         &'b self,
         there: &'b Service,
@@ -303,7 +303,7 @@ impl<'a> Draft<'a> {
             .filter(move |node| !is_ours(node))
     }
 
-    /// The write, if there is something to write.
+    /// Completes the plan. Returns `None` if the pod needs no write.
     pub(super) fn finish(mut self) -> Option<Write> {
         self.labels_of_the_gone();
         let there = self.there.as_ref();

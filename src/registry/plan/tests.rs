@@ -82,7 +82,7 @@ fn written(pod: &Pod, patch: &Patch) -> Pod {
     pod
 }
 
-/// Writes until there is nothing left to write, and names each write.
+/// Writes until the plan is empty, and returns the purpose of each write.
 fn settle(pod: &mut Pod, entries: &[Entry], on_foreign: OnForeign) -> String {
     let mut purposes = Vec::new();
     while let Some(write) = plan(pod, entries, on_foreign).write {
@@ -194,7 +194,7 @@ fn drift_is_one_repair_and_lost_labels_are_announced_again() {
         );
         assert_eq!(here.annotation(RECORD), registered.annotation(RECORD));
     }
-    // The labels were there without us once the mark was lost: they stay at the end.
+    // Once the mark was lost, the labels count as not ours: they stay at the end.
     let mut here = changed(Mark::KEY, None);
     adopt(&mut here, &greeter(true));
     adopt(&mut here, &greeter(false));
@@ -251,7 +251,7 @@ fn the_selector_label_goes_with_the_last_service() {
 }
 
 #[test]
-fn somebody_elses_service_on_the_pod_keeps_its_labels() {
+fn the_service_of_another_writer_keeps_its_labels() {
     let other = record("other", &[node("other-go", "10.1.0.7:7070")]).to_json();
     let labels = [(TYPE, "service"), ("micro.mu/selector-other", "service")];
     let mut here = pod(&labels, &[("micro.mu/service-other", &other)]);
@@ -268,7 +268,7 @@ fn somebody_elses_service_on_the_pod_keeps_its_labels() {
             "micro.mu/service-other"
         ]
     );
-    // Ours goes with it, whenever that is.
+    // Our selector label goes with the last service, whenever that is.
     let gone = [("micro.mu/service-other".to_owned(), None)].into();
     here = written(
         &here,

@@ -1,4 +1,4 @@
-//! The input and the output of a plan: services that are wanted, and one write.
+//! The input and the output of a plan: the wanted services, and one write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -13,112 +13,115 @@ use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 pub struct Entry {
     /// The whole record, with our node and no other.
     pub record: Service,
-    /// Its keys in each scheme.
+    /// The keys of the service in each scheme.
     pub keys: Vec<(Scheme, Keys)>,
-    /// `None` until the first verdict: what stands there stays.
+    /// The wish for this service: `Some(true)` to register it, `Some(false)` to remove it. `None`
+    /// until the first verdict: nothing changes.
     pub wanted: Option<bool>,
 }
 
-/// `--on_foreign`: what to do about somebody else's node at our address, such as that of
-/// a service that registers itself.
+/// The value of `--on_foreign`: how to treat another writer's node at our address, such as the node
+/// of a service that registers itself.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnForeign {
-    /// Leave it, and count it as ours.
+    /// Leaves the node, and counts it as ours.
     #[default]
     Adopt,
-    /// Put our node in its place, and keep the rest of the record.
+    /// Puts our node in its place, and keeps the rest of the record.
     Merge,
-    /// Overwrite the record.
+    /// Overwrites the record.
     Take,
-    /// Write nothing and say so.
+    /// Writes nothing and reports an error.
     Fail,
 }
 
 /// The writes for one pod.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Plan {
-    /// What to write next, if anything.
+    /// The next write. `None` if the pod is as it should be.
     pub write: Option<Write>,
-    /// How each entry stands once that is written, in their order.
+    /// The standing of each entry after the write, in the order of the entries.
     pub standings: Vec<Standing>,
 }
 
-/// One write, and why.
+/// A write to a pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Write {
-    /// Why.
+    /// The purpose, for logs and metrics.
     pub purpose: Purpose,
-    /// What.
+    /// The labels and annotations to change.
     pub patch: Patch,
-    /// Whether it replaces or removes what somebody else wrote.
+    /// The flag is true if the write replaces or removes what another writer wrote.
     pub is_over_foreign: bool,
 }
 
-/// Why something is written.
+/// The purpose of a write.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Purpose {
-    /// Something of ours appears.
+    /// A record or a label of ours is added.
     Register,
-    /// The second write, for watchers.
+    /// The mark is completed. This second write makes Go's watchers see the service.
     Announce,
-    /// Something of ours was changed by somebody, or our own facts did.
+    /// A record or label of ours is corrected, because another writer or our configuration changed.
     Repair,
-    /// Something of ours goes.
+    /// A record of ours is removed.
     Deregister,
 }
 
 /// Labels and annotations to set, or with `None` to remove.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Patch {
-    /// Of the labels.
+    /// The changes of labels, by key.
     pub labels: BTreeMap<String, Option<String>>,
-    /// Of the annotations.
+    /// The changes of annotations, by key.
     pub annotations: BTreeMap<String, Option<String>>,
 }
 
-/// How one service stands in the registry.
+/// The standing of one service in the registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {
-    /// No verdict yet.
+    /// No verdict is known yet.
     Unknown,
-    /// Not there, as it should be.
+    /// The service is not registered, as wanted.
     Absent,
-    /// There.
+    /// The service is registered by us.
     Registered,
-    /// There, by somebody else's hand.
+    /// The service is registered by another writer, and its node counts as ours.
     Adopted {
-        /// The id of the other's node.
+        /// The id of the other writer's node.
         node: String,
     },
-    /// Wanted, and not written.
-    Refused(Taken),
+    /// The service should be registered, but the obstacle prevents it.
+    Refused(Obstacle),
 }
 
-/// What is in our way.
+/// A label or an annotation that prevents a registration.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Taken {
-    /// A label means something else already, perhaps to the pod's controller.
+pub enum Obstacle {
+    /// A label has another value already, perhaps for the pod's controller.
     #[error(
-        "the pod's label {key}={value:?} is not ours to change; the registry needs {LABEL_VALUE:?} there"
+        "the pod's label {key} is {value:?} where the registry needs {LABEL_VALUE:?}; remove the label from the pod's template"
     )]
     Label {
-        /// Its key.
+        /// The key of the label.
         key: String,
-        /// Its value.
+        /// The value of the label.
         value: String,
     },
-    /// Another name is mapped to the same key.
+    /// The annotation holds another service, whose name maps to the same key.
     #[error("the annotation {key} holds the service {name:?}, whose name maps to the same key")]
     Name {
-        /// The key.
+        /// The key of the annotation.
         key: String,
-        /// The name in it.
+        /// The name of the other service.
         name: String,
     },
-    /// Somebody else's node, and `--on_foreign=fail`.
-    #[error("the service is registered by somebody else, as node {node:?}, and --on_foreign=fail")]
+    /// The service is registered by another writer, and `--on_foreign=fail` is set.
+    #[error(
+        "another writer has registered the service, as node {node:?}, and --on_foreign=fail is set"
+    )]
     Writer {
-        /// The other's node.
+        /// The id of the other writer's node.
         node: String,
     },
 }
@@ -126,7 +129,7 @@ pub enum Taken {
 // === impl Purpose ===
 
 impl Purpose {
-    /// As metrics and logs name it.
+    /// Returns the name of the purpose in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Register => "register",
@@ -140,8 +143,8 @@ impl Purpose {
 // === impl Patch ===
 
 impl Patch {
-    /// The body of a JSON merge patch. With the uid, a pod that was made again under the
-    /// same name refuses it.
+    /// Returns the body of a JSON merge patch. The uid makes the API server refuse the patch if the
+    /// pod was replaced by another pod of the same name.
     pub fn body(&self, uid: &str) -> Vec<u8> {
         let object = |values: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
             values
@@ -159,7 +162,7 @@ impl Patch {
         json!({ "metadata": metadata }).to_string().into_bytes()
     }
 
-    /// Every key that it sets or removes.
+    /// Returns every key that the patch sets or removes.
     pub fn keys(&self) -> BTreeSet<&str> {
         self.labels
             .keys()

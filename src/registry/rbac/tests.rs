@@ -10,7 +10,7 @@ fn account(namespace: &str, name: &str) -> Subject {
 }
 
 #[test]
-fn the_server_s_sentence_tells_who_may_not_do_what() {
+fn the_sentence_names_subject_verb_resource_and_namespace() {
     let text = |text: &str| Some(text.to_owned());
     for (sentence, verb, resource, subject, namespace) in [
         (
@@ -52,8 +52,8 @@ fn the_server_s_sentence_tells_who_may_not_do_what() {
         ),
         ("nobody cannot 7 resource pods", None, None, None, "here"),
     ] {
-        let missing = Missing::read(sentence, "here");
-        let expected = Missing {
+        let missing = MissingPermission::read(sentence, "here");
+        let expected = MissingPermission {
             sentence: sentence.into(),
             verb,
             resource,
@@ -65,11 +65,11 @@ fn the_server_s_sentence_tells_who_may_not_do_what() {
 }
 
 #[test]
-fn a_403_is_shown_with_the_role_that_ends_it() {
+fn a_403_is_shown_with_the_role_that_grants_the_verb() {
     let expected = format!(
         "\
 {SENTENCE}
-missing verb: patch on pods; this Role and RoleBinding give what is needed:
+missing verb: patch on pods; this Role and RoleBinding grant what is needed:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -94,13 +94,16 @@ subjects:
   name: greeter
   namespace: demo"
     );
-    assert_eq!(Missing::read(SENTENCE, "prod").to_string(), expected);
+    assert_eq!(
+        MissingPermission::read(SENTENCE, "prod").to_string(),
+        expected
+    );
 }
 
 #[test]
-fn what_the_sentence_does_not_say_is_left_open() {
-    let missing = Missing::read("no", "demo").to_string();
-    let begin = "no\nthis Role and RoleBinding give what is needed:\n";
+fn a_part_that_the_sentence_lacks_stays_empty() {
+    let missing = MissingPermission::read("no", "demo").to_string();
+    let begin = "no\nthis Role and RoleBinding grant what is needed:\n";
     assert!(missing.starts_with(begin), "{missing}");
     assert!(missing.contains("verbs: [list, patch, watch]"));
     assert!(
@@ -109,12 +112,12 @@ fn what_the_sentence_does_not_say_is_left_open() {
     );
     // A role for pods would not help.
     let status = SENTENCE.replace("resource \"pods\"", "resource \"pods/status\"");
-    assert_eq!(Missing::read(&status, "demo").to_string(), status);
+    assert_eq!(MissingPermission::read(&status, "demo").to_string(), status);
     assert_eq!(help(&status, "demo"), "");
 }
 
 #[test]
-fn a_verb_more_is_granted_with_the_rest() {
+fn a_further_verb_is_granted_with_the_others() {
     for (verb, verbs) in [
         ("delete", "verbs: [list, patch, watch, delete]"),
         // A list of one name does.

@@ -1,9 +1,9 @@
 //! JSON as Go's `encoding/json` writes it.
 //!
-//! `serde_json` differs in one thing: Go escapes what HTML could stumble over, `<`, `>`,
-//! `&`, and the two line separators of Unicode that JavaScript has. The rest agrees:
-//! compact, `null` for nil, maps sorted by the bytes of their keys, `\b` and `\f` (since
-//! Go 1.22; before, `\u0008` and `\u000c`), lower-case hex, all else raw UTF-8.
+//! `serde_json` differs in one point: Go escapes what HTML could misread, which is `<`, `>`, `&`,
+//! and the two line separators of Unicode that JavaScript has. All else agrees: compact, `null` for
+//! nil, maps sorted by the bytes of their keys, lower-case hex, other characters as raw UTF-8. Both
+//! write `\b` and `\f`, which Go before 1.22 wrote as `\u0008` and `\u000c`.
 
 use std::io::{self, Write};
 
@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-/// Compact, with Go's escapes.
+/// A compact formatter with Go's escapes.
 struct Go;
 
-/// Writes a value that can be written: no maps but those with strings for keys.
+/// Returns the JSON of a value, whose maps must have strings for keys.
 pub(super) fn to_string(value: &impl Serialize) -> String {
     let mut json = Vec::with_capacity(1024);
     let mut serializer = Serializer::with_formatter(&mut json, Go);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_go_s() {
+    fn escapes_are_those_of_go() {
         // The right-hand sides are what Go 1.26 prints for them.
         for (text, expected) in [
             ("", r#""""#),

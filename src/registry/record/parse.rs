@@ -1,8 +1,8 @@
 //! A record as Go's `encoding/json` reads it.
 //!
-//! Unknown fields are ignored, keys match in any case, `null` leaves what was there, and
-//! a value of another type is an error, as bad syntax is. A surrogate without its half
-//! becomes U+FFFD.
+//! Unknown fields are ignored, keys match in any case, and `null` leaves the value as it was. A
+//! value of another type is an error, as bad syntax is. A surrogate without its other half becomes
+//! U+FFFD.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,42 +13,41 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::registry::record::{Endpoint, Node, Service, Value};
 
-/// Why an annotation is no record.
+/// The reason why an annotation is not a record.
 #[derive(Debug, thiserror::Error)]
 #[error("not the JSON of a go-micro service: {0}")]
 pub struct InvalidRecord(#[source] serde_json::Error);
 
 impl Service {
-    /// Reads any generation.
+    /// Reads the JSON of any generation.
     ///
     /// # Errors
     ///
-    /// Text that Go's decoder would refuse too: for a Go client such an annotation spoils
-    /// every lookup of its service.
+    /// [`InvalidRecord`] for text that Go's decoder refuses too. For a Go client such an annotation
+    /// makes every lookup of its service fail.
     pub fn from_json(text: &str) -> Result<Self, InvalidRecord> {
         service(text).map_err(InvalidRecord)
     }
 }
 
 fn service(text: &str) -> Result<Service, serde_json::Error> {
-    let read: Option<Read<Service>> = serde_json::from_str(&whole(text))?;
-    Ok(read.map(|Read(service)| service).unwrap_or_default())
+    let read: Option<GoObject<Service>> = serde_json::from_str(&replace_lone_surrogates(text))?;
+    Ok(read.map(|GoObject(service)| service).unwrap_or_default())
 }
 
 /// A struct whose fields are read one by one.
 trait Fields: Default {
-    /// What it is called when something else is found.
+    /// The name of the type in an error message.
     const NAME: &'static str;
 
     /// Reads the value of one field; the name is in lower case.
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
 }
 
-/// Such a struct, read.
-struct Read<T>(T);
+/// A struct that was read from an object as Go reads it.
+struct GoObject<T>(T);
 
-/// A node's number as generation A wrote it, or anything else, which later generations
-/// ignore.
+/// The port of a node as generation A wrote it, or any other value, which later generations ignore.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Port {
@@ -100,14 +99,14 @@ impl Fields for Value {
     }
 }
 
-/// A node, and its port if it has one.
+/// A node and its port, which is 0 if it has none.
 #[derive(Default)]
-struct Ported {
+struct NodeWithPort {
     node: Node,
     port: u16,
 }
 
-impl Fields for Ported {
+impl Fields for NodeWithPort {
     const NAME: &'static str = "a node";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
@@ -126,18 +125,18 @@ impl Fields for Ported {
     }
 }
 
-impl From<Ported> for Node {
-    fn from(Ported { mut node, port }: Ported) -> Self {
+impl From<NodeWithPort> for Node {
+    fn from(NodeWithPort { mut node, port }: NodeWithPort) -> Self {
         if port > 0 {
-            node.address = joined(node.address, port);
+            node.address = join_port(node.address, port);
         }
         node
     }
 }
 
-/// Generation A wrote address and port apart, or `host:port` and a port of 0; later ones
-/// dial the address as it is.
-fn joined(address: String, port: u16) -> String {
+/// Joins an address and a port. Generation A wrote them as two fields, or `host:port` and a port of
+/// 0. Later generations dial the address as it is.
+fn join_port(address: String, port: u16) -> String {
     let is_v6 = address.bytes().filter(|byte| *byte == b':').count() > 1;
     let is_bare = match (address.starts_with('['), is_v6) {
         (true, _) => address.ends_with(']'),
@@ -169,54 +168,54 @@ fn metadata<'de, A: MapAccess<'de>>(
 }
 
 fn value<'de, A: MapAccess<'de>>(field: &mut Option<Value>, map: &mut A) -> Result<(), A::Error> {
-    let read: Option<Read<Value>> = map.next_value()?;
-    *field = read.map(|Read(value)| value);
+    let read: Option<GoObject<Value>> = map.next_value()?;
+    *field = read.map(|GoObject(value)| value);
     Ok(())
 }
 
-/// Go has pointers in its lists; one to nothing means nothing.
-fn list<'de, A: MapAccess<'de>, T: Listed>(
+/// Reads a list. Go has pointers in its lists, and a null pointer is dropped.
+fn list<'de, A: MapAccess<'de>, T: ListItem>(
     field: &mut Option<Vec<T>>,
     map: &mut A,
 ) -> Result<(), A::Error> {
-    let read: Option<Vec<Option<Read<T::Fields>>>> = map.next_value()?;
-    let kept = |read: Vec<Option<Read<T::Fields>>>| {
+    let read: Option<Vec<Option<GoObject<T::Fields>>>> = map.next_value()?;
+    let kept = |read: Vec<Option<GoObject<T::Fields>>>| {
         let read = read.into_iter().flatten();
-        read.map(|Read(fields)| fields.into()).collect()
+        read.map(|GoObject(fields)| fields.into()).collect()
     };
     *field = read.map(kept);
     Ok(())
 }
 
-/// What stands in lists, and what it is read as.
-trait Listed: From<Self::Fields> {
+/// An item of a list, and the type that it is read as.
+trait ListItem: From<Self::Fields> {
     type Fields: Fields;
 }
 
-impl Listed for Endpoint {
+impl ListItem for Endpoint {
     type Fields = Self;
 }
 
-impl Listed for Value {
+impl ListItem for Value {
     type Fields = Self;
 }
 
-impl Listed for Node {
-    type Fields = Ported;
+impl ListItem for Node {
+    type Fields = NodeWithPort;
 }
 
 fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value().map(|IgnoredAny| ())
 }
 
-// === impl Read ===
+// === impl GoObject ===
 
-impl<'de, T: Fields> Deserialize<'de> for Read<T> {
+impl<'de, T: Fields> Deserialize<'de> for GoObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object<T>(PhantomData<T>);
 
         impl<'de, T: Fields> Visitor<'de> for Object<T> {
-            type Value = Read<T>;
+            type Value = GoObject<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(T::NAME)
@@ -225,9 +224,9 @@ impl<'de, T: Fields> Deserialize<'de> for Read<T> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = T::default();
                 while let Some(name) = map.next_key::<String>()? {
-                    fields.read(&folded(&name), &mut map)?;
+                    fields.read(&fold_case(&name), &mut map)?;
                 }
-                Ok(Read(fields))
+                Ok(GoObject(fields))
             }
         }
 
@@ -235,16 +234,16 @@ impl<'de, T: Fields> Deserialize<'de> for Read<T> {
     }
 }
 
-/// A key as Go compares it: of the letters in our fields' names, only `s` has a variant
+/// Returns a key as Go compares it: of the letters in our fields' names, only `s` has a variant
 /// outside ASCII.
-fn folded(name: &str) -> String {
+fn fold_case(name: &str) -> String {
     name.replace('ſ', "s").to_ascii_lowercase()
 }
 
-/// Replaces `\ud800` to `\udfff` where the other half is missing: `serde_json` refuses
-/// those, and Go does not.
-fn whole(text: &str) -> Cow<'_, str> {
-    /// Bytes of one escape.
+/// Replaces the escapes `\ud800` to `\udfff` whose other half is missing: `serde_json` refuses
+/// them, and Go does not.
+fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
+    /// The length of one escape, in bytes.
     const ESCAPE: usize = r"\u0000".len();
     let unit = |at: usize| {
         let digits = text.get(at..at + ESCAPE)?.strip_prefix("\\u")?;

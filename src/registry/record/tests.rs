@@ -93,7 +93,7 @@ fn every_generation_is_read() {
 }
 
 #[test]
-fn what_we_write_is_what_generation_b_wrote() {
+fn a_record_is_written_as_generation_b_writes_it() {
     for (generation, body) in SENT {
         let same = annotation(body) == greeter().to_json();
         assert_eq!(same, generation == "B", "{generation}");
@@ -104,7 +104,7 @@ fn what_we_write_is_what_generation_b_wrote() {
 }
 
 #[test]
-fn a_go_writer_s_escapes_are_ours() {
+fn escapes_are_those_of_a_go_writer() {
     let service = Service {
         name: "héllo<&>x".into(),
         metadata: Some(map([("z", "\u{2028}"), ("a", "\u{fffd}x")])),
@@ -120,7 +120,7 @@ fn a_go_writer_s_escapes_are_ours() {
 }
 
 #[test]
-fn a_port_apart_is_joined() {
+fn a_separate_port_is_joined_to_the_address() {
     for (address, port, expected) in [
         ("10.1.0.112", json!(8080), "10.1.0.112:8080"),
         ("greeter.demo", json!(8080), "greeter.demo:8080"),
@@ -147,7 +147,7 @@ fn a_port_apart_is_joined() {
 }
 
 #[test]
-fn go_s_decoder_accepts_this() {
+fn text_that_gos_decoder_accepts_is_read() {
     let named = |name: &str| Service {
         name: name.into(),
         ..Service::default()
@@ -192,7 +192,7 @@ fn go_s_decoder_accepts_this() {
 }
 
 #[test]
-fn go_s_decoder_refuses_this() {
+fn text_that_gos_decoder_refuses_is_refused() {
     for text in [
         "",
         "{",
@@ -316,7 +316,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(service in any_service()) {
+    fn a_written_record_is_read_back(service in any_service()) {
         let text = service.to_json();
         let read = Service::from_json(&text).expect(&text);
         prop_assert_eq!(&read, &service);
@@ -325,7 +325,7 @@ proptest! {
     }
 
     #[test]
-    fn what_we_write_is_the_same_value_to_other_parsers(service in any_service()) {
+    fn a_written_record_has_the_same_value_for_other_parsers(service in any_service()) {
         let plain = serde_json::to_value(&service).unwrap();
         let ours: serde_json::Value = serde_json::from_str(&service.to_json()).unwrap();
         prop_assert_eq!(ours, plain);

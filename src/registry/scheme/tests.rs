@@ -4,8 +4,8 @@ use super::*;
 
 const LONGEST: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
-/// apimachinery's rule for the keys of labels and annotations, written down again: at
-/// most one slash, a DNS subdomain before it, a name of 1 to 63 bytes behind it.
+/// Implements apimachinery's rule for the keys of labels and annotations again: at most one slash,
+/// a DNS subdomain before it, a name of 1 to 63 bytes behind it.
 fn is_valid(key: &str) -> bool {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
@@ -58,7 +58,7 @@ fn a_name_has_the_keys_that_go_micro_computes() {
     }
 }
 
-/// Everything that a real API server (v1.36.3) answered with 422, and its neighbours.
+/// The names that a real API server (v1.36.3) answered with 422, and their neighbours.
 #[test]
 fn a_name_is_refused_where_the_api_server_would() {
     let [xs_55, xs_56, xs_63, xs_64] = [55, 56, 63, 64].map(|length| "x".repeat(length));
@@ -88,28 +88,32 @@ fn a_refusal_names_the_key_its_length_and_the_limit() {
         (
             Scheme::MicroMu,
             "topic:",
-            "the service name \"topic:\" becomes the label \"micro.mu/selector-topic_\", with 15 bytes after the slash of which Kubernetes allows 63: they must begin and end with a letter or a digit".to_owned(),
+            "the service name \"topic:\" becomes the label \"micro.mu/selector-topic_\", which has 15 bytes after the slash where Kubernetes allows 63; they must begin and end with a letter or a digit".to_owned(),
         ),
         (
             Scheme::GoMicro,
             "",
-            "the service name \"\" becomes the label \"go.micro/\", with 0 bytes after the slash of which Kubernetes allows 63: they must begin and end with a letter or a digit".to_owned(),
+            "the service name \"\" becomes the label \"go.micro/\", which has 0 bytes after the slash where Kubernetes allows 63; they must begin and end with a letter or a digit".to_owned(),
         ),
         (
             Scheme::MicroMu,
             &xs,
-            format!("the service name \"{xs}\" becomes the label \"micro.mu/selector-{xs}\", with 64 bytes after the slash where Kubernetes allows 63: a name may have 54"),
+            format!("the service name \"{xs}\" becomes the label \"micro.mu/selector-{xs}\", which has 64 bytes after the slash where Kubernetes allows 63; shorten the name to 54 bytes"),
         ),
     ] {
         let refusal = scheme.keys(service).expect_err("must be refused");
         assert_eq!(refusal.to_string(), expected);
     }
     let refusal = Scheme::GoMicro.keys(&"x".repeat(64)).unwrap_err();
-    assert!(refusal.to_string().ends_with("a name may have 63"));
+    assert!(
+        refusal
+            .to_string()
+            .ends_with("shorten the name to 63 bytes")
+    );
 }
 
 #[test]
-fn a_key_tells_what_it_is_for() {
+fn a_key_is_recognised_by_its_prefix() {
     let all = [
         ("micro.mu/service-greeter", Some("greeter"), None),
         ("micro.mu/selector-greeter", None, None),

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A pod that is well, made that many seconds after the others.
+/// A Ready pod that was created so many seconds after the others.
 fn pod(name: &str, second: u8, annotations: &[(&str, Value)]) -> Pod {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -30,11 +30,11 @@ fn record(name: &str, version: &str, nodes: &[(&str, &str)]) -> Value {
     json!({"name": name, "version": version, "nodes": nodes})
 }
 
-fn listing(pod: &Pod) -> Listing {
-    Listing::of(pod, Scheme::MicroMu, Filter::default())
+fn listing(pod: &Pod) -> PodRecords {
+    PodRecords::of(pod, Scheme::MicroMu, Filter::default())
 }
 
-/// `name version: id@address …` of each service.
+/// Merges pods, and returns each service as `name version: id@address …`.
 fn merged(pods: &[Pod]) -> Vec<String> {
     let listings: Vec<_> = pods.iter().map(listing).collect();
     merge(&listings).iter().map(line).collect()
@@ -89,8 +89,8 @@ fn pods_of_one_version_are_one_service() {
 }
 
 #[test]
-fn the_newer_pod_s_word_counts() {
-    // The address went to another pod; the older one's annotation is stale.
+fn the_record_of_the_newer_pod_counts() {
+    // The address now belongs to another pod, so the older pod's annotation is stale.
     let same_address = [
         pod(
             "old",
@@ -147,7 +147,7 @@ fn one_pod_may_have_two_nodes_at_one_address() {
 }
 
 #[test]
-fn a_pod_that_is_not_ready_is_not_heard() {
+fn a_pod_that_is_not_ready_does_not_count() {
     type Change = fn(&mut Pod);
     let not_ready: Change = |pod| {
         let conditions = pod.status.as_mut().unwrap().conditions.as_mut().unwrap();
@@ -159,7 +159,7 @@ fn a_pod_that_is_not_ready_is_not_heard() {
         pod.metadata.deletion_timestamp = pod.metadata.creation_timestamp.clone();
     };
     let silent: Change = |pod| pod.status = None;
-    for (change, heard, heard_if_included, hidden) in [
+    for (change, counts, counts_if_included, hidden) in [
         ((|_| ()) as Change, true, true, false),
         (not_ready, false, true, true),
         (pending, false, false, false),
@@ -173,10 +173,10 @@ fn a_pod_that_is_not_ready_is_not_heard() {
             include_not_ready: true,
             ..Filter::default()
         };
-        let included = Listing::of(&pod, Scheme::MicroMu, include);
+        let included = PodRecords::of(&pod, Scheme::MicroMu, include);
         let listing = listing(&pod);
-        assert_eq!(listing.names().count() == 1, heard, "{pod:?}");
-        assert_eq!(included.names().count() == 1, heard_if_included, "{pod:?}");
+        assert_eq!(listing.names().count() == 1, counts, "{pod:?}");
+        assert_eq!(included.names().count() == 1, counts_if_included, "{pod:?}");
         assert_eq!(listing.is_hidden(), hidden, "{pod:?}");
         assert!(!included.is_hidden(), "{pod:?}");
     }
@@ -205,28 +205,28 @@ fn bad_annotations_are_skipped_and_the_rest_of_the_pod_is_not() {
             "annotation micro.mu/service-other of pod a is the record of another service, \"else\"",
         ]
     );
-    let go_micro = Listing::of(&pod, Scheme::GoMicro, Filter::default());
+    let go_micro = PodRecords::of(&pod, Scheme::GoMicro, Filter::default());
     assert_eq!(go_micro.names().collect::<Vec<_>>(), ["s6"]);
 }
 
 #[test]
 fn a_lookup_returns_no_other_service_of_the_same_key() {
     let pod = pod("a", 1, &[("micro.mu/service-a_b", record("a:b", "1", &[]))]);
-    let ask = |name| {
+    let count = |name| {
         let filter = Filter {
             name: Some(name),
             ..Filter::default()
         };
-        let listing = Listing::of(&pod, Scheme::MicroMu, filter);
+        let listing = PodRecords::of(&pod, Scheme::MicroMu, filter);
         (listing.names().count(), listing.skipped().len())
     };
-    assert_eq!(ask("a:b"), (1, 0));
-    assert_eq!(ask("a/b"), (0, 1));
-    assert_eq!(ask("greeter"), (0, 0));
+    assert_eq!(count("a:b"), (1, 0));
+    assert_eq!(count("a/b"), (0, 1));
+    assert_eq!(count("greeter"), (0, 0));
 }
 
 #[test]
-fn what_is_reported_of_a_foreign_annotation_is_bounded() {
+fn the_report_of_a_bad_annotation_is_bounded() {
     let long = format!("{{\"metadata\":\"{}\"}}", "x".repeat(10_000));
     let pod = pod("a", 1, &[(GREETER, json!(long))]);
     let skipped = listing(&pod).skipped()[0].to_string();

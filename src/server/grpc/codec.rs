@@ -1,6 +1,7 @@
 //! The codec of the generated server: prost's, with buffers as small as a health status.
 //!
-//! tonic's own take 8 KiB for each answer, and a Watch holds its answer for as long as it lasts.
+//! tonic's own buffers take 8 KiB for each answer, and a Watch holds its answer for as long as it
+//! lasts.
 
 use std::marker::PhantomData;
 

@@ -12,7 +12,7 @@ use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::server::grpc::reply::{response, serving};
-use crate::server::grpc::statuses::Followed;
+use crate::server::grpc::statuses::ServiceStatus;
 
 /// The status of a service, and each change of it until the drain.
 pub struct Messages(BoxStream<'static, HealthCheckResponse>);
@@ -21,15 +21,15 @@ pub struct Messages(BoxStream<'static, HealthCheckResponse>);
 
 impl Messages {
     /// Sends the status of a service, and each change of it.
-    pub(super) fn of(followed: Arc<Followed>) -> Self {
-        let status = followed.status();
+    pub(super) fn of(service: Arc<ServiceStatus>) -> Self {
+        let status = service.status();
         let messages = stream::unfold(
-            (followed, status, None),
-            async |(kept, mut status, last)| {
-                // The value before the drain is told too, because the sender is gone only after it.
+            (service, status, None),
+            async |(service, mut status, last)| {
+                // The value before the drain is sent too, because the sender is gone only after it.
                 let next = status.wait_for(|status| status.is_some() && *status != last);
                 let healthy = (*next.await.ok()?)?;
-                Some((serving(healthy), (kept, status, Some(healthy))))
+                Some((serving(healthy), (service, status, Some(healthy))))
             },
         );
         Self(messages.boxed())

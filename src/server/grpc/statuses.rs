@@ -1,4 +1,4 @@
-//! The status of each service that has a Watch: one task follows the monitors of a service for all
+//! The status of each service that has a Watch. One task follows the monitors of a service for all
 //! of its Watches, because 64 subscriptions for each of a thousand Watches would take the memory.
 
 use std::collections::HashMap;
@@ -16,12 +16,12 @@ use crate::check::monitor::{Monitor, MonitorState};
 pub(super) struct Statuses {
     monitors: Arc<[Monitor]>,
     draining: watch::Receiver<bool>,
-    followed: Mutex<HashMap<String, Weak<Followed>>>,
+    services: Mutex<HashMap<String, Weak<ServiceStatus>>>,
 }
 
-/// The status of one service, for as long as a Watch holds this.
+/// The status of one service. Its task runs for as long as a Watch holds this.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub(super) struct ServiceStatus {
     status: watch::Receiver<Option<bool>>,
     task: AbortHandle,
 }
@@ -43,14 +43,15 @@ impl Statuses {
         Self {
             monitors,
             draining,
-            followed: Mutex::default(),
+            services: Mutex::default(),
         }
     }
 
-    /// Follows a service, "" being all of them. `None` if there is none of this name.
-    pub(super) fn follow(&self, service: &str) -> Option<Arc<Followed>> {
-        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = followed.get(service).and_then(Weak::upgrade) {
+    /// Returns the status of a service, and starts its task if no Watch has done so. The service ""
+    /// is all of them together. Returns `None` if no service has this name.
+    pub(super) fn follow(&self, service: &str) -> Option<Arc<ServiceStatus>> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = services.get(service).and_then(Weak::upgrade) {
             return Some(kept);
         }
         let monitors = self.monitors.iter();
@@ -67,22 +68,23 @@ impl Statuses {
             status: sender,
         };
         let task = tokio::spawn(follower.run()).abort_handle();
-        let kept = Arc::new(Followed { status, task });
-        followed.insert(service.to_owned(), Arc::downgrade(&kept));
+        let kept = Arc::new(ServiceStatus { status, task });
+        services.insert(service.to_owned(), Arc::downgrade(&kept));
         Some(kept)
     }
 }
 
-// === impl Followed ===
+// === impl ServiceStatus ===
 
-impl Followed {
-    /// Whether the service is healthy: `None` until its first check, closed after the drain.
+impl ServiceStatus {
+    /// Returns a receiver of whether the service is healthy. Its value is `None` until the first
+    /// check, and it is closed after the drain.
     pub(super) fn status(&self) -> watch::Receiver<Option<bool>> {
         self.status.clone()
     }
 }
 
-impl Drop for Followed {
+impl Drop for ServiceStatus {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -108,13 +110,13 @@ impl Follower {
         }
     }
 
-    /// The status by the monitors' verdicts: a check of our own could contradict them. `None` while
-    /// a first check is in flight.
+    /// Derives the status from the monitors' verdicts, which a check of our own could contradict.
+    /// Returns `None` while a first check is in flight.
     fn read(&mut self) -> Option<bool> {
         let verdicts = self.verdicts.iter_mut();
         let seen: Vec<_> = verdicts.map(|seen| *seen.borrow_and_update()).collect();
         let waits = Instant::now() < self.first_check && !seen.iter().all(|seen| seen.checked);
-        // No verdict yet is no healthy one: `--rise` is not reached.
+        // A service without a verdict is not healthy: `--rise` is not reached.
         (!waits).then(|| seen.iter().all(|seen| seen.verdict == Some(true)))
     }
 
@@ -125,7 +127,7 @@ impl Follower {
         let each = each.map(|verdict| verdict.changed().boxed());
         let changed = async {
             if future::select_all(each).await.0.is_err() {
-                // The monitors have ended, as all else is about to.
+                // The monitors have ended, because the sidecar stops.
                 future::pending::<()>().await;
             }
         };

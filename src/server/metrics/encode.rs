@@ -16,8 +16,8 @@ pub(super) fn gauge<'a>(
     to.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// The library's own counters are those of `OpenMetrics`, whose family has no `_total`;
-/// the classic format wants it in every line, so values are written as they are.
+/// Begins a family of counters. The library's own counters are those of `OpenMetrics`, whose family
+/// has no `_total`. The classic format wants it in every line, so values are written as they are.
 pub(super) fn counter<'a>(
     to: &'a mut DescriptorEncoder<'_>,
     name: &'static str,

@@ -8,7 +8,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use crate::registration::status::Status;
 use crate::server::metrics::encode::{add, counter, gauge, unix_seconds};
 
-/// Writes them.
+/// Writes the registration's metrics.
 pub(super) fn encode(status: &Status, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let flags = [
         (
@@ -18,12 +18,12 @@ pub(super) fn encode(status: &Status, to: &mut DescriptorEncoder<'_>) -> fmt::Re
         ),
         (
             "health_sidecar_registry_connected",
-            "Whether the pod is in sight on the API server",
+            "Whether the pod can be observed through the API server",
             status.is_connected,
         ),
         (
             "health_sidecar_registry_stale",
-            "Whether it was out of sight for longer than --register_ttl",
+            "Whether the pod could not be observed for longer than --register_ttl",
             status.is_stale(SystemTime::now()),
         ),
     ];
@@ -39,7 +39,8 @@ pub(super) fn encode(status: &Status, to: &mut DescriptorEncoder<'_>) -> fmt::Re
             *count,
         )?;
     }
-    let help = "Times that somebody else replaced what was written, or registered again what was taken away";
+    let help =
+        "Times that another writer replaced the registration, or registered again after a removal";
     counter(to, "health_sidecar_registry_foreign_rewrites_total", help)?
         .encode_gauge(&i64::from(status.foreign_rewrites))?;
     let stamps = [
@@ -50,7 +51,7 @@ pub(super) fn encode(status: &Status, to: &mut DescriptorEncoder<'_>) -> fmt::Re
         ),
         (
             "health_sidecar_registry_last_verified_timestamp_seconds",
-            "When the pod was last in sight",
+            "When the pod was last observed",
             status.verified,
         ),
     ];

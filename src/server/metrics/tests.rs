@@ -1,4 +1,4 @@
-//! Every name, its escaping, and its documentation.
+//! Checks every name, its escaping, and its documentation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn snapshot() -> Snapshot {
 }
 
 #[test]
-fn tells_every_name_of_the_contract() {
+fn the_text_has_every_name_of_the_contract() {
     let text = text(snapshot());
     for line in [
         "health_sidecar_target_healthy{target=\"greeter\",protocol=\"grpc\"} 0",
@@ -68,7 +68,7 @@ fn tells_every_name_of_the_contract() {
         "process_start_time_seconds 0.0",
     ] {
         assert!(
-            text.lines().any(|told| told == line),
+            text.lines().any(|written| written == line),
             "{line} is not in\n{text}"
         );
     }

@@ -1,4 +1,4 @@
-//! The contract as tables.
+//! The HTTP contract as tables.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ fn check(verdict: Verdict) -> Check {
     }
 }
 
-/// The route of a path where these are the targets.
+/// Returns the route of a path, with the targets greeter and payments.
 fn route(path: &str) -> Route<'static> {
     let known = ["greeter", "payments"];
     Route::of(path, |name| known.into_iter().find(|it| *it == name))
@@ -31,7 +31,7 @@ fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool
         .map_or((path, None), |(path, query)| (path, Some(query)));
     let check = verdict.map(check);
     let checks: Vec<_> = check.iter().map(|check| ("greeter", check)).collect();
-    let facts = Facts {
+    let context = ReplyContext {
         name: "greeter",
         checks: &checks,
         now: Instant::now(),
@@ -41,8 +41,8 @@ fn reply(path: &str, accept: &str, verdict: Option<Verdict>, expose_errors: bool
     };
     Reply::new(
         route(path),
-        Asked::read(query, Some(accept.as_bytes())),
-        &facts,
+        ReplyFormat::read(query, Some(accept.as_bytes())),
+        &context,
     )
 }
 
@@ -63,39 +63,49 @@ fn deadline() -> Verdict {
 }
 
 #[test]
-fn each_path_says_what_it_promises() {
-    let said = |status: u16, body: &str| (status, body.to_owned());
+fn each_path_has_its_status_and_body() {
+    let answer = |status: u16, body: &str| (status, body.to_owned());
     for (path, healthy, unhealthy, draining) in [
-        ("/health", said(200, "OK"), said(500, "NOT_HEALTHY"), None),
-        ("/healthz", said(200, "OK"), said(503, "NOT_HEALTHY"), None),
+        (
+            "/health",
+            answer(200, "OK"),
+            answer(500, "NOT_HEALTHY"),
+            None,
+        ),
+        (
+            "/healthz",
+            answer(200, "OK"),
+            answer(503, "NOT_HEALTHY"),
+            None,
+        ),
         (
             "/readyz",
-            said(200, "OK"),
-            said(503, "NOT_HEALTHY"),
-            Some(said(503, "DRAINING")),
+            answer(200, "OK"),
+            answer(503, "NOT_HEALTHY"),
+            Some(answer(503, "DRAINING")),
         ),
         (
             "/health?code=reason",
-            said(200, "OK"),
-            said(500, "NOT_HEALTHY"),
+            answer(200, "OK"),
+            answer(500, "NOT_HEALTHY"),
             None,
         ),
         (
             "/healthz?code=reason",
-            said(200, "OK"),
-            said(504, "NOT_HEALTHY"),
+            answer(200, "OK"),
+            answer(504, "NOT_HEALTHY"),
             None,
         ),
         (
             "/readyz?x=1&code=reason",
-            said(200, "OK"),
-            said(504, "NOT_HEALTHY"),
-            Some(said(503, "DRAINING")),
+            answer(200, "OK"),
+            answer(504, "NOT_HEALTHY"),
+            Some(answer(503, "DRAINING")),
         ),
         (
             "/healthz?code=other",
-            said(200, "OK"),
-            said(503, "NOT_HEALTHY"),
+            answer(200, "OK"),
+            answer(503, "NOT_HEALTHY"),
             None,
         ),
     ] {
@@ -113,7 +123,7 @@ fn each_path_says_what_it_promises() {
 }
 
 #[test]
-fn livez_and_unknown_paths_never_ask_the_target() {
+fn livez_and_unknown_paths_never_check_the_target() {
     assert_eq!(
         plain("/livez", None),
         (200, "sidecar alive, target not asked".into())
@@ -164,7 +174,7 @@ fn verbose_names_the_reason() {
 fn several_targets_are_healthy_if_each_is() {
     let (up, down) = (check(Ok(())), check(deadline()));
     let reply = |path: &str, checks: &[(&str, &Check)], liveness| {
-        let facts = Facts {
+        let context = ReplyContext {
             name: "greeter",
             checks,
             now: Instant::now(),
@@ -173,7 +183,7 @@ fn several_targets_are_healthy_if_each_is() {
             unregistered: false,
         };
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        Reply::new(route(path), Asked::read(Some(query), None), &facts)
+        Reply::new(route(path), ReplyFormat::read(Some(query), None), &context)
     };
     let all = [("greeter", &up), ("payments", &down)];
     assert_eq!(reply("/health", &all[..1], Liveness::Serving).status, 200);
@@ -199,7 +209,7 @@ fn liveness_may_forgive_a_service_that_answers() {
     let unwell = check(Err(Unhealthy::NotServing("draining".into())));
     let hangs = check(deadline());
     let status = |path, check, liveness| {
-        let facts = Facts {
+        let context = ReplyContext {
             name: "greeter",
             checks: &[("greeter", check)],
             now: Instant::now(),
@@ -207,7 +217,7 @@ fn liveness_may_forgive_a_service_that_answers() {
             expose_errors: false,
             unregistered: false,
         };
-        Reply::new(route(path), Asked::default(), &facts)
+        Reply::new(route(path), ReplyFormat::default(), &context)
             .status
             .as_u16()
     };
@@ -227,7 +237,7 @@ fn liveness_may_forgive_a_service_that_answers() {
 }
 
 #[test]
-fn json_is_for_those_who_name_it() {
+fn json_is_sent_to_clients_that_name_it() {
     for accept in [
         "application/health+json",
         "text/html, Application/Health+JSON;q=0.9, */*",
@@ -254,7 +264,7 @@ fn json_is_for_those_who_name_it() {
 }
 
 #[test]
-fn json_carries_the_same_facts() {
+fn json_carries_the_verdict_reason_and_times() {
     let json = |path, verdict, expose| -> Value {
         serde_json::from_slice(&reply(path, HEALTH_JSON, verdict, expose).body).unwrap()
     };

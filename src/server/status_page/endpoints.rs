@@ -5,23 +5,23 @@ use std::fmt::{self, Write as _};
 use crate::check::row::Row;
 use crate::server::status_page::html::Escaped;
 
-/// Most endpoints with a line of their own, of one target.
+/// The most endpoints of one target with a line of their own.
 const LINES: usize = 8;
 
-/// What says how many have none.
+/// The room for the line that counts the others, in bytes.
 const MORE: usize = 64;
 
-/// Lines of the target's list, those first that need somebody, in so many bytes.
+/// Writes lines of the target's list in so many bytes, unhealthy endpoints first.
 pub(super) fn write_html(
     rows: &[Row],
     expose_errors: bool,
     room: usize,
     page: &mut String,
 ) -> fmt::Result {
-    let (unwell, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_unhealthy());
+    let (unhealthy, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_unhealthy());
     let end = page.len() + room;
     let mut written = 0;
-    for row in unwell.iter().chain(&others).take(LINES) {
+    for row in unhealthy.iter().chain(&others).take(LINES) {
         let line = line(row, expose_errors)?;
         if page.len() + line.len() + MORE > end {
             break;
@@ -30,7 +30,7 @@ pub(super) fn write_html(
         written += 1;
     }
     if let more @ 1.. = rows.len() - written {
-        write!(page, "<dt>and {more} more<dd>ask for application/json")?;
+        write!(page, "<dt>and {more} more<dd>request application/json")?;
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ fn line(row: &Row, expose_errors: bool) -> Result<String, fmt::Error> {
         line,
         "<dt>{}<dd class={class}>{}",
         Escaped(&row.address),
-        row.result.unwrap_or("not waited for")
+        row.result.unwrap_or("not finished")
     )?;
     if let Some(took) = row.took_ms {
         write!(line, ", {took:.1} ms")?;
@@ -56,7 +56,7 @@ fn line(row: &Row, expose_errors: bool) -> Result<String, fmt::Error> {
     Ok(line)
 }
 
-/// The same for a program; none for a target that is no Service.
+/// Returns all endpoints for the JSON. `None` for a target that is not a Service.
 pub(super) fn rows(rows: &[Row], expose_errors: bool) -> Option<Vec<Row>> {
     let rows = rows.iter().map(|row| Row {
         message: row.message.clone().filter(|_| expose_errors),
@@ -95,7 +95,7 @@ mod tests {
         );
         assert!(!page.contains("refused"));
         assert!(
-            page.ends_with("<dt>and 12 more<dd>ask for application/json"),
+            page.ends_with("<dt>and 12 more<dd>request application/json"),
             "{page}"
         );
     }
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn a_programs_list_is_whole_and_has_the_text_only_if_that_may_leave() {
+    fn the_json_list_is_whole_and_has_error_text_only_if_it_may_leave() {
         let rows = [row(1, Some("unreachable")), row(2, None)];
         let json = |rows, expose_errors| json!(super::rows(rows, expose_errors));
-        let told = json(&rows, true);
-        assert_eq!(told[0]["message"], "<refused>");
+        let exposed = json(&rows, true);
+        assert_eq!(exposed[0]["message"], "<refused>");
         assert_eq!(
-            (&told[1]["result"], &told[1]["ms"]),
+            (&exposed[1]["result"], &exposed[1]["ms"]),
             (&Value::Null, &Value::Null)
         );
         assert_eq!(json(&rows, false)[0].get("message"), None);

@@ -1,9 +1,9 @@
-//! Text and times as they stand in HTML.
+//! Writes text and times as HTML.
 
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-/// Text that is safe between tags and in attributes.
+/// A text that is escaped for use between tags and in attributes.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 /// Returns a duration in milliseconds, to a tenth.

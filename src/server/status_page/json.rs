@@ -1,6 +1,6 @@
-//! The page for a program.
+//! The content of the page as JSON.
 //!
-//! Structs and no tree of values: of 64 targets that would be two megabytes.
+//! Serializes structs and not a tree of values, which would take two megabytes for 64 targets.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::server::status_page::endpoints;
 use crate::server::status_page::html::milliseconds;
 use crate::server::status_page::status::{Status, TargetStatus};
 
-/// The whole page.
+/// The whole content.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     status: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct Document<'a> {
     version: &'static str,
 }
 
-/// One target.
+/// A target with its latest check and its history.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Target<'a> {
@@ -43,7 +43,7 @@ struct Target<'a> {
     history: Vec<Bar>,
 }
 
-/// One check.
+/// A check of the history.
 #[derive(Serialize)]
 struct Bar {
     result: &'static str,

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use crate::registration::status::Status;
 use crate::server::status_page::html::{Age, Escaped};
 
-/// Most services with a line of their own.
+/// The most services with a line of their own.
 const ROWS: usize = 4;
 
-/// Writes it.
+/// Writes the registration's part.
 pub(super) fn write_html(
     status: Option<&Status>,
     now: SystemTime,
@@ -20,7 +20,7 @@ pub(super) fn write_html(
         page.push_str("<p class=dim>This sidecar registers nothing.");
         return Ok(());
     };
-    let word = status.word(now);
+    let word = status.summary(now);
     let class = if word == "registered" { "ok" } else { "bad" };
     write!(
         page,
@@ -48,7 +48,7 @@ pub(super) fn write_html(
         }
     }
     let verified = match status.verified {
-        Some(_) if status.is_connected => "in sight now".to_owned(),
+        Some(_) if status.is_connected => "now".to_owned(),
         Some(at) => format!("{} ago", Age(at, now)),
         None => "never".to_owned(),
     };

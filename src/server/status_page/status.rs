@@ -11,30 +11,30 @@ use crate::registration::status;
 pub struct Status {
     /// The targets, the main one first.
     pub targets: Vec<TargetStatus>,
-    /// After SIGTERM.
+    /// The flag is true after SIGTERM.
     pub draining: bool,
-    /// Whether the error's own text may leave the pod.
+    /// The flag is true if the error's own text may leave the pod.
     pub expose_errors: bool,
     /// The registration, if there is one.
     pub registration: Option<status::Status>,
-    /// When the page is made.
+    /// The time of the page.
     pub now: SystemTime,
 }
 
 /// A row of the page.
 #[derive(Clone, Debug)]
 pub struct TargetStatus {
-    /// The target's name: any text.
+    /// The name of the target, which may be any text.
     pub name: String,
-    /// Where it is.
+    /// The address of the target.
     pub address: String,
-    /// What it was found to speak.
+    /// The protocol that the target was found to speak.
     pub protocol: &'static str,
-    /// Until when its certificate is valid, if it has shown one.
+    /// The end of the certificate's validity, if the target has presented one.
     pub certificate_expiry: Option<SystemTime>,
-    /// What its checks have been.
+    /// The record of the target's checks.
     pub record: Record,
-    /// What its endpoints were found to be, if it is a Service.
+    /// The results of the target's endpoints, if it is a Service.
     pub rows: Vec<Row>,
 }
 

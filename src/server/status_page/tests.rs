@@ -1,4 +1,4 @@
-//! The page's text, size and safety.
+//! Checks the page's text, size and safety.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn not_serving() -> Verdict {
 }
 
 #[test]
-fn says_the_verdict_in_words() {
+fn the_page_has_the_verdict_in_words() {
     let healthy = page(vec![target("greeter", [not_serving(), Ok(()), Ok(())])]);
     for text in [
         "<title>greeter is healthy</title>",
@@ -81,12 +81,12 @@ fn says_the_verdict_in_words() {
     assert!(some.contains("1 of 2 services are healthy"), "{some}");
     assert!(
         some.find("<h2>mail") < some.find("<h2>stock"),
-        "those that need somebody come first"
+        "unhealthy targets come first"
     );
 }
 
 #[test]
-fn says_when_a_certificate_ends() {
+fn the_page_has_the_expiry_of_a_certificate() {
     let mut greeter = target("greeter", [Ok(())]);
     assert!(!page(vec![greeter.clone()]).contains("certificate"));
     for (ends, text) in [
@@ -123,7 +123,7 @@ fn a_full_plot_stays_below_ten_kibibytes() {
 }
 
 #[test]
-fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_twin_has_them_all() {
+fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_json_has_them_all() {
     let row = |number: usize| Row {
         address: format!("[fd00:10:244::{number:x}]:50051"),
         pod: Some(format!("greeter-6d4b75cb6d-{number:0>40}")),
@@ -154,9 +154,9 @@ fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_twin_has_them_all() {
         let page = status.html();
         assert!(page.len() < 10 << 10, "{services}: {}", page.len());
         assert!(page.ends_with("</html>"), "{page}");
-        let lists = page.matches(" more<dd>ask for application/json").count();
+        let lists = page.matches(" more<dd>request application/json").count();
         assert_eq!(lists, services.min(ROWS), "{page}");
-        // With one Service there is room for some that need somebody.
+        // With one Service there is room for several unhealthy endpoints.
         assert!(
             services > 1 || page.matches("unreachable").count() > 3,
             "{page}"
@@ -169,7 +169,7 @@ fn two_hundred_endpoints_stay_below_ten_kibibytes_and_the_twin_has_them_all() {
 }
 
 #[test]
-fn the_twin_has_the_same_facts() {
+fn the_json_has_the_content_of_the_page() {
     let mut targets = vec![target("greeter", [Ok(()), not_serving()])];
     targets[0].certificate_expiry = Some(at(9));
     let json: Value = serde_json::from_str(
@@ -210,7 +210,7 @@ fn ages_have_two_units() {
 }
 
 #[test]
-fn a_registration_is_told_with_what_is_in_its_way() {
+fn a_registration_is_shown_with_its_obstacle() {
     let services = [
         ("greeter", "registered", "10.1.0.7:9091"),
         ("a<b", "refused", "the label is \"taken\""),
@@ -240,7 +240,7 @@ fn a_registration_is_told_with_what_is_in_its_way() {
         "registered: 10.1.0.7:9091",
         "a&lt;b",
         "cannot &lt;patch&gt;",
-        "in sight now",
+        "<dt>verified<dd>now",
     ] {
         assert!(page.contains(text), "{text:?} is not in\n{page}");
     }

@@ -148,7 +148,7 @@ fn messages_are_found_in_every_position() {
         info!(address = %bound, who = "anyone", "Listening");
         warn!(
             reason = describe("a", "b"),
-            "The registry: {refusal}\n{help}"
+            "Registry request failed: {refusal}\n{help}"
         );
         info!("{self}");
         error!(%error);
@@ -156,7 +156,10 @@ fn messages_are_found_in_every_position() {
     assert_eq!(
         ["warn!(", "info!(", "error!("].map(|begin| messages(code, begin)),
         [
-            vec!["Cannot accept: …".to_owned(), "The registry: …".to_owned()],
+            vec![
+                "Cannot accept: …".to_owned(),
+                "Registry request failed: …".to_owned()
+            ],
             vec!["Listening".to_owned()],
             vec![],
         ]

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-const REGISTRY: &str = "The registry: ";
+const REGISTRY: &str = "Registry request failed: ";
 
 /// Gives the faulty answer to the first two writes, or the first two lists.
 async fn twice(name: &str, answer: &Answer, says: &str) {
@@ -115,9 +115,9 @@ async fn a_refusal_that_contains_the_pod_is_not_logged() {
     );
     world.pod.receives(3, Verb::Patch).await;
     let log = world.end("422 with the whole pod").await;
-    let logged = messages(&log, "The registry: invalid");
+    let logged = messages(&log, "Registry request failed: invalid");
     assert_eq!(
         logged,
-        ["The registry: invalid: the server does not take our patch"]
+        ["Registry request failed: invalid: the server does not take our patch"]
     );
 }

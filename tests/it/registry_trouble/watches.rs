@@ -33,7 +33,7 @@ async fn a_version_that_is_too_old_is_listed_again() {
         assert_eq!(world.pod.received(Verb::List).len(), lists + 2, "{name}");
         let log = world.end(name).await;
         assert_eq!(
-            messages(&log, "The registry: ").len(),
+            messages(&log, "Registry request failed: ").len(),
             1,
             "the cut alone: {log:#?}"
         );
@@ -73,7 +73,7 @@ async fn a_line_without_an_end_is_given_up() {
     assert_eq!(
         messages(
             &log,
-            "The registry: not an answer of an API server: a line of more"
+            "Registry request failed: not an answer of an API server: a line of more"
         )
         .len(),
         1
@@ -90,7 +90,11 @@ async fn a_line_that_is_no_event_is_not_logged() {
     let (world, _) = next_watch(garbage).await;
     let log = world.end("a line that is no event").await;
     assert_eq!(
-        messages(&log, "The registry: not an answer of an API server").len(),
+        messages(
+            &log,
+            "Registry request failed: not an answer of an API server"
+        )
+        .len(),
         1
     );
 }

@@ -126,7 +126,7 @@ get     no        to read the pod where it may not be listed; not needed
     let missing = may([true, true, false, true]);
     assert!(missing.contains("patch   no        to register\n"));
     assert!(
-        missing.contains("\nthis Role and RoleBinding give what is needed:\n\napiVersion: rbac")
+        missing.contains("\nthis Role and RoleBinding grant what is needed:\n\napiVersion: rbac")
     );
     assert!(missing.ends_with("- kind: ServiceAccount\n  name: web\n  namespace: demo\n"));
     let verbs: Vec<_> = VERBS.into_iter().zip([false; 4]).collect();

@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// One row: the event by name, and what became of it as `phase: action`.
+    /// Applies the event of this name, and returns the result as `phase: action`.
     fn row(&mut self, event: &str) -> String {
         let event = self.event(event);
         let action = self.state.next(event, self.now);

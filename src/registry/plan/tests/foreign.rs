@@ -1,4 +1,4 @@
-//! What stands on the pod that is not ours.
+//! Pods that another writer has written to.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn go_pod(id: &str, address: &str) -> Pod {
 }
 
 #[test]
-fn a_foreign_writer_is_met_as_the_flag_says() {
+fn another_writers_node_is_treated_as_the_flag_says() {
     for (on_foreign, address, writes, nodes) in [
         (OnForeign::Adopt, "10.1.0.7:9091", "", &["greeter-go"][..]),
         (
@@ -50,13 +50,13 @@ fn a_foreign_writer_is_met_as_the_flag_says() {
 }
 
 #[test]
-fn what_was_adopted_goes_as_go_would_take_it_away() {
+fn an_adopted_registration_is_removed_as_go_removes_it() {
     let mut here = go_pod("greeter-go", "10.1.0.7:9091");
     let Plan { write, standings } = plan(&here, &greeter(false), OnForeign::Adopt);
     assert!(write.unwrap().is_over_foreign && standings == [Standing::Absent]);
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
     assert_eq!(keys(&here), [TYPE]);
-    // Only ours goes from among others.
+    // Among several nodes, only ours is removed.
     let mut here = go_pod("greeter-go", "10.1.0.7:7070");
     adopt(&mut here, &greeter(true));
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
@@ -92,7 +92,7 @@ fn a_writer_that_replaces_us_is_adopted() {
 }
 
 #[test]
-fn what_is_not_ours_is_refused_by_name() {
+fn a_key_or_label_of_another_use_is_refused_by_name() {
     let ab = record("a:b", &[node("x", "10.1.0.9:1")]).to_json();
     let colliding = pod(&[], &[("micro.mu/service-a_b", &ab)]);
     let a_b = [entry("a/b", 9091, Some(true))];
@@ -126,12 +126,12 @@ fn what_is_not_ours_is_refused_by_name() {
     );
     assert_eq!(write, None);
     assert!(
-        matches!(&standings[..], [Standing::Refused(Taken::Label { key, .. })] if key == "micro")
+        matches!(&standings[..], [Standing::Refused(Obstacle::Label { key, .. })] if key == "micro")
     );
 }
 
 #[test]
-fn both_schemes_and_the_litter_of_the_old_one() {
+fn both_schemes_are_written_over_the_old_ones_empty_texts() {
     let keys_of = |scheme: Scheme| (scheme, scheme.keys("greeter").unwrap());
     let entries = |wanted| {
         [Entry {
@@ -139,7 +139,7 @@ fn both_schemes_and_the_litter_of_the_old_one() {
             ..entry("greeter", 9091, Some(wanted))
         }]
     };
-    // What go-micro 2.4's own deregistration leaves.
+    // Go-micro 2.4's own deregistration leaves empty texts.
     let mut here = pod(
         &[("micro", "service"), ("go.micro/greeter", "")],
         &[("go.micro/greeter", "")],

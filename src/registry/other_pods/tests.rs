@@ -47,7 +47,7 @@ fn written(pod: &mut Pod, patch: &Patch) {
     apply(&mut pod.metadata.annotations, &patch.annotations);
 }
 
-/// Writes until nothing is left to write, and counts.
+/// Writes until the plan is empty, and returns the number of writes.
 fn settle(pod: &mut Pod, plan: impl Fn(&Pod) -> Plan) -> usize {
     for writes in 0..5 {
         match plan(pod).write {
@@ -60,17 +60,17 @@ fn settle(pod: &mut Pod, plan: impl Fn(&Pod) -> Plan) -> usize {
 
 fn register(pod: &mut Pod, text: &str) -> usize {
     let service = service(text);
-    settle(pod, |pod| registering(pod, &service, &keys(&service)))
+    settle(pod, |pod| plan_registration(pod, &service, &keys(&service)))
 }
 
 fn deregister(pod: &mut Pod, text: &str) -> usize {
     let service = service(text);
     settle(pod, |pod| {
-        deregistering(pod, &service, &keys(&service)).unwrap()
+        plan_deregistration(pod, &service, &keys(&service)).unwrap()
     })
 }
 
-/// Labels, and the nodes of each record, and those of our mark.
+/// The labels, the nodes of each record, and the nodes of our mark.
 fn seen(pod: &Pod) -> String {
     let mut seen: Vec<String> = Vec::new();
     for key in pod.metadata.labels.iter().flatten().map(|(key, _)| key) {
@@ -94,7 +94,7 @@ fn seen(pod: &Pod) -> String {
     seen.join("; ")
 }
 
-/// What a Go writer leaves.
+/// A pod as a Go writer leaves it after a registration.
 fn go_registered(text: &str) -> Pod {
     let service = service(text);
     let keys = Scheme::MicroMu.keys(&service.name).unwrap();
@@ -161,7 +161,7 @@ fn nodes_of_one_service_are_beside_each_other() {
 }
 
 #[test]
-fn of_what_a_go_writer_left_the_label_of_the_type_stays() {
+fn the_type_label_of_a_go_writer_stays() {
     let mut pod = go_registered("greeter g@1:1 h@1:2");
     assert_eq!(deregister(&mut pod, "greeter g"), 1);
     assert_eq!(seen(&pod), "selector-greeter; type; greeter=h");
@@ -198,8 +198,8 @@ fn another_service_of_the_same_key_is_not_touched() {
     let mut pod = Pod::default();
     register(&mut pod, "a:b x@1:1");
     let other = service("a/b y@1:2");
-    let plan = registering(&pod, &other, &keys(&other));
-    let taken = Taken::Name {
+    let plan = plan_registration(&pod, &other, &keys(&other));
+    let taken = Obstacle::Name {
         key: "micro.mu/service-a_b".into(),
         name: "a:b".into(),
     };
@@ -210,11 +210,11 @@ fn another_service_of_the_same_key_is_not_touched() {
         ))
     );
     assert_eq!(plan.write, None);
-    assert_eq!(deregistering(&pod, &other, &keys(&other)), Err(taken));
+    assert_eq!(plan_deregistration(&pod, &other, &keys(&other)), Err(taken));
 }
 
 #[test]
-fn what_is_no_record_is_taken_away() {
+fn an_annotation_that_is_not_a_record_is_removed() {
     let mut pod = go_registered("greeter g@1:1");
     let annotations = pod.metadata.annotations.as_mut().unwrap();
     annotations.insert("micro.mu/service-greeter".into(), "{".into());

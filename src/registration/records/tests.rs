@@ -6,10 +6,10 @@ use crate::registry::plan::write::OnForeign;
 
 const HEALTH: &str = include_str!("../../../tests/wire/registry/health.register.json");
 
-/// Go-micro's plugin 4 (generation B), recorded.
+/// The recorded request of go-micro's plugin 4 (generation B).
 const GO: &str = include_str!("../../../tests/wire/registry/v4.register.json");
 
-fn facts(flags: &[&str]) -> Facts {
+fn records(flags: &[&str]) -> RecordBuilder {
     let named = [
         "health",
         "--server_name=greeter",
@@ -17,12 +17,12 @@ fn facts(flags: &[&str]) -> Facts {
     ];
     let argv = named.iter().chain(flags).map(Into::into);
     let args = crate::app::args::read(argv, |_| None).unwrap().args;
-    let told = Told::new(
+    let advertised = AdvertisedAddress::new(
         args.registry.server_advertise.as_ref(),
         &args.target.server_address,
     );
-    let services = vec![("greeter".to_owned(), told.unwrap())];
-    Facts::new(&args.registry, services, None).unwrap()
+    let services = vec![("greeter".to_owned(), advertised.unwrap())];
+    RecordBuilder::new(&args.registry, services, None).unwrap()
 }
 
 fn pod() -> Pod {
@@ -33,10 +33,10 @@ fn pod() -> Pod {
     .unwrap()
 }
 
-/// The body of the first write.
-fn body(facts: &mut Facts) -> Value {
-    facts.see(&pod());
-    let entries = facts.entries(&[Some(true)], Some(&["grpc"]));
+/// Returns the body of the first write.
+fn body(records: &mut RecordBuilder) -> Value {
+    records.update_from(&pod());
+    let entries = records.entries(&[Some(true)], Some(&["grpc"]));
     let write = plan(&pod(), &entries, OnForeign::Adopt).write.unwrap();
     let body = write.patch.body(pod().metadata.uid.as_deref().unwrap());
     serde_json::from_slice(&body).unwrap()
@@ -48,8 +48,8 @@ fn record(body: &Value) -> Service {
 }
 
 #[test]
-fn the_first_write_is_the_one_on_record() {
-    let body = body(&mut facts(&[]));
+fn the_first_write_is_the_recorded_one() {
+    let body = body(&mut records(&[]));
     let recorded: Value = serde_json::from_str(HEALTH).unwrap();
     assert_eq!(body, recorded, "{body}");
 }
@@ -57,7 +57,7 @@ fn the_first_write_is_the_one_on_record() {
 #[test]
 fn gos_own_first_write_has_the_same_labels_key_and_metadata() {
     let (ours, theirs) = (
-        body(&mut facts(&[])),
+        body(&mut records(&[])),
         serde_json::from_str::<Value>(GO).unwrap(),
     );
     assert_eq!(ours["metadata"]["labels"], theirs["metadata"]["labels"]);
@@ -72,13 +72,13 @@ fn gos_own_first_write_has_the_same_labels_key_and_metadata() {
 
 #[test]
 fn metadata_of_the_user_does_not_replace_gos_own() {
-    let mut facts = facts(&[
+    let mut records = records(&[
         "--server_metadata=zone=a",
         "--server_metadata=protocol=x",
         "--server_id=7",
         "--server_version=2",
     ]);
-    let service = record(&body(&mut facts));
+    let service = record(&body(&mut records));
     let node = service.nodes.iter().flatten().next().unwrap();
     let metadata = node.metadata.as_ref().unwrap();
     assert_eq!((&*metadata["zone"], &*metadata["protocol"]), ("a", "grpc"));
@@ -86,15 +86,15 @@ fn metadata_of_the_user_does_not_replace_gos_own() {
 }
 
 #[test]
-fn what_a_service_speaks_is_what_clients_are_told() {
-    let mut facts = facts(&[]);
-    facts.see(&pod());
+fn the_metadata_names_the_protocol_that_the_service_speaks() {
+    let mut records = records(&[]);
+    records.update_from(&pod());
     for (speaks, protocol, transport) in [
         ("grpc", "grpc", "grpc"),
         ("mucp", "mucp", "http"),
         ("grpc-health", "grpc", "grpc"),
     ] {
-        let entry = facts.entries(&[Some(true)], Some(&[speaks])).remove(0);
+        let entry = records.entries(&[Some(true)], Some(&[speaks])).remove(0);
         let node = entry.record.nodes.unwrap().remove(0);
         let metadata = node.metadata.unwrap();
         assert_eq!(
@@ -105,16 +105,16 @@ fn what_a_service_speaks_is_what_clients_are_told() {
 }
 
 #[test]
-fn without_an_address_nothing_is_wanted() {
-    let mut facts = facts(&[]);
-    assert_eq!(facts.entries(&[Some(true)], None)[0].wanted, None);
-    assert_eq!(facts.entries(&[Some(false)], None)[0].wanted, Some(false));
-    facts.see(&pod());
-    assert_eq!(facts.entries(&[Some(true)], None)[0].wanted, Some(true));
+fn without_an_address_nothing_is_registered() {
+    let mut records = records(&[]);
+    assert_eq!(records.entries(&[Some(true)], None)[0].wanted, None);
+    assert_eq!(records.entries(&[Some(false)], None)[0].wanted, Some(false));
+    records.update_from(&pod());
+    assert_eq!(records.entries(&[Some(true)], None)[0].wanted, Some(true));
 }
 
 #[test]
-fn a_name_that_nobody_can_look_up_is_refused() {
+fn a_name_that_no_client_can_look_up_is_refused() {
     let name = "x".repeat(55);
     let argv = [
         "health".to_owned(),
@@ -124,8 +124,8 @@ fn a_name_that_nobody_can_look_up_is_refused() {
     let args = crate::app::args::read(argv.map(Into::into), |_| None)
         .unwrap()
         .args;
-    let told = Told::new(None, &args.target.server_address).unwrap();
-    let refused = Facts::new(&args.registry, vec![(name, told)], None).unwrap_err();
+    let advertised = AdvertisedAddress::new(None, &args.target.server_address).unwrap();
+    let refused = RecordBuilder::new(&args.registry, vec![(name, advertised)], None).unwrap_err();
     assert!(
         refused.to_string().contains("micro.mu/selector-xxx"),
         "{refused}"

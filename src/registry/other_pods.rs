@@ -1,25 +1,28 @@
-//! What somebody's word about a pod means, which may have registrations already. Pure.
+//! The next write to a pod when one of its services is registered or removed from outside. Pure.
 //!
-//! [`plan`](crate::registry::plan) speaks for the whole pod: what it is not told of is not ours any
-//! more. Whoever registers one service from outside knows that one alone, so everything
-//! else that our mark has there is told to stay.
+//! [`plan`](crate::registry::plan) covers the whole pod: it removes what our mark lists and no
+//! entry names. A caller from outside knows one service only, so this module adds entries that keep
+//! everything else in our mark.
 
 use std::collections::BTreeSet;
 
 use crate::registry::mark::Mark;
 use crate::registry::plan::plan;
-use crate::registry::plan::write::{Entry, OnForeign, Patch, Plan, Taken};
+use crate::registry::plan::write::{Entry, Obstacle, OnForeign, Patch, Plan};
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{Keys, Scheme};
 
-/// The next write that registers a service with its one node. Other nodes of the service
+/// Plans the next write that registers a service with its one node. Other nodes of the service
 /// stay, unless they have its id or its address.
-pub fn registering(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Plan {
+pub fn plan_registration(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Plan {
     let marked = mark(pod);
     let ours = ids(service);
-    // To a plan, another id in our name is an older one of ours.
-    let others: BTreeSet<_> = keys.iter().flat_map(|(_, keys)| there(pod, keys)).collect();
+    // A plan takes another id in our mark for an older one of ours.
+    let others: BTreeSet<_> = keys
+        .iter()
+        .flat_map(|(_, keys)| ids_under(pod, keys))
+        .collect();
     let mut known = marked.clone();
     known
         .nodes
@@ -35,55 +38,59 @@ pub fn registering(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Pla
     keep(plan, &marked, stay.collect())
 }
 
-/// The next write that takes a service away: its nodes, or if it names none the whole of
-/// it, whoever wrote that.
+/// Plans the next write that removes nodes of a service. A service that names no nodes is removed
+/// whole. It does not matter which writer registered them.
 ///
 /// # Errors
 ///
-/// A service of another name under the same key.
-pub fn deregistering(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Result<Plan, Taken> {
+/// [`Obstacle::Name`] if the key holds a service of another name.
+pub fn plan_deregistration(
+    pod: &Pod,
+    service: &Service,
+    keys: &[(Scheme, Keys)],
+) -> Result<Plan, Obstacle> {
     let stands = |(_, keys): &&(Scheme, Keys)| pod.annotation(&keys.annotation).is_some();
     let standing: Vec<_> = keys.iter().filter(stands).cloned().collect();
     let records = standing.iter().map(|(_, keys)| (keys, readable(pod, keys)));
-    let mut there = BTreeSet::new();
+    let mut present = BTreeSet::new();
     let mut is_broken = false;
     for (keys, record) in records {
         match record {
             Some(record) if record.name != service.name => {
                 let (key, name) = (keys.annotation.clone(), record.name);
-                return Err(Taken::Name { key, name });
+                return Err(Obstacle::Name { key, name });
             }
-            Some(record) => there.extend(ids(&record)),
+            Some(record) => present.extend(ids(&record)),
             None => is_broken = true,
         }
     }
-    let asked = ids(service);
-    let taken: BTreeSet<_> = if asked.is_empty() {
-        there.clone()
+    let named = ids(service);
+    let removed: BTreeSet<_> = if named.is_empty() {
+        present.clone()
     } else {
-        there.intersection(&asked).cloned().collect()
+        present.intersection(&named).cloned().collect()
     };
-    let is_there = !taken.is_empty() || is_broken || asked.is_empty();
+    let is_there = !removed.is_empty() || is_broken || named.is_empty();
     if standing.is_empty() || !is_there {
         return Ok(Plan::default());
     }
     let marked = mark(pod);
     let mut entries = rest(pod, &marked, &standing);
-    let stay: BTreeSet<_> = there.difference(&taken).cloned().collect();
+    let stay: BTreeSet<_> = present.difference(&removed).cloned().collect();
     let mut known = marked.clone();
-    if taken == there && taken.is_disjoint(&known.nodes) {
+    if removed == present && removed.is_disjoint(&known.nodes) {
         // Go's own deregistration takes the selector label along; the label of the type
         // may be of the pod's template, and in its controller's selector.
         let selectors = standing.iter().map(|(_, keys)| &keys.selector_label);
         known.keys.extend(selectors.cloned());
     }
-    // What is to go is ours, whoever wrote it, and its watchers know it.
+    // The nodes to remove count as ours, whichever writer added them, and watchers know them.
     known.announced |= pod.annotation(Mark::KEY).is_none();
     known.nodes.retain(|id| !stay.contains(id));
-    known.nodes.extend(taken.iter().cloned());
+    known.nodes.extend(removed.iter().cloned());
     entries.push(Entry {
         record: Service {
-            nodes: taken.first().map(|id| vec![node(id)]),
+            nodes: removed.first().map(|id| vec![node(id)]),
             ..service.clone()
         },
         keys: standing,
@@ -94,7 +101,7 @@ pub fn deregistering(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> R
     Ok(keep(plan, &marked, stay.collect()))
 }
 
-/// The plan, with these nodes still marked.
+/// Returns the plan with these nodes still in the mark.
 fn keep(mut plan: Plan, marked: &Mark, nodes: BTreeSet<String>) -> Plan {
     let Some(write) = &mut plan.write else {
         return plan;
@@ -119,7 +126,7 @@ fn keep(mut plan: Plan, marked: &Mark, nodes: BTreeSet<String>) -> Plan {
     plan
 }
 
-/// What our mark knows of the other services of the pod.
+/// Returns entries that keep what our mark lists for the other services of the pod.
 fn rest(pod: &Pod, mark: &Mark, gone: &[(Scheme, Keys)]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for scheme in Scheme::ALL {
@@ -129,7 +136,7 @@ fn rest(pod: &Pod, mark: &Mark, gone: &[(Scheme, Keys)]) -> Vec<Entry> {
             .filter(|(key, text)| scheme.is_annotation(key) && !text.is_empty() && !is_gone(key))
             .collect();
         if others.is_empty() {
-            // With the last of its services its labels go.
+            // The labels of a scheme go with its last service.
             continue;
         }
         let selectors = mark.keys.iter().filter(|key| {
@@ -158,7 +165,7 @@ fn rest(pod: &Pod, mark: &Mark, gone: &[(Scheme, Keys)]) -> Vec<Entry> {
     entries
 }
 
-/// A node that was marked and is not spoken of.
+/// Returns an entry that keeps a marked node.
 fn staying(id: &str) -> Entry {
     Entry {
         record: Service {
@@ -170,7 +177,7 @@ fn staying(id: &str) -> Entry {
     }
 }
 
-/// A node by its id.
+/// Returns a node that has only an id.
 fn node(id: &str) -> Node {
     Node {
         id: id.to_owned(),
@@ -183,8 +190,8 @@ fn ids(service: &Service) -> BTreeSet<String> {
     nodes.map(|node| node.id.clone()).collect()
 }
 
-/// The ids in the record under a key.
-fn there(pod: &Pod, keys: &Keys) -> BTreeSet<String> {
+/// Returns the node ids in the record under a key.
+fn ids_under(pod: &Pod, keys: &Keys) -> BTreeSet<String> {
     readable(pod, keys).as_ref().map(ids).unwrap_or_default()
 }
 
@@ -197,7 +204,7 @@ fn mark(pod: &Pod) -> Mark {
     mark.unwrap_or_default()
 }
 
-/// The pod as if it had this mark.
+/// Returns the pod with this mark.
 fn with(pod: &Pod, mark: &Mark) -> Pod {
     let mut pod = pod.clone();
     if *mark != self::mark(&pod) {

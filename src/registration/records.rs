@@ -1,57 +1,57 @@
-//! What our records say: name, version, address, metadata.
+//! Builds the records of the pod's services: name, version, address, metadata.
 
 use std::collections::BTreeMap;
 
-use crate::registration::address::Told;
+use crate::registration::address::AdvertisedAddress;
 use crate::registration::options::Options;
 use crate::registry::plan::write::Entry;
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{Keys, Scheme, UnmappableName};
 
-/// Everything that is in a record, but the verdict.
+/// Builds the records of all services. The verdicts come with each call.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    services: Vec<Named>,
+pub struct RecordBuilder {
+    services: Vec<NamedService>,
     version: String,
     id: Option<String>,
     metadata: BTreeMap<String, String>,
-    /// From `POD_IP`, which wins over what the server says.
+    /// The IP in the variable `POD_IP`, which wins over the one in the pod's status.
     given_ip: Option<String>,
     pod_ip: Option<String>,
     uid: Option<String>,
 }
 
-/// What of a service never changes.
+/// The parts of a service's record that never change.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedService {
     name: String,
-    told: Told,
+    advertised: AdvertisedAddress,
     keys: Vec<(Scheme, Keys)>,
 }
 
-// === impl Facts ===
+// === impl RecordBuilder ===
 
-impl Facts {
-    /// Of the services by name, with where they are told to be.
+impl RecordBuilder {
+    /// Makes a builder for services, given their names and addresses.
     ///
     /// # Errors
     ///
-    /// A name that no client could look up.
+    /// [`UnmappableName`] for a name that no client could look up.
     pub fn new(
         options: &Options,
-        services: Vec<(String, Told)>,
+        services: Vec<(String, AdvertisedAddress)>,
         given_ip: Option<String>,
     ) -> Result<Self, UnmappableName> {
         let schemes = options.register_scheme.schemes();
-        let keyed = |(name, told): (String, Told)| {
+        let keyed = |(name, advertised): (String, AdvertisedAddress)| {
             let keys = schemes
                 .iter()
                 .map(|scheme| Ok((*scheme, scheme.keys(&name)?)));
             let keys: Result<Vec<_>, UnmappableName> = keys.collect();
-            Ok(Named {
+            Ok(NamedService {
                 name,
-                told,
+                advertised,
                 keys: keys?,
             })
         };
@@ -69,25 +69,33 @@ impl Facts {
         })
     }
 
-    /// Takes over what the pod says of itself.
-    pub fn see(&mut self, pod: &Pod) {
+    /// Takes the IP and the uid from the pod.
+    pub fn update_from(&mut self, pod: &Pod) {
         self.pod_ip = pod.ips().first().map(|ip| (*ip).to_owned());
         self.uid.clone_from(&pod.metadata.uid);
     }
 
-    /// The names of the services.
+    /// Returns the names of the services.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| service.name.as_str())
     }
 
-    /// The entries, given each verdict and what each service was found to speak.
+    /// Returns the entry of each service, given its verdict and the protocol that it was found to
+    /// speak.
     pub fn entries(&self, wanted: &[Option<bool>], speaks: Option<&[&'static str]>) -> Vec<Entry> {
         let ip = self.given_ip.as_deref().or(self.pod_ip.as_deref());
-        let entry = |(place, Named { name, told, keys }): (usize, &Named)| {
+        let entry = |(
+            place,
+            NamedService {
+                name,
+                advertised,
+                keys,
+            },
+        ): (usize, &NamedService)| {
             let speaks = speaks.and_then(|speaks| speaks.get(place));
-            let address = told.with(ip);
+            let address = advertised.with_pod_ip(ip);
             Entry {
-                // Without an address there is nothing to tell, and nothing to take away.
+                // Without an address nothing is registered.
                 wanted: wanted
                     .get(place)
                     .copied()
@@ -111,7 +119,7 @@ impl Facts {
             .or(self.uid.as_deref())
             .unwrap_or_default();
         let mut metadata = self.metadata.clone();
-        // What go-micro's servers say of themselves, which no user's metadata replaces.
+        // Go-micro's servers write these keys, and a user's metadata does not replace them.
         let (server, transport) = if speaks == "mucp" {
             ("mucp", "http")
         } else {

@@ -1,4 +1,4 @@
-//! One request of a prober to one answer.
+//! Answers one request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,23 +22,23 @@ use crate::server::metrics::{self, Client, PROMETHEUS, Requests, Snapshot};
 use crate::server::options::{Liveness, Options};
 use crate::server::pages::Pages;
 use crate::server::registration::Registration;
-use crate::server::routes::{Asked, Facts, HTML, JSON, Reply, Route, accepts};
+use crate::server::routes::{HTML, JSON, Reply, ReplyContext, ReplyFormat, Route, accepts};
 use crate::server::status_page::CONTENT_SECURITY_POLICY;
 use crate::server::status_page::status::{Status, TargetStatus};
 use crate::server::{prestop, process};
 
-/// What is read of a request body, so that closing does not reset the answer away.
+/// The bytes of a request body that are read, so that closing does not reset the answer.
 const BODY: usize = 64 << 10;
 
-/// Time for that.
+/// The time limit for reading the body.
 const BODY_TIME: Duration = Duration::from_millis(200);
 
-/// Most requests to `/prestop` that wait at a time: a pod has a hook in each of its containers.
+/// The most requests to `/prestop` that wait at a time. A pod has a hook in each of its containers.
 const PRESTOPS: usize = 8;
 
-/// What every connection answers from.
+/// The state that the answers of all connections share.
 #[derive(Debug)]
-pub struct Prober {
+pub struct Handler {
     targets: Targets,
     liveness: Liveness,
     expose_errors: bool,
@@ -50,30 +50,32 @@ pub struct Prober {
     prestops: Semaphore,
 }
 
-/// What a request asks, without the rest of its head: 8 KiB that nobody needs while a check runs.
-struct Question<'a> {
+/// The parts of a request that the answer needs. The rest of its head, which may take 8 KiB, is not
+/// kept while a check runs.
+struct ProbeRequest<'a> {
     route: Route<'a>,
-    asked: Asked,
-    /// Whether a program asks for the page.
+    format: ReplyFormat,
+    /// The flag is true if the page is requested as JSON.
     page_as_json: bool,
     client: Client,
     is_head: bool,
 }
 
-/// The body of an answer: ours, or one that tonic makes.
-pub type Body = Either<Full<Bytes>, Streamed>;
+/// The body of an answer: a text of ours, or a stream that tonic makes.
+pub type Body = Either<Full<Bytes>, GrpcBody>;
 
-/// A body that tonic makes. A Watch's ends when its client goes, and its request is open until then.
+/// A body that tonic makes. The body of a Watch ends when its client goes, and its request is open
+/// until then.
 #[derive(Debug)]
-pub struct Streamed {
+pub struct GrpcBody {
     body: tonic::body::Body,
     _request: OpenRequest,
 }
 
-// === impl Prober ===
+// === impl Handler ===
 
-impl Prober {
-    /// Ready, as far as the targets are.
+impl Handler {
+    /// Makes a handler that does not drain yet.
     pub fn new(
         targets: Targets,
         monitors: Arc<[Monitor]>,
@@ -100,41 +102,41 @@ impl Prober {
         }
     }
 
-    /// Not ready from now on.
+    /// Reports not ready from now on.
     pub fn drain(&self) {
         self.draining.send_replace(true);
     }
 
-    /// The longest that an answer takes: one check.
+    /// Returns the longest time that an answer takes, which is one check.
     pub fn longest(&self) -> Duration {
         self.targets.check_timeout()
     }
 
-    /// How many targets there are.
+    /// Returns the number of targets.
     pub fn targets(&self) -> usize {
         self.targets.all().len()
     }
 
-    /// Answers one request.
+    /// Answers one request. `open` keeps the request open until the answer is sent.
     pub async fn answer(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Body> {
         if is_grpc(&request) {
-            // Boxed, as all that is large: HTTP/2 keeps the place for it until the answer is sent.
+            // Boxed because it is large: HTTP/2 keeps the place for it until the answer is sent.
             return Box::pin(self.call(request, open)).await.map(Either::Right);
         }
-        let (question, body) = Question::read(request, &self.targets);
+        let (request, body) = ProbeRequest::read(request, &self.targets);
         let reply = async {
             let _answering = open.begin_answer();
-            self.reply(&question).await
+            self.reply(&request).await
         };
         let reply = if body.is_end_stream() {
             reply.await
         } else {
-            // Boxed, because a probe has no body.
+            // Boxed because most requests are probes, which have no body and need no place for it.
             Box::pin(async { tokio::join!(reply, discard(body)).0 }).await
         };
-        self.count(&question, &reply);
+        self.count(&request, &reply);
         let response = into_response(reply);
-        let response = if question.is_head {
+        let response = if request.is_head {
             without_body(response)
         } else {
             response
@@ -142,8 +144,8 @@ impl Prober {
         response.map(Either::Left)
     }
 
-    /// Makes a call of grpc.health.v1, once its message has arrived whole.
-    async fn call(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Streamed> {
+    /// Calls grpc.health.v1 once the request's message has arrived whole.
+    async fn call(&self, request: Request<Incoming>, open: OpenRequest) -> Response<GrpcBody> {
         let response = match grpc::call(request).await {
             Ok(request) => {
                 let _answering = open.begin_answer();
@@ -152,20 +154,20 @@ impl Prober {
             }
             Err(status) => status.into_http(),
         };
-        response.map(|body| Streamed {
+        response.map(|body| GrpcBody {
             body,
             _request: open,
         })
     }
 
-    async fn reply(&self, question: &Question<'_>) -> Reply {
-        let &Question { route, asked, .. } = question;
+    async fn reply(&self, request: &ProbeRequest<'_>) -> Reply {
+        let &ProbeRequest { route, format, .. } = request;
         match route {
             Route::Metrics => self.metrics(),
-            Route::Statusz => self.status(question.page_as_json),
-            // Boxed, because it is large, and every request would carry its place.
+            Route::Statusz => self.status(request.page_as_json),
+            // Boxed because it is large, and every request would carry its place.
             Route::PreStop => Box::pin(self.prestop()).await,
-            route => self.probe(route, asked).await,
+            route => self.probe(route, format).await,
         }
     }
 
@@ -176,8 +178,8 @@ impl Prober {
         }
     }
 
-    async fn probe(&self, route: Route<'_>, asked: Asked) -> Reply {
-        let targets = self.asked_of(route);
+    async fn probe(&self, route: Route<'_>, format: ReplyFormat) -> Reply {
+        let targets = self.targets_of(route);
         let checks = targets::check(targets).await;
         let checks = targets
             .iter()
@@ -185,7 +187,7 @@ impl Prober {
             .map(|(target, check)| (target.name(), &**check));
         // A probe that was waiting when the drain began is not ready either.
         let checks: Vec<_> = checks.filter(|_| self.needs_check(route)).collect();
-        let facts = Facts {
+        let context = ReplyContext {
             name: self.targets.name(),
             checks: &checks,
             now: Instant::now(),
@@ -196,11 +198,11 @@ impl Prober {
                 .as_ref()
                 .is_some_and(Registration::is_awaited),
         };
-        Reply::new(route, asked, &facts)
+        Reply::new(route, format, &context)
     }
 
-    /// The targets to check for a route.
-    fn asked_of(&self, route: Route<'_>) -> &[Arc<Target>] {
+    /// Returns the targets to check for a route.
+    fn targets_of(&self, route: Route<'_>) -> &[Arc<Target>] {
         match route {
             Route::HealthOf(name) => self.targets.named(name).unwrap_or_default(),
             route if self.needs_check(route) => self.targets.all(),
@@ -229,21 +231,21 @@ impl Prober {
             targets: self.targets.all().iter().map(target).collect(),
             requests: requests.clone(),
             process: process::read(),
-            registration: self.registered(),
+            registration: self.registration_status(),
         }
     }
 
     fn status(&self, as_json: bool) -> Reply {
         let now = Instant::now();
         if as_json {
-            Reply::page(JSON, self.pages.json.get(now, || self.whole().json()))
+            Reply::page(JSON, self.pages.json.get(now, || self.page_status().json()))
         } else {
-            Reply::page(HTML, self.pages.html.get(now, || self.whole().html()))
+            Reply::page(HTML, self.pages.html.get(now, || self.page_status().html()))
         }
     }
 
-    /// Everything that the page shows.
-    fn whole(&self) -> Status {
+    /// Returns the content of the page.
+    fn page_status(&self) -> Status {
         let target = |target: &Arc<Target>| TargetStatus {
             name: target.name().to_owned(),
             address: target.address().to_string(),
@@ -256,62 +258,62 @@ impl Prober {
             targets: self.targets.all().iter().map(target).collect(),
             draining: *self.draining.borrow(),
             expose_errors: self.expose_errors,
-            registration: self.registered(),
+            registration: self.registration_status(),
             now: SystemTime::now(),
         }
     }
 
-    fn registered(&self) -> Option<status::Status> {
+    fn registration_status(&self) -> Option<status::Status> {
         let registration = self.registration.as_ref()?;
         Some(registration.handle.status())
     }
 
-    fn count(&self, question: &Question<'_>, reply: &Reply) {
-        let path = question.route.label();
+    fn count(&self, request: &ProbeRequest<'_>, reply: &Reply) {
+        let path = request.route.label();
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests
-            .entry((path, reply.status.as_u16(), question.client))
+            .entry((path, reply.status.as_u16(), request.client))
             .or_default() += 1;
     }
 }
 
-// === impl Question ===
+// === impl ProbeRequest ===
 
-impl<'a> Question<'a> {
-    /// Reads the head of a request, and leaves the body.
+impl<'a> ProbeRequest<'a> {
+    /// Reads the head of a request, and returns the body unread.
     fn read(request: Request<Incoming>, targets: &'a Targets) -> (Self, Incoming) {
         let (head, body) = request.into_parts();
         let header = |name| head.headers.get(name).map(HeaderValue::as_bytes);
         let accept = header(header::ACCEPT);
-        let question = Self {
+        let request = Self {
             route: Route::of(head.uri.path(), |name| {
                 let target = targets.named(name)?.first()?;
                 Some(target.name())
             }),
-            asked: Asked::read(head.uri.query(), accept),
+            format: ReplyFormat::read(head.uri.query(), accept),
             page_as_json: accepts(accept, JSON),
             client: Client::of(header(header::USER_AGENT)),
             is_head: head.method == Method::HEAD,
         };
-        (question, body)
+        (request, body)
     }
 }
 
 // === impl Registration ===
 
 impl Registration {
-    /// Whether `/readyz` waits for it.
+    /// Returns whether `/readyz` waits for the registration.
     fn is_awaited(&self) -> bool {
         self.is_required && !self.handle.status().is_registered
     }
 }
 
-/// Whether a request is a call of grpc.health.v1.
+/// Returns whether a request is a call of grpc.health.v1.
 fn is_grpc<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_2 && request.uri().path().starts_with(grpc::PREFIX)
 }
 
-/// The answer to a request beyond what the memory allows: the connection has its share already.
+/// Returns the answer to a request that exceeds the memory share of its connection.
 pub fn refuse<B>(request: &Request<B>) -> Response<Body> {
     let response = if is_grpc(request) {
         let status = tonic::Status::resource_exhausted("too many requests");
@@ -322,7 +324,7 @@ pub fn refuse<B>(request: &Request<B>) -> Response<Body> {
     response.map(Either::Left)
 }
 
-/// Reads a body and keeps nothing of it.
+/// Reads a body and discards it.
 async fn discard(mut body: Incoming) {
     let read = async {
         let mut left = BODY;
@@ -337,7 +339,7 @@ async fn discard(mut body: Incoming) {
     let _ = time::timeout(BODY_TIME, read).await;
 }
 
-/// The answer to HEAD: over HTTP/2 hyper would send the body too.
+/// Removes the body for the answer to HEAD. Over HTTP/2 hyper would send it.
 fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
@@ -363,9 +365,9 @@ fn into_response(reply: Reply) -> Response<Full<Bytes>> {
     response
 }
 
-// === impl Streamed ===
+// === impl GrpcBody ===
 
-impl hyper::body::Body for Streamed {
+impl hyper::body::Body for GrpcBody {
     type Data = Bytes;
     type Error = tonic::Status;
 
