@@ -111,6 +111,14 @@ for (service, instances) in services.iter() {
 //! k8s-openapi (a program that uses another one leaves it out), `kubeconfig` kube's own loader for
 //! a workstation, `tls` TLS to a service, and `commands` the subcommands of the program `health`.
 
+#![cfg_attr(
+    not(feature = "kubernetes"),
+    expect(
+        unreachable_pub,
+        reason = "public in the build with the feature kubernetes"
+    )
+)]
+
 mod app;
 #[cfg(feature = "kubernetes")]
 pub mod catalog;

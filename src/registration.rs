@@ -12,26 +12,26 @@
 #[cfg(not(feature = "kubernetes"))]
 mod absent;
 #[cfg(feature = "kubernetes")]
-pub mod address;
+pub(crate) mod address;
 #[cfg(feature = "kubernetes")]
-pub mod handle;
+pub(crate) mod handle;
 #[cfg(feature = "kubernetes")]
-pub mod identity;
+pub(crate) mod identity;
 #[cfg(feature = "kubernetes")]
-pub mod options;
+pub(crate) mod options;
 #[cfg(feature = "kubernetes")]
-pub mod own_pod;
+pub(crate) mod own_pod;
 #[cfg(feature = "kubernetes")]
-pub mod records;
+pub(crate) mod records;
 #[cfg(feature = "kubernetes")]
-pub mod report;
+pub(crate) mod report;
 #[cfg(feature = "kubernetes")]
-pub mod run;
+pub(crate) mod run;
 #[cfg(feature = "kubernetes")]
-pub mod state;
-pub mod status;
+pub(crate) mod state;
+pub(crate) mod status;
 
 #[cfg(not(feature = "kubernetes"))]
-pub use self::absent::{Handle, PreStop};
+pub use self::absent::Handle;
 #[cfg(feature = "kubernetes")]
-pub use self::handle::{Handle, PreStop};
+pub(crate) use self::handle::{Handle, PreStop};

@@ -25,17 +25,17 @@ use crate::net::connections::{self, Activity, Connections};
 use crate::net::fair_stream::FairStream;
 use crate::net::{descriptors, listener};
 
-pub mod grpc;
-pub mod handler;
-pub mod metrics;
-pub mod options;
-pub mod pages;
-pub mod prestop;
+pub(crate) mod grpc;
+pub(crate) mod handler;
+pub(crate) mod metrics;
+pub(crate) mod options;
+pub(crate) mod pages;
+pub(crate) mod prestop;
 
-pub mod process;
-pub mod registration;
-pub mod routes;
-pub mod status_page;
+pub(crate) mod process;
+pub(crate) mod registration;
+pub(crate) mod routes;
+pub(crate) mod status_page;
 
 /// The time limit for a request head, and for the next request on an idle connection.
 const HEADERS: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A server that holds its port and does not answer yet.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     listener: TcpListener,
     handler: Arc<Handler>,
 }
@@ -81,7 +81,7 @@ impl Server {
     /// # Errors
     ///
     /// The error of the system, most often that the port is in use.
-    pub async fn bind(
+    pub(crate) async fn bind(
         options: &options::Options,
         targets: Targets,
         monitors: Arc<[Monitor]>,
@@ -93,18 +93,18 @@ impl Server {
     }
 
     /// Returns the address of the listener. Its port is the chosen one if the flag has port 0.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Returns the handler, for code that learns before `stop` that the pod is being deleted.
-    pub fn handler(&self) -> Arc<Handler> {
+    pub(crate) fn handler(&self) -> Arc<Handler> {
         Arc::clone(&self.handler)
     }
 
     /// Answers probes until `stop`. Then reports not ready, and still accepts while a request is in
     /// flight. Then closes, and lets the requests in flight finish.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut connections = Connections::new(self.limit());
         let graceful = GracefulShutdown::new();
         self.accept_until(stop, &mut connections, &graceful).await;

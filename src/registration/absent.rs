@@ -8,10 +8,6 @@ use super::status::Status;
 #[derive(Clone, Debug)]
 pub enum Handle {}
 
-/// The result of a preStop hook, which is never made.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PreStop {}
-
 // === impl Handle ===
 
 impl Handle {
@@ -29,12 +25,6 @@ impl Handle {
     /// Ends the registration, and returns whether that was done in time.
     #[expect(clippy::unused_async, reason = "the other build's is async")]
     pub async fn stop(&self, _: Duration) -> bool {
-        match *self {}
-    }
-
-    /// Answers a preStop hook.
-    #[expect(clippy::unused_async, reason = "the other build's is async")]
-    pub async fn prestop(&self, _: Duration) -> PreStop {
         match *self {}
     }
 }

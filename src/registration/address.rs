@@ -29,7 +29,7 @@ pub struct Advertise {
 /// An address for clients, in which the pod's IP may be left out because it may change while the
 /// pod lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AdvertisedAddress {
+pub(crate) struct AdvertisedAddress {
     host: Option<String>,
     port: u16,
 }
@@ -50,7 +50,10 @@ impl AdvertisedAddress {
     ///
     /// [`Unreachable`] for a service on a unix socket or behind `kubernetes://`, if
     /// `--server_advertise` does not give a port, and a host where one is needed.
-    pub fn new(advertise: Option<&Advertise>, server: &ServerAddress) -> Result<Self, Unreachable> {
+    pub(crate) fn new(
+        advertise: Option<&Advertise>,
+        server: &ServerAddress,
+    ) -> Result<Self, Unreachable> {
         let server_port = match server {
             ServerAddress::Endpoint(Endpoint::Tcp(address)) => Some(address.port),
             ServerAddress::Endpoint(Endpoint::Unix(_)) | ServerAddress::Service(_) => None,
@@ -81,18 +84,11 @@ impl AdvertisedAddress {
 
     /// Returns the address, as Go's `net.JoinHostPort` writes it. Returns `None` if it needs the
     /// pod's IP and the pod has none yet.
-    pub fn with_pod_ip(&self, pod_ip: Option<&str>) -> Option<String> {
+    pub(crate) fn with_pod_ip(&self, pod_ip: Option<&str>) -> Option<String> {
         let host = self.host.as_deref().or(pod_ip)?;
         Some(match host.parse::<IpAddr>() {
             Ok(ip) => SocketAddr::new(ip, self.port).to_string(),
             Err(_) => format!("{host}:{}", self.port),
-        })
-    }
-
-    /// Returns whether only the pod itself can dial the address.
-    pub fn is_loopback(&self) -> bool {
-        self.host.as_deref().is_some_and(|host| {
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         })
     }
 }

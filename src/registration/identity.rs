@@ -117,7 +117,7 @@ fn pod_of(token: &str) -> Option<Reference> {
 }
 
 /// Returns whether an address is one of this machine's, which is so if a socket can bind it.
-pub fn is_local(ip: &str) -> bool {
+pub(crate) fn is_local(ip: &str) -> bool {
     ip.parse::<IpAddr>()
         .is_ok_and(|ip| UdpSocket::bind((ip, 0)).is_ok())
 }

@@ -82,7 +82,6 @@ pub struct Options {
     pub require_registered: bool,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the struct has the documentation")]
     pub cluster: cluster::options::Options,
 }
 
@@ -121,7 +120,7 @@ impl FromStr for Kind {
 /// # Errors
 ///
 /// The reason why the value cannot be used here.
-pub fn check(flag: &str, value: &str) -> Result<(), String> {
+pub(crate) fn check(flag: &str, value: &str) -> Result<(), String> {
     fn check_parsed<T, E: ToString>(parsed: Result<T, E>) -> Result<(), String> {
         parsed.map(drop).map_err(|error| error.to_string())
     }
@@ -149,7 +148,7 @@ fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
 /// # Errors
 ///
 /// A sentence for the operator, if there is no `=` or no key.
-pub fn pair(text: &str) -> Result<(String, String), &'static str> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     if key.is_empty() {
         return Err("expected key=value, with a key");

@@ -25,7 +25,7 @@ use crate::registry::pod_client::{PodClient, checked};
 
 /// An observation of the pod.
 #[derive(Clone, Debug)]
-pub enum Observation {
+pub(crate) enum Observation {
     /// The pod as it is now.
     Pod(Box<Pod>),
     /// No pod has this name.
@@ -84,7 +84,7 @@ const READS: u32 = 20;
 const READ_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Returns every state of the pod from now on, and each failure to observe it. Never ends.
-pub fn observe(pod: PodClient, interval: Duration) -> BoxStream<'static, Observation> {
+pub(crate) fn observe(pod: PodClient, interval: Duration) -> BoxStream<'static, Observation> {
     let own = OwnPod::new(pod, interval);
     stream::unfold(own, |mut own| async move {
         let observation = own.next().await;

@@ -11,7 +11,7 @@ use crate::registry::scheme::{Keys, Scheme, UnmappableName};
 
 /// Builds the records of all services. The verdicts come with each call.
 #[derive(Clone, Debug)]
-pub struct RecordBuilder {
+pub(crate) struct RecordBuilder {
     services: Vec<NamedService>,
     version: String,
     id: Option<String>,
@@ -38,7 +38,7 @@ impl RecordBuilder {
     /// # Errors
     ///
     /// [`UnmappableName`] for a name that no client could look up.
-    pub fn new(
+    pub(crate) fn new(
         options: &Options,
         services: Vec<(String, AdvertisedAddress)>,
         given_ip: Option<String>,
@@ -70,19 +70,23 @@ impl RecordBuilder {
     }
 
     /// Takes the IP and the uid from the pod.
-    pub fn update_from(&mut self, pod: &Pod) {
+    pub(crate) fn update_from(&mut self, pod: &Pod) {
         self.pod_ip = pod.ips().first().map(|ip| (*ip).to_owned());
         self.uid.clone_from(&pod.metadata.uid);
     }
 
     /// Returns the names of the services.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| service.name.as_str())
     }
 
     /// Returns the entry of each service, given its verdict and the protocol that it was found to
     /// speak.
-    pub fn entries(&self, wanted: &[Option<bool>], speaks: Option<&[&'static str]>) -> Vec<Entry> {
+    pub(crate) fn entries(
+        &self,
+        wanted: &[Option<bool>],
+        speaks: Option<&[&'static str]>,
+    ) -> Vec<Entry> {
         let ip = self.given_ip.as_deref().or(self.pod_ip.as_deref());
         let entry = |(
             place,

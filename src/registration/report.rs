@@ -17,7 +17,7 @@ use crate::registry::rbac;
 
 /// The state that was reported last, so that each change is logged once.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     pod: String,
     namespace: String,
     ttl: Duration,
@@ -46,7 +46,7 @@ enum View {
 
 impl Report {
     /// Makes a report of a registration that has not begun.
-    pub fn new(own: &PodClient, ttl: Duration) -> Self {
+    pub(crate) fn new(own: &PodClient, ttl: Duration) -> Self {
         Self {
             pod: own.name().to_owned(),
             namespace: own.namespace().to_owned(),
@@ -66,7 +66,7 @@ impl Report {
     }
 
     /// Reports an observation of the pod.
-    pub fn observed(&mut self, observation: &Observation) {
+    pub(crate) fn observed(&mut self, observation: &Observation) {
         match observation {
             Observation::Pod(_) | Observation::Begun => {
                 if self.view == View::None && self.refusal.is_some() {
@@ -101,13 +101,13 @@ impl Report {
     }
 
     /// Reports a write that is sent.
-    pub fn writing(&mut self, write: &Write) {
+    pub(crate) fn writing(&mut self, write: &Write) {
         debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing the registration");
         self.writing = Some(write.purpose);
     }
 
     /// Reports the answer to a write. Answers to reads are ignored.
-    pub fn answered(&mut self, answer: &Result<Box<Pod>, Refusal>) {
+    pub(crate) fn answered(&mut self, answer: &Result<Box<Pod>, Refusal>) {
         let Some(purpose) = self.writing.take() else {
             return;
         };
@@ -147,7 +147,7 @@ impl Report {
     }
 
     /// Reports the state after an event.
-    pub fn decided(&mut self, state: &State, records: &RecordBuilder) {
+    pub(crate) fn decided(&mut self, state: &State, records: &RecordBuilder) {
         if self.standings != state.standings {
             let none = Standing::Unknown;
             let before = self.standings.iter().chain(std::iter::repeat(&none));
@@ -181,7 +181,7 @@ impl Report {
     }
 
     /// Reports that the registration has become stale, if it has.
-    pub fn tick(&mut self, state: &State) {
+    pub(crate) fn tick(&mut self, state: &State) {
         let now = SystemTime::now();
         if self.view != View::None {
             self.verified = Some(now);
@@ -194,7 +194,7 @@ impl Report {
     }
 
     /// Returns the status for the pages and the metrics.
-    pub fn status(&self, state: &State, records: &RecordBuilder) -> Status {
+    pub(crate) fn status(&self, state: &State, records: &RecordBuilder) -> Status {
         let services = records
             .names()
             .zip(&state.standings)

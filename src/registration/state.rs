@@ -30,7 +30,7 @@ use crate::registry::pod::Pod;
 
 /// The registration of one pod.
 #[derive(Clone, Debug)]
-pub struct State {
+pub(crate) struct State {
     /// The services and their wanted records.
     pub entries: Vec<Entry>,
     /// The standing of each service.
@@ -56,7 +56,7 @@ pub struct State {
 
 /// The phase of a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The pod has not been seen yet.
     Unseen,
     /// The registration needs nothing for now.
@@ -92,7 +92,7 @@ pub enum Event {
 
 /// An output of the state machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// The caller has nothing to do.
     Nothing,
     /// Sends the write to the pod of this uid; the answer is an event.
@@ -132,7 +132,7 @@ const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 impl State {
     /// Makes the first state. The first write waits up to `jitter`, so that a thousand pods that
     /// start together do not write together.
-    pub fn new(entries: Vec<Entry>, on_foreign: OnForeign, jitter: Duration) -> Self {
+    pub(crate) fn new(entries: Vec<Entry>, on_foreign: OnForeign, jitter: Duration) -> Self {
         Self {
             standings: vec![Standing::Unknown; entries.len()],
             entries,
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// Returns what to do about an event. `now` is the time since any fixed moment.
-    pub fn next(&mut self, event: Event, now: Duration) -> Action {
+    pub(crate) fn next(&mut self, event: Event, now: Duration) -> Action {
         if self.phase == Phase::Gone {
             return Action::Nothing;
         }
@@ -162,7 +162,7 @@ impl State {
     }
 
     /// Returns whether every service that should be in the registry is there.
-    pub fn is_registered(&self) -> bool {
+    pub(crate) fn is_registered(&self) -> bool {
         let stands = |standing: &Standing| {
             matches!(standing, Standing::Registered | Standing::Adopted { .. })
         };
@@ -173,18 +173,13 @@ impl State {
 
     /// Returns whether an unhealthy service stays in the registry, because another writer keeps
     /// registering it.
-    pub fn tolerates_foreign_writer(&self) -> bool {
+    pub(crate) fn tolerates_foreign_writer(&self) -> bool {
         self.rounds >= ROUNDS
     }
 
     /// Returns the purpose of the write that is still to be made.
-    pub fn pending(&self) -> Option<Purpose> {
+    pub(crate) fn pending(&self) -> Option<Purpose> {
         self.pending
-    }
-
-    /// Returns the pod as it was last observed.
-    pub fn pod(&self) -> Option<&Pod> {
-        self.pod.as_ref()
     }
 
     /// Applies an event. Returns an action if it needs no plan.
@@ -377,7 +372,7 @@ impl Bucket {
 
 impl Phase {
     /// Returns the name of the phase on the status page and in metrics.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unseen => "unseen",
             Self::Idle => "idle",

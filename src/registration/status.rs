@@ -44,6 +44,10 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum End {
     /// The registration is not ending.
+    #[cfg_attr(
+        all(not(feature = "kubernetes"), not(test)),
+        expect(dead_code, reason = "this build has no registration")
+    )]
     None,
     /// The pod is being deleted, or the sidecar stops.
     Begun,

@@ -44,7 +44,7 @@ struct UserInfo {
 /// # Errors
 ///
 /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
-pub async fn is_allowed(
+pub(crate) async fn is_allowed(
     client: &kube::Client,
     namespace: &str,
     pod: Option<&str>,
@@ -72,7 +72,7 @@ pub async fn is_allowed(
 /// # Errors
 ///
 /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
-pub async fn subject(client: &kube::Client) -> Result<Subject, Refusal> {
+pub(crate) async fn subject(client: &kube::Client) -> Result<Subject, Refusal> {
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "SelfSubjectReview",

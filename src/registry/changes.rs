@@ -38,7 +38,7 @@ pub enum Action {
 
 /// The records of all pods that the API server has reported so far.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(crate) struct View {
     name: Option<String>,
     include_not_ready: bool,
     known: BTreeMap<(Scheme, Uid), PodRecords>,
@@ -47,7 +47,7 @@ pub struct View {
 
 /// The result of one event of the API server.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// The changes of services, sorted by name and version.
     pub events: Vec<Event>,
     /// The annotations of this event's pod that are not valid records and were not known as such.
@@ -57,7 +57,7 @@ pub struct Changes {
 type Uid = String;
 
 /// Returns the changes between two lists of services. Both must be sorted by name and version.
-pub fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
+pub(crate) fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
     let mut events = Vec::new();
     let mut push = |action, service| events.push(Event { action, service });
     let mut before = before.into_iter().peekable();
@@ -85,7 +85,7 @@ pub fn diff(before: Vec<Service>, after: Vec<Service>) -> Vec<Event> {
 
 impl View {
     /// Makes an empty view of one service, or of all services if `name` is `None`.
-    pub fn new(name: Option<String>, include_not_ready: bool) -> Self {
+    pub(crate) fn new(name: Option<String>, include_not_ready: bool) -> Self {
         Self {
             name,
             include_not_ready,
@@ -95,7 +95,7 @@ impl View {
     }
 
     /// Applies an event about the pods that one scheme's selector finds.
-    pub fn apply(&mut self, scheme: Scheme, event: watcher::Event<Pod>) -> Changes {
+    pub(crate) fn apply(&mut self, scheme: Scheme, event: watcher::Event<Pod>) -> Changes {
         let mut changes = Changes::default();
         match event {
             watcher::Event::Init => self.arriving.retain(|(of, _), _| *of != scheme),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The value of the annotation [`Mark::KEY`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The ids of our nodes.
     pub nodes: BTreeSet<String>,
     /// The keys of labels that were absent before us.
@@ -34,10 +34,10 @@ const VERSION: u32 = 1;
 
 impl Mark {
     /// The key of the annotation.
-    pub const KEY: &'static str = "micro-health/registration";
+    pub(crate) const KEY: &'static str = "micro-health/registration";
 
     /// Returns compact JSON in a fixed order, so that equal marks have equal text.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let written = MarkJson {
             v: VERSION,
             nodes: self.nodes.clone(),
@@ -48,7 +48,7 @@ impl Mark {
     }
 
     /// Reads an annotation. Returns `None` for a text that we cannot have written.
-    pub fn from_json(text: &str) -> Option<Self> {
+    pub(crate) fn from_json(text: &str) -> Option<Self> {
         let written: MarkJson = serde_json::from_str(text).ok()?;
         (written.v == VERSION).then_some(Self {
             nodes: written.nodes,

@@ -15,7 +15,7 @@ use crate::registry::scheme::{Keys, Scheme};
 
 /// Plans the next write that registers a service with its one node. Other nodes of the service
 /// stay, unless they have its id or its address.
-pub fn plan_registration(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Plan {
+pub(crate) fn plan_registration(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) -> Plan {
     let marked = mark(pod);
     let ours = ids(service);
     // A plan takes another id in our mark for an older one of ours.
@@ -44,7 +44,7 @@ pub fn plan_registration(pod: &Pod, service: &Service, keys: &[(Scheme, Keys)]) 
 /// # Errors
 ///
 /// [`Obstacle::Name`] if the key holds a service of another name.
-pub fn plan_deregistration(
+pub(crate) fn plan_deregistration(
     pod: &Pod,
     service: &Service,
     keys: &[(Scheme, Keys)],

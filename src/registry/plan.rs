@@ -20,10 +20,10 @@ use self::write::{Entry, OnForeign, Plan};
 use crate::registry::pod::Pod;
 
 mod draft;
-pub mod write;
+pub(crate) mod write;
 
 /// Plans the next write.
-pub fn plan(pod: &Pod, entries: &[Entry], on_foreign: OnForeign) -> Plan {
+pub(crate) fn plan(pod: &Pod, entries: &[Entry], on_foreign: OnForeign) -> Plan {
     let mut draft = Draft::new(pod, on_foreign);
     let standings = entries.iter().map(|entry| draft.entry(entry)).collect();
     let write = draft.finish();

@@ -154,7 +154,7 @@ impl std::fmt::Debug for PodClient {
 /// # Errors
 ///
 /// [`Refusal::Answer`] if the pod has no uid.
-pub fn checked(pod: Box<Pod>) -> Result<Box<Pod>, Refusal> {
+pub(crate) fn checked(pod: Box<Pod>) -> Result<Box<Pod>, Refusal> {
     if pod.metadata.uid.is_some() {
         Ok(pod)
     } else {

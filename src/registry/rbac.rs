@@ -44,18 +44,18 @@ pub enum Subject {
 
 /// The verbs on pods that a registry needs: `list` and `watch` to read, `patch` to write. The Role
 /// in go-micro's own documentation has these three.
-pub const VERBS: [&str; 3] = ["list", "patch", "watch"];
+pub(crate) const VERBS: [&str; 3] = ["list", "patch", "watch"];
 
 /// The prefix by which the API server names a service account.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// Returns the help for a 403 in this namespace, read from the server's sentence.
-pub fn help(sentence: &str, namespace: &str) -> String {
+pub(crate) fn help(sentence: &str, namespace: &str) -> String {
     MissingPermission::read(sentence, namespace).help()
 }
 
 /// Returns a Role for the pods of a namespace and its binding, ready for `kubectl apply -f -`.
-pub fn role(namespace: &str, subject: &Subject, verbs: &[&str]) -> String {
+pub(crate) fn role(namespace: &str, subject: &Subject, verbs: &[&str]) -> String {
     let verbs = verbs.join(", ");
     // Each subject gets its own binding: applying one must not remove the role from another.
     let (binding, subject) = match subject {

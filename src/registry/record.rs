@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 mod go_json;
-pub mod parse;
+pub(crate) mod parse;
 
 /// A version of a service, with its nodes in one pod or in all pods.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]

@@ -86,14 +86,14 @@ pub enum UnmappableName {
 pub struct UnknownScheme;
 
 /// The value of every label.
-pub const LABEL_VALUE: &str = "service";
+pub(crate) const LABEL_VALUE: &str = "service";
 
 /// The longest part after the slash of a label key, in bytes (apimachinery's
 /// `qualifiedNameMaxLength`).
 const LIMIT: usize = 63;
 
 /// Returns a service's name as it stands in keys. Works on bytes, as go-micro's `serviceName` does.
-pub fn mapped(service: &str) -> String {
+pub(crate) fn mapped(service: &str) -> String {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let map = |byte| if kept(byte) { char::from(byte) } else { '_' };
     service.bytes().map(map).collect()

@@ -20,7 +20,7 @@ use crate::text::Excerpt;
 
 /// The records of one pod in one scheme.
 #[derive(Clone, Debug, Default)]
-pub struct PodRecords {
+pub(crate) struct PodRecords {
     pod: String,
     created: Option<Time>,
     services: Vec<Service>,
@@ -30,7 +30,7 @@ pub struct PodRecords {
 
 /// A filter of the records of a pod. The default takes all services of Ready pods.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Filter<'a> {
+pub(crate) struct Filter<'a> {
     /// The name of the only service to read, or `None` for all.
     pub name: Option<&'a str>,
     /// The flag is true to read pods that are not Ready as well.
@@ -39,7 +39,7 @@ pub struct Filter<'a> {
 
 /// An annotation that is not a valid record.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SkippedAnnotation {
+pub(crate) struct SkippedAnnotation {
     /// The name of the pod.
     pub pod: String,
     /// The key of the annotation.
@@ -50,7 +50,7 @@ pub struct SkippedAnnotation {
 
 /// The reason why an annotation was skipped.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum SkipReason {
+pub(crate) enum SkipReason {
     /// The text is not the JSON of a service. The field is the error.
     Invalid(Excerpt),
     /// The record names this service, which is not the service of the key.
@@ -66,7 +66,7 @@ struct ServiceMerge<'a> {
 }
 
 /// Merges the records of pods into services, sorted by name and version, their nodes by id.
-pub fn merge<'a>(listings: impl IntoIterator<Item = &'a PodRecords>) -> Vec<Service> {
+pub(crate) fn merge<'a>(listings: impl IntoIterator<Item = &'a PodRecords>) -> Vec<Service> {
     let mut newest_first: Vec<_> = listings.into_iter().collect();
     newest_first.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.pod.cmp(&b.pod)));
     let mut merged = BTreeMap::<_, ServiceMerge<'_>>::new();
@@ -85,7 +85,7 @@ pub fn merge<'a>(listings: impl IntoIterator<Item = &'a PodRecords>) -> Vec<Serv
 
 impl PodRecords {
     /// Reads the annotations of a pod.
-    pub fn of(pod: &Pod, scheme: Scheme, filter: Filter<'_>) -> Self {
+    pub(crate) fn of(pod: &Pod, scheme: Scheme, filter: Filter<'_>) -> Self {
         let mut listing = Self {
             pod: pod.metadata.name.clone().unwrap_or_default(),
             created: pod.metadata.creation_timestamp.clone(),
@@ -119,17 +119,17 @@ impl PodRecords {
     }
 
     /// Returns the annotations that were skipped.
-    pub fn skipped(&self) -> &[SkippedAnnotation] {
+    pub(crate) fn skipped(&self) -> &[SkippedAnnotation] {
         &self.skipped
     }
 
     /// Returns whether the pod has records that do not count only because it is not Ready.
-    pub fn is_hidden(&self) -> bool {
+    pub(crate) fn is_hidden(&self) -> bool {
         self.hidden
     }
 
     /// Returns the names of the pod's services.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| &*service.name)
     }
 }

@@ -27,7 +27,7 @@ use crate::check::Target;
 use crate::check::monitor::Monitor;
 use crate::check::targets::{self, Targets};
 
-pub mod codec;
+pub(crate) mod codec;
 mod messages;
 mod reply;
 mod statuses;
@@ -45,7 +45,7 @@ pub mod pb {
 }
 
 /// The path prefix of the service's methods.
-pub const PREFIX: &str = "/grpc.health.v1.Health/";
+pub(crate) const PREFIX: &str = "/grpc.health.v1.Health/";
 
 /// The methods' paths.
 const METHODS: [&str; 3] = [
@@ -76,7 +76,7 @@ const MESSAGE_TIME: Duration = Duration::from_secs(1);
 ///
 /// [`Status`] for a method that does not exist, and for a message that is longer than 4 KiB or does
 /// not arrive within a second.
-pub async fn call(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Status> {
+pub(crate) async fn call(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Status> {
     let mut whole = Request::new(Full::default());
     *whole.method_mut() = request.method().clone();
     *whole.version_mut() = request.version();
@@ -114,14 +114,14 @@ fn method(path: &str) -> Result<&'static str, Status> {
 
 /// Answers gRPC from the same verdicts as HTTP.
 #[derive(Debug)]
-pub struct Verdicts {
+pub(crate) struct Verdicts {
     targets: Targets,
     statuses: Statuses,
     draining: watch::Receiver<bool>,
 }
 
 /// Returns the service for paths that begin with [`PREFIX`].
-pub fn service(
+pub(crate) fn service(
     targets: Targets,
     monitors: Arc<[Monitor]>,
     draining: watch::Receiver<bool>,

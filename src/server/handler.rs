@@ -38,7 +38,7 @@ const PRESTOPS: usize = 8;
 
 /// The state that the answers of all connections share.
 #[derive(Debug)]
-pub struct Handler {
+pub(crate) struct Handler {
     targets: Targets,
     liveness: Liveness,
     expose_errors: bool,
@@ -62,12 +62,12 @@ struct ProbeRequest<'a> {
 }
 
 /// The body of an answer: a text of ours, or a stream that tonic makes.
-pub type Body = Either<Full<Bytes>, GrpcBody>;
+pub(crate) type Body = Either<Full<Bytes>, GrpcBody>;
 
 /// A body that tonic makes. The body of a Watch ends when its client goes, and its request is open
 /// until then.
 #[derive(Debug)]
-pub struct GrpcBody {
+pub(crate) struct GrpcBody {
     body: tonic::body::Body,
     _request: OpenRequest,
 }
@@ -76,7 +76,7 @@ pub struct GrpcBody {
 
 impl Handler {
     /// Makes a handler that does not drain yet.
-    pub fn new(
+    pub(crate) fn new(
         targets: Targets,
         monitors: Arc<[Monitor]>,
         options: &Options,
@@ -103,22 +103,26 @@ impl Handler {
     }
 
     /// Reports not ready from now on.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.send_replace(true);
     }
 
     /// Returns the longest time that an answer takes, which is one check.
-    pub fn longest(&self) -> Duration {
+    pub(crate) fn longest(&self) -> Duration {
         self.targets.check_timeout()
     }
 
     /// Returns the number of targets.
-    pub fn targets(&self) -> usize {
+    pub(crate) fn targets(&self) -> usize {
         self.targets.all().len()
     }
 
     /// Answers one request. `open` keeps the request open until the answer is sent.
-    pub async fn answer(&self, request: Request<Incoming>, open: OpenRequest) -> Response<Body> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        open: OpenRequest,
+    ) -> Response<Body> {
         if is_grpc(&request) {
             // Boxed because it is large: HTTP/2 keeps the place for it until the answer is sent.
             return Box::pin(self.call(request, open)).await.map(Either::Right);
@@ -314,7 +318,7 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 }
 
 /// Returns the answer to a request that exceeds the memory share of its connection.
-pub fn refuse<B>(request: &Request<B>) -> Response<Body> {
+pub(crate) fn refuse<B>(request: &Request<B>) -> Response<Body> {
     let response = if is_grpc(request) {
         let status = tonic::Status::resource_exhausted("too many requests");
         status.into_http::<Full<Bytes>>()

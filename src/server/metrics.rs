@@ -22,11 +22,11 @@ mod encode;
 mod registration;
 
 /// The type of the body: the classic text format, which every scraper reads.
-pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The values of all metrics at one moment.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The targets.
     pub targets: Vec<Target>,
     /// Requests answered so far.
@@ -39,7 +39,7 @@ pub struct Snapshot {
 
 /// The values of one target.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// The name of the target.
     pub name: String,
     /// The protocol that it was found to speak.
@@ -51,11 +51,11 @@ pub struct Target {
 }
 
 /// Requests by route, status and client.
-pub type Requests = BTreeMap<(&'static str, u16, Client), u64>;
+pub(crate) type Requests = BTreeMap<(&'static str, u16, Client), u64>;
 
 /// The client of a request, by the beginning of its user agent.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Client {
+pub(crate) enum Client {
     /// `kube-probe/1.36`.
     Kubelet,
     /// `Prometheus/3.0`.
@@ -65,7 +65,7 @@ pub enum Client {
 }
 
 /// Returns the text.
-pub fn text(snapshot: Snapshot) -> String {
+pub(crate) fn text(snapshot: Snapshot) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
@@ -78,7 +78,7 @@ pub fn text(snapshot: Snapshot) -> String {
 
 impl Client {
     /// Returns the client that has this user agent.
-    pub fn of(agent: Option<&[u8]>) -> Self {
+    pub(crate) fn of(agent: Option<&[u8]>) -> Self {
         match agent.unwrap_or_default() {
             agent if agent.starts_with(b"kube-probe/") => Self::Kubelet,
             agent if agent.starts_with(b"Prometheus/") => Self::Prometheus,

@@ -13,7 +13,7 @@ pub const FRESH: Duration = Duration::from_secs(1);
 
 /// The pages that the sidecar renders.
 #[derive(Debug, Default)]
-pub struct Pages {
+pub(crate) struct Pages {
     /// The page `/metrics`.
     pub metrics: Page,
     /// The page `/statusz` for a person.
@@ -24,13 +24,13 @@ pub struct Pages {
 
 /// A page, as it was last rendered.
 #[derive(Debug, Default)]
-pub struct Page(Mutex<Option<(Instant, Bytes)>>);
+pub(crate) struct Page(Mutex<Option<(Instant, Bytes)>>);
 
 // === impl Page ===
 
 impl Page {
     /// Returns the page, which `render` makes if the last rendering is older than [`FRESH`].
-    pub fn get(&self, now: Instant, render: impl FnOnce() -> String) -> Bytes {
+    pub(crate) fn get(&self, now: Instant, render: impl FnOnce() -> String) -> Bytes {
         let mut rendered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*rendered {
             Some((at, page)) if now.saturating_duration_since(*at) < FRESH => page.clone(),

@@ -20,7 +20,7 @@ use crate::server::registration::Registration;
 use crate::server::routes::Reply;
 
 /// Ends the registration if the pod is being deleted, and returns the answer.
-pub async fn answer(registration: Option<&Registration>) -> Reply {
+pub(crate) async fn answer(registration: Option<&Registration>) -> Reply {
     let Some(registration) = registration else {
         return Reply::text(StatusCode::OK, "NOT_REGISTERED");
     };
@@ -45,6 +45,6 @@ async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'st
 
 #[cfg(not(feature = "kubernetes"))]
 async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'static str) {
-    time::sleep_until(end).await;
+    time::sleep_until(end.min(Instant::now() + registration.drain)).await;
     match registration.handle {}
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 /// The values of a process that Prometheus' client libraries export.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Process {
+pub(crate) struct Process {
     /// The resident memory, in bytes.
     pub resident_bytes: u64,
     /// The user and system time, in seconds.
@@ -21,13 +21,13 @@ pub struct Process {
 const TICKS: f64 = 100.0;
 
 /// Returns the start time of the process. The first call sets it, so it is made at start.
-pub fn started() -> SystemTime {
+pub(crate) fn started() -> SystemTime {
     static STARTED: OnceLock<SystemTime> = OnceLock::new();
     *STARTED.get_or_init(SystemTime::now)
 }
 
 /// Reads /proc/self. Returns `None` if it is not mounted.
-pub fn read() -> Option<Process> {
+pub(crate) fn read() -> Option<Process> {
     let (resident_bytes, cpu_seconds) = parse(
         &fs::read_to_string("/proc/self/status").ok()?,
         &fs::read_to_string("/proc/self/stat").ok()?,

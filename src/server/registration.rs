@@ -6,7 +6,7 @@ use crate::registration::Handle;
 
 /// The pod's registration and its limits for the routes `/readyz` and `/prestop`.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub(crate) struct Registration {
     /// The handle of the registration.
     pub handle: Handle,
     /// The value of `--require_registered`.

@@ -29,7 +29,7 @@ use crate::text::Excerpt;
 
 /// The route of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Route<'a> {
+pub(crate) enum Route<'a> {
     /// The verdict on all targets, as the original sidecar answers it.
     Health,
     /// The verdict on one target, as the original sidecar answers it.
@@ -52,7 +52,7 @@ pub enum Route<'a> {
 
 /// The format of an answer, as the client requests it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ReplyFormat {
+pub(crate) struct ReplyFormat {
     /// The query has `verbose`.
     pub verbose: bool,
     /// The query has `code=reason`.
@@ -63,7 +63,7 @@ pub struct ReplyFormat {
 
 /// The input of an answer besides the request.
 #[derive(Clone, Copy, Debug)]
-pub struct ReplyContext<'a> {
+pub(crate) struct ReplyContext<'a> {
     /// The main target's name.
     pub name: &'a str,
     /// The name and the check of each checked target. Empty for a route that needs no check.
@@ -80,7 +80,7 @@ pub struct ReplyContext<'a> {
 
 /// An answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The status: 200, 404 or at least 500.
     pub status: StatusCode,
     /// The content type of the body.
@@ -90,16 +90,16 @@ pub struct Reply {
 }
 
 /// The content type of plain bodies, as Go writes it.
-pub const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The content type of the page for a person.
-pub const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// The content type of the page for a program.
-pub const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// The content type of JSON bodies of probes: draft-inadarei-api-health-check-06.
-pub const HEALTH_JSON: &str = "application/health+json";
+pub(crate) const HEALTH_JSON: &str = "application/health+json";
 
 /// The outcome of a probe: its status, its reason code and its plain body.
 struct Outcome {
@@ -113,7 +113,7 @@ struct Outcome {
 impl<'a> Route<'a> {
     /// Returns the route of a path. `known` returns the name of a target from the configuration,
     /// not from the path, so that the request need not be kept until it is answered.
-    pub fn of(path: &str, known: impl FnOnce(&str) -> Option<&'a str>) -> Self {
+    pub(crate) fn of(path: &str, known: impl FnOnce(&str) -> Option<&'a str>) -> Self {
         match path {
             "/health" => Self::Health,
             "/healthz" => Self::Healthz,
@@ -130,7 +130,7 @@ impl<'a> Route<'a> {
     }
 
     /// Returns whether the answer needs a check of the targets.
-    pub fn needs_check(self, draining: bool) -> bool {
+    pub(crate) fn needs_check(self, draining: bool) -> bool {
         match self {
             Self::Health | Self::HealthOf(_) | Self::Healthz => true,
             Self::Readyz => !draining,
@@ -139,7 +139,7 @@ impl<'a> Route<'a> {
     }
 
     /// Returns the path as metrics label it. A target's name never makes a series.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Health => "/health",
             Self::HealthOf(_) => "/health/NAME",
@@ -168,7 +168,7 @@ impl<'a> Route<'a> {
 
 impl ReplyFormat {
     /// Reads the query and the Accept header. Unknown parts of them are ignored.
-    pub fn read(query: Option<&str>, accept: Option<&[u8]>) -> Self {
+    pub(crate) fn read(query: Option<&str>, accept: Option<&[u8]>) -> Self {
         let mut format = Self::default();
         for pair in query.unwrap_or_default().split('&') {
             match pair.split_once('=').unwrap_or((pair, "")) {
@@ -183,7 +183,7 @@ impl ReplyFormat {
 }
 
 /// Returns whether an Accept header names a type explicitly.
-pub fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
+pub(crate) fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
     accept
         .unwrap_or_default()
         .split(|byte| *byte == b',')
@@ -199,7 +199,7 @@ pub fn accepts(accept: Option<&[u8]>, content_type: &str) -> bool {
 
 impl Reply {
     /// Answers one request.
-    pub fn new(route: Route<'_>, format: ReplyFormat, context: &ReplyContext<'_>) -> Self {
+    pub(crate) fn new(route: Route<'_>, format: ReplyFormat, context: &ReplyContext<'_>) -> Self {
         let outcome = match (route, context.checks) {
             (Route::NotFound, _) => {
                 return Self::text(StatusCode::NOT_FOUND, "404 page not found\n");
@@ -226,7 +226,7 @@ impl Reply {
     }
 
     /// Returns the answer 200 with a page.
-    pub fn page(content_type: &'static str, body: Bytes) -> Self {
+    pub(crate) fn page(content_type: &'static str, body: Bytes) -> Self {
         Self {
             status: StatusCode::OK,
             content_type,
@@ -235,7 +235,7 @@ impl Reply {
     }
 
     /// Returns the answer to a request that would take more than its client's share.
-    pub fn busy() -> Self {
+    pub(crate) fn busy() -> Self {
         Self::text(StatusCode::SERVICE_UNAVAILABLE, "BUSY")
     }
 
@@ -258,7 +258,7 @@ impl Reply {
     }
 
     /// Returns an answer in plain text.
-    pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             content_type: TEXT,

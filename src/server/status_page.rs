@@ -16,10 +16,10 @@ mod endpoints;
 mod html;
 mod json;
 mod registration;
-pub mod status;
+pub(crate) mod status;
 
 /// The policy by which the page may load nothing.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The most targets with a row of their own: four plots fill the page's 10 KiB.
 const ROWS: usize = 4;
@@ -41,7 +41,7 @@ path{stroke-width:.8}.s-ok{stroke:var(--ok)}.s-bad{stroke:var(--bad)}footer{marg
 
 impl Status {
     /// Returns the page.
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         // Endpoints share the room that the rest leaves.
         let rest = self.page(0);
         let services = self.targets.iter().filter(|it| !it.rows.is_empty());
@@ -60,7 +60,7 @@ impl Status {
     }
 
     /// Returns the content as JSON.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         serde_json::to_string(&json::Document::new(self)).unwrap_or_default()
     }
 

@@ -39,8 +39,9 @@
     reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
 )]
 
-#[cfg(feature = "kubernetes")]
+#[cfg(feature = "commands")]
 mod architecture;
+#[cfg(feature = "kubernetes")]
 mod channel;
 #[cfg(feature = "kubernetes")]
 mod cluster;
@@ -56,6 +57,7 @@ mod flood;
 mod grpc_door;
 mod hostile_client;
 mod hostile_target;
+#[cfg(feature = "commands")]
 mod language;
 mod lifecycle;
 mod limits;

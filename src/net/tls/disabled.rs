@@ -19,6 +19,7 @@ impl Tls {
     /// # Errors
     ///
     /// Never fails.
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of the other build")]
     pub fn new(_: &Options, _: &str) -> Result<Option<Self>, InvalidTls> {
         Ok(None)
     }

@@ -37,7 +37,7 @@ pub enum OnForeign {
 
 /// The writes for one pod.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The next write. `None` if the pod is as it should be.
     pub write: Option<Write>,
     /// The standing of each entry after the write, in the order of the entries.
@@ -46,7 +46,7 @@ pub struct Plan {
 
 /// A write to a pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Write {
+pub(crate) struct Write {
     /// The purpose, for logs and metrics.
     pub purpose: Purpose,
     /// The labels and annotations to change.
@@ -57,7 +57,7 @@ pub struct Write {
 
 /// The purpose of a write.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// A record or a label of ours is added.
     Register,
     /// The mark is completed. This second write makes Go's watchers see the service.
@@ -70,7 +70,7 @@ pub enum Purpose {
 
 /// Labels and annotations to set, or with `None` to remove.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Patch {
+pub(crate) struct Patch {
     /// The changes of labels, by key.
     pub labels: BTreeMap<String, Option<String>>,
     /// The changes of annotations, by key.
@@ -79,7 +79,7 @@ pub struct Patch {
 
 /// The standing of one service in the registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// No verdict is known yet.
     Unknown,
     /// The service is not registered, as wanted.
@@ -130,7 +130,7 @@ pub enum Obstacle {
 
 impl Purpose {
     /// Returns the name of the purpose in metrics and logs.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Register => "register",
             Self::Announce => "announce",
@@ -145,7 +145,7 @@ impl Purpose {
 impl Patch {
     /// Returns the body of a JSON merge patch. The uid makes the API server refuse the patch if the
     /// pod was replaced by another pod of the same name.
-    pub fn body(&self, uid: &str) -> Vec<u8> {
+    pub(crate) fn body(&self, uid: &str) -> Vec<u8> {
         let object = |values: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
             values
                 .iter()
@@ -163,7 +163,7 @@ impl Patch {
     }
 
     /// Returns every key that the patch sets or removes.
-    pub fn keys(&self) -> BTreeSet<&str> {
+    pub(crate) fn keys(&self) -> BTreeSet<&str> {
         self.labels
             .keys()
             .chain(self.annotations.keys())

@@ -11,7 +11,7 @@ use tonic_prost::{ProstDecoder, ProstEncoder};
 
 /// Encodes answers of type `T` and decodes requests of type `U`.
 #[derive(Debug)]
-pub struct SmallCodec<T, U>(PhantomData<(T, U)>);
+pub(crate) struct SmallCodec<T, U>(PhantomData<(T, U)>);
 
 /// The bytes by which a buffer grows, and at which it is sent. A status takes seven.
 const BUFFER: usize = 64;

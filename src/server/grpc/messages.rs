@@ -15,7 +15,7 @@ use crate::server::grpc::reply::{response, serving};
 use crate::server::grpc::statuses::ServiceStatus;
 
 /// The status of a service, and each change of it until the drain.
-pub struct Messages(BoxStream<'static, HealthCheckResponse>);
+pub(crate) struct Messages(BoxStream<'static, HealthCheckResponse>);
 
 // === impl Messages ===
 

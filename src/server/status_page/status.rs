@@ -8,7 +8,7 @@ use crate::registration::status;
 
 /// The content of the page.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// The targets, the main one first.
     pub targets: Vec<TargetStatus>,
     /// The flag is true after SIGTERM.
@@ -23,7 +23,7 @@ pub struct Status {
 
 /// A row of the page.
 #[derive(Clone, Debug)]
-pub struct TargetStatus {
+pub(crate) struct TargetStatus {
     /// The name of the target, which may be any text.
     pub name: String,
     /// The address of the target.
