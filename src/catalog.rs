@@ -1,5 +1,5 @@
-//! Kubernetes' services as Amalgam8's registry tells of them: the Kubernetes catalog of
-//! its v0.4, read only.
+//! The services of Kubernetes in the form of Amalgam8's registry: the read-only Kubernetes
+//! catalog of its v0.4.
 //!
 //! ```text
 //! EndpointSlices ──▶ endpoint: type, status ──┐
@@ -7,8 +7,8 @@
 //! Pods, metadata ──▶ version ─────────────────┘
 //! ```
 //!
-//! The original polled Endpoints every 10 s and took a 403 for an empty cluster; this
-//! watches, and keeps what it last knew.
+//! The original polled Endpoints every 10 s and treated a 403 as an empty cluster. This
+//! catalog watches, and keeps the last known services after an error.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::time;
 
-use self::mirror::{Mirror, Told};
+use self::mirror::{Mirror, Update};
 use crate::cluster::Refusal;
 use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
@@ -40,8 +40,8 @@ pub use self::instance::Instance;
 pub use self::services::Services;
 pub use self::version::Source;
 
-/// What belongs together arrives within this: a pod that becomes ready is an event of its
-/// own and one of its slice.
+/// The time within which related updates arrive. A pod that becomes ready causes one event of
+/// the pod and one of its slice.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// The services of one namespace.
@@ -67,7 +67,8 @@ pub struct Catalog {
 // === impl Catalog ===
 
 impl Catalog {
-    /// All services of a namespace, with versions by label and owner. Asks nothing.
+    /// Returns the catalog of all services of a namespace, without a request. Versions come
+    /// from the label and the owner.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self {
             client,
@@ -77,48 +78,54 @@ impl Catalog {
         }
     }
 
-    /// This service alone.
+    /// Limits the catalog to this service.
     #[must_use]
     pub fn only(mut self, service: &str) -> Self {
         self.service = Some(service.to_owned());
         self
     }
 
-    /// Versions by these sources; the first that knows one wins.
+    /// Takes versions from these sources. The first source that has a version wins.
     #[must_use]
     pub fn version_from(mut self, sources: &[Source]) -> Self {
         self.sources = sources.to_vec();
         self
     }
 
-    /// The services now.
+    /// Reads the current services.
     ///
     /// # Errors
     ///
-    /// The API server's refusal of a list.
+    /// Returns the API server's refusal of a list.
     pub async fn read(&self) -> Result<Services, Refusal> {
         let mut services = std::pin::pin!(self.watch());
         let first = services.next().await;
-        first.unwrap_or_else(|| Err(Refusal::Answer("no list".to_owned())))
+        first.unwrap_or_else(|| {
+            Err(Refusal::Answer(
+                "the watch ended before its first list".to_owned(),
+            ))
+        })
     }
 
-    /// The services, and the services again after each change of them. A refusal changes
-    /// nothing: what was told before still counts, and it is asked again. Never ends.
+    /// Returns a stream that yields the services, and again all services after each change.
+    ///
+    /// After a refusal the last services stay valid, and the watch tries again. The stream
+    /// never ends.
     pub fn watch(&self) -> impl Stream<Item = Result<Services, Refusal>> + Send + use<> {
         let api = Api::<EndpointSlice>::namespaced(paced(self.client.clone()), &self.namespace);
         let only = match &self.service {
             Some(service) => Config::default().labels(&endpoint::selector(service)),
             None => Config::default(),
         };
-        let slices = watch(api, only).map(|told| told.map(Told::Slice));
-        // Of pods the metadata alone are sent.
+        let slices = watch(api, only).map(|event| event.map(Update::Slice));
+        // The API server sends only the metadata of pods.
         let api =
             Api::<PartialObjectMeta<Pod>>::namespaced(paced(self.client.clone()), &self.namespace);
-        let pods = watch(api, Config::default()).map(|told| told.map(Told::Pod));
+        let pods = watch(api, Config::default()).map(|event| event.map(Update::Pod));
         let watching = Watching {
-            told: stream::select(slices, pods).boxed(),
+            updates: stream::select(slices, pods).boxed(),
             mirror: Mirror::new(self.sources.clone()),
-            shown: None,
+            delivered: None,
             refusal: None,
         };
         stream::unfold(watching, |mut watching| async move {
@@ -138,10 +145,11 @@ impl std::fmt::Debug for Catalog {
 }
 
 struct Watching {
-    told: BoxStream<'static, Result<Told, Refusal>>,
+    updates: BoxStream<'static, Result<Update, Refusal>>,
     mirror: Mirror,
-    shown: Option<Services>,
-    /// To be told once what came before it is.
+    /// The services that the stream yielded last.
+    delivered: Option<Services>,
+    /// The refusal to yield after the updates that came before it.
     refusal: Option<Refusal>,
 }
 
@@ -153,36 +161,36 @@ impl Watching {
             if let Some(refusal) = self.refusal.take() {
                 return Err(refusal);
             }
-            let told = self.told.next().await;
-            self.take(told);
-            if self.shown.is_some() {
+            let update = self.updates.next().await;
+            self.take(update);
+            if self.delivered.is_some() {
                 self.settle().await;
             }
             let services = self.mirror.services();
             if let Some(services) = services
-                && self.shown.as_ref() != Some(&services)
+                && self.delivered.as_ref() != Some(&services)
             {
-                self.shown = Some(services.clone());
+                self.delivered = Some(services.clone());
                 return Ok(services);
             }
         }
     }
 
-    /// Takes along what comes within [`SETTLE`].
+    /// Takes the further updates that arrive within [`SETTLE`].
     async fn settle(&mut self) {
         let mut settled = std::pin::pin!(time::sleep(SETTLE).fuse());
         while self.refusal.is_none() {
             tokio::select! {
                 biased;
                 () = &mut settled => return,
-                told = self.told.next() => self.take(told),
+                update = self.updates.next() => self.take(update),
             }
         }
     }
 
-    fn take(&mut self, told: Option<Result<Told, Refusal>>) {
-        match told {
-            Some(Ok(told)) => self.mirror.take(told),
+    fn take(&mut self, update: Option<Result<Update, Refusal>>) {
+        match update {
+            Some(Ok(update)) => self.mirror.take(update),
             Some(Err(refusal)) => self.refusal = Some(refusal),
             None => {}
         }

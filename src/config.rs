@@ -1,4 +1,4 @@
-//! Settings as micro/kubernetes gives them to a service: the environment, and over it the
+//! The settings that micro/kubernetes gives to a service: the environment, and over it the
 //! `ConfigMap` `micro`.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! ConfigMap ───▶ configmap ──┘
 //! ```
 //!
-//! A `ConfigMap` that is missing or forbidden is an error that says so, and the
-//! environment is served all the same. The original dropped it in silence, for good.
+//! A missing or forbidden `ConfigMap` is reported as an error, and the environment still
+//! applies. The original program dropped such a `ConfigMap` silently and permanently.
 
 use std::collections::BTreeMap;
 
@@ -20,19 +20,19 @@ use kube::{Api, Client};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::sights::Sights;
+use self::snapshots::Snapshots;
 use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
 use crate::cluster::{Refusal, request};
 
 pub(crate) mod configmap;
 pub(crate) mod env;
-mod sights;
+mod snapshots;
 pub(crate) mod values;
 
-pub use self::sights::Event;
+pub use self::snapshots::Event;
 
-/// The environment, and a `ConfigMap` over it once that is read.
+/// The settings from the environment, and from a `ConfigMap` over it once that is read.
 ///
 /// ```no_run
 /// use micro_health::config::{Config, Environment};
@@ -51,7 +51,7 @@ pub struct Config {
     namespace: String,
     name: String,
     environment: Environment,
-    /// The `ConfigMap`'s, as last read.
+    /// The `data` of the `ConfigMap`, as last read.
     data: Option<BTreeMap<String, String>>,
     values: Value,
 }
@@ -59,54 +59,54 @@ pub struct Config {
 /// The variables of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// All of them, in their order.
+    /// The names and values of all variables, in their order.
     pub variables: Vec<(String, String)>,
-    /// The beginnings of those that are settings; empty where all are.
+    /// The prefixes of the variables that are settings. If empty, every variable is one.
     pub prefixes: Vec<String>,
 }
 
-/// Something happened to the `ConfigMap`.
+/// A change of the `ConfigMap`, with the settings after it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What.
+    /// The kind of change.
     pub event: Event,
-    /// What is set since then.
+    /// The settings after the change.
     pub values: Value,
 }
 
-/// Why the environment is all there is.
+/// The reasons why only the environment applies.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// There is no such `ConfigMap`.
+    /// The `ConfigMap` does not exist.
     #[error(
-        "no ConfigMap {name} in the namespace {namespace}, so that the environment is all there is: create it, or name another with --config_map and --config_namespace"
+        "no ConfigMap {name} in the namespace {namespace}; only the environment is used: create the ConfigMap, or name another with --config_map and --config_namespace"
     )]
     Missing {
-        /// Its namespace.
+        /// The namespace of the `ConfigMap`.
         namespace: String,
-        /// Its name.
+        /// The name of the `ConfigMap`.
         name: String,
     },
-    /// The API server does not let us read it.
+    /// The API server does not allow the program to read the `ConfigMap`.
     #[error(
         "cannot read the ConfigMap {name} in the namespace {namespace}: {refusal}; a Role needs the verbs list and watch for configmaps with resourceNames [{name}]"
     )]
     Denied {
-        /// Its namespace.
+        /// The namespace of the `ConfigMap`.
         namespace: String,
-        /// Its name.
+        /// The name of the `ConfigMap`.
         name: String,
-        /// The server's own sentence.
+        /// The refusal with the API server's message.
         refusal: Refusal,
     },
-    /// The API server's state, or the way to it.
+    /// The API server failed, or could not be reached.
     #[error("cannot read the ConfigMap {name} in the namespace {namespace}: {refusal}")]
     Refused {
-        /// Its namespace.
+        /// The namespace of the `ConfigMap`.
         namespace: String,
-        /// Its name.
+        /// The name of the `ConfigMap`.
         name: String,
-        /// What happened.
+        /// The failure of the request.
         refusal: Refusal,
     },
 }
@@ -119,7 +119,7 @@ struct List {
 // === impl Config ===
 
 impl Config {
-    /// The environment alone. Asks nothing.
+    /// Returns settings from the environment alone, without a request.
     pub fn new(client: Client, namespace: &str, name: &str, environment: Environment) -> Self {
         let mut config = Self {
             client,
@@ -133,15 +133,15 @@ impl Config {
         config
     }
 
-    /// Reads the `ConfigMap`. After an error everything is as it was before: at first, the
-    /// environment alone.
+    /// Reads the `ConfigMap`. An error leaves the settings unchanged: before the first
+    /// success they are the environment alone.
     ///
     /// # Errors
     ///
-    /// [`Error`]: the `ConfigMap` is missing, forbidden, or cannot be asked for.
+    /// Returns an [`Error`] if the `ConfigMap` is missing, is forbidden or cannot be read.
     pub async fn load(&mut self) -> Result<(), Error> {
-        // As the watch asks, so that one permission does for both; whoever may only get it
-        // may read it too.
+        // The list needs the same permission as the watch, so that one Role covers both.
+        // A client that has the verb get alone can still read the ConfigMap.
         let data = match self.list().await {
             Err(denied) if denied.is_denied() => match self.get_whole().await {
                 Err(refusal) if refusal.is_denied() => Err(denied),
@@ -159,29 +159,31 @@ impl Config {
         }
     }
 
-    /// What is set at a path, such as `["mongodb", "host"]`.
+    /// Returns the value at a path, such as `["mongodb", "host"]`.
     pub fn get(&self, path: &[impl AsRef<str>]) -> Option<&Value> {
         values::get(&self.values, path)
     }
 
-    /// Everything that is set: an object.
+    /// Returns all settings as one object.
     pub fn values(&self) -> &Value {
         &self.values
     }
 
-    /// Each change of the `ConfigMap` since it was read: made, edited or deleted, one event
-    /// each, and none where its data stays the same. Before [`Config::load`] nothing was
-    /// read, and one that is there is news. Never ends; an error is told and passes, or
-    /// stays until somebody gives the permission.
+    /// Returns a stream of the changes of the `ConfigMap` since it was read.
+    ///
+    /// A creation, an edit and a deletion are one event each. An update that leaves the data
+    /// the same is none. Without [`Config::load`] before, an existing `ConfigMap` is reported
+    /// as created. The stream never ends. It yields an error and then tries again; a missing
+    /// permission stays an error until an operator grants it.
     pub fn watch(&self) -> impl Stream<Item = Result<Change, Error>> + Send + use<> {
         let api = Api::<ConfigMap>::namespaced(paced(self.client.clone()), &self.namespace);
         let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
         let mut config = self.clone();
-        let mut sights = Sights::new(self.data.clone());
+        let mut snapshots = Snapshots::new(self.data.clone());
         watch(api, only)
-            .map(move |told| match told {
-                Ok(told) => sights.take(told).map(|event| {
-                    config.set(sights.data().cloned());
+            .map(move |event| match event {
+                Ok(event) => snapshots.take(event).map(|event| {
+                    config.set(snapshots.data().cloned());
                     let values = config.values.clone();
                     Ok(Change { event, values })
                 }),
@@ -242,7 +244,7 @@ impl Config {
 }
 
 impl std::fmt::Debug for Config {
-    /// Without the values: what is set may be a password.
+    /// Formats the namespace and the name only, because a value may be a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Config")
             .field("namespace", &self.namespace)
@@ -263,7 +265,7 @@ fn data_of(config_map: ConfigMap) -> BTreeMap<String, String> {
 // === impl Environment ===
 
 impl Environment {
-    /// Its own settings, and those of a `ConfigMap` over them.
+    /// Merges the settings of a `ConfigMap` over those of the environment.
     fn under(&self, data: Option<&BTreeMap<String, String>>) -> Value {
         let pairs = self
             .variables

@@ -1,20 +1,21 @@
-//! The parts of micro services on Kubernetes, for Rust programs. The sidecar `health` is made of
-//! them, and [go-micro](https://github.com/micro/go-micro) programs and these parts find each other.
+//! The parts of micro services on Kubernetes, for Rust programs. The sidecar `health` uses them.
+//! Programs with these parts and [go-micro](https://github.com/micro/go-micro) programs find each
+//! other.
 //!
 //! | module | what a program does with it | feature |
 //! |---|---|---|
 //! | [`debug`] | answers `Debug.Health`, so that the sidecar and go-micro's clients can check it | – |
 //! | `registry` | finds, watches and registers services in go-micro's Kubernetes registry | `kubernetes` |
-//! | `resolver` | follows the endpoints of a Service by `kubernetes://`, and calls them by a tonic channel | `kubernetes` |
+//! | `resolver` | follows the endpoints of a Service by `kubernetes://`, and calls them over a tonic channel | `kubernetes` |
 //! | `config` | reads the `micro` `ConfigMap` and the environment as settings | `kubernetes` |
 //! | `catalog` | lists services and their versions as Amalgam8 does | `kubernetes` |
-//! | `cluster` | reaches the API server, which the others need | `kubernetes` |
+//! | `cluster` | connects to the API server, which the other modules need | `kubernetes` |
 //!
-//! # Be checked
+//! # Answer health checks
 //!
 //! ```
 //! let (health, service) = micro_health::debug::service();
-//! health.set("no database"); // any text but "ok" is unhealthy
+//! health.set("no database"); // every text except "ok" is unhealthy
 //! # let _ = service; // tonic's `Server::add_service` takes it
 //! ```
 #![cfg_attr(
@@ -39,7 +40,7 @@ for service in registry.get_service("greeter").await? {
 # }
 ```
 
-# Register in the own pod
+# Register the program's own pod
 
 ```no_run
 use micro_health::cluster::Cluster;
@@ -107,9 +108,14 @@ for (service, instances) in services.iter() {
 )]
 //! # Features
 //!
-//! All are default. `kubernetes` has the modules above, `latest` the newest Kubernetes version of
-//! k8s-openapi (a program that uses another one leaves it out), `kubeconfig` kube's own loader for
-//! a workstation, `tls` TLS to a service, and `commands` the subcommands of the program `health`.
+//! All features are on by default:
+//!
+//! - `kubernetes` adds the modules that the table lists with it.
+//! - `latest` selects the newest Kubernetes version of k8s-openapi. Turn it off in a program that
+//!   selects another version.
+//! - `kubeconfig` adds kube's own loader for a workstation.
+//! - `tls` adds TLS to a service.
+//! - `commands` adds the subcommands of the program `health`.
 
 #![cfg_attr(
     not(feature = "kubernetes"),
@@ -142,8 +148,8 @@ mod text;
 #[cfg(feature = "kubernetes")]
 pub use crate::registration::identity::{Identity, NoIdentity};
 
-/// The parts that the program `health` and the tests of this repository use. Not for others: they
-/// change without notice.
+/// The parts that the program `health` and the tests of this repository use. Other programs must
+/// not use them, because they change without notice.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::app::{App, ExitReason, args};

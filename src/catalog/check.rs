@@ -1,11 +1,11 @@
-//! Asks instances whether they answer, each as what it says it speaks.
+//! Checks whether instances answer, each by the protocol that its Service declares.
 //!
-//! | appProtocol, type                   | what is asked                            |
+//! | appProtocol, type                   | the check                                |
 //! |-------------------------------------|------------------------------------------|
 //! | grpc, h2c                           | `grpc.health.v1` Check                   |
 //! | http                                | `GET /`: any answer below 500            |
 //! | https, tcp                          | a connection                             |
-//! | udp                                 | nothing: it has no answer                |
+//! | udp                                 | none: UDP has no answer to wait for      |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::check::backend::Backend;
 use crate::check::options::{Options, Protocol, ServerName};
 use crate::net::endpoint::Endpoint;
 
-/// Time for one instance, as for any other check.
+/// The deadline of the check of one instance, as of every other check.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Instances that are asked at a time.
+/// The number of instances that are checked at a time.
 const AT_ONCE: usize = 16;
 
-/// The beginning of every HTTP answer, up to its status.
+/// The length of the start of an HTTP answer, up to and with its status.
 const STATUS: usize = "HTTP/1.1 200".len();
 
-/// What an instance is asked.
+/// The way in which an instance is checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Question {
     Grpc,
@@ -44,23 +44,23 @@ enum Question {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{service} at {address} ({group}): {why}")]
 pub(crate) struct Unhealthy {
-    /// Its service.
+    /// The name of the service.
     pub service: String,
-    /// Where it is.
+    /// The address and port of the instance.
     pub address: SocketAddr,
-    /// Its tags.
+    /// The tags of the instance, with commas between them.
     pub group: String,
-    /// What happened.
+    /// The reason of the failure.
     pub why: String,
 }
 
-/// Asks every instance that may be called, and returns those that do not answer.
+/// Checks every instance that clients may call, and returns the unhealthy ones.
 pub(crate) async fn check(services: &Services) -> Vec<Unhealthy> {
     let all = services.all_up();
     let all: Vec<_> = all
         .flat_map(|(name, up)| up.into_iter().map(move |it| (name, it)))
         .collect();
-    let asked = stream::iter(all).map(|(service, instance)| async move {
+    let checks = stream::iter(all).map(|(service, instance)| async move {
         let why = ask(service, instance).await.err()?;
         Some(Unhealthy {
             service: service.to_owned(),
@@ -69,13 +69,13 @@ pub(crate) async fn check(services: &Services) -> Vec<Unhealthy> {
             why,
         })
     });
-    let answers = asked.buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let answers = checks.buffered(AT_ONCE).collect::<Vec<_>>().await;
     answers.into_iter().flatten().collect()
 }
 
 async fn ask(service: &str, instance: &Instance) -> Result<(), String> {
     let address = instance.address;
-    let asked = match question(instance) {
+    let answered = match question(instance) {
         None => return Ok(()),
         Some(Question::Grpc) => return grpc(service, address).await,
         Some(Question::Http) => time::timeout(TIMEOUT, get(address)).await,
@@ -84,7 +84,7 @@ async fn ask(service: &str, instance: &Instance) -> Result<(), String> {
             connected.map(|connected| connected.map(drop).map_err(|error| error.to_string()))
         }
     };
-    asked.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
+    answered.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
 }
 
 fn question(instance: &Instance) -> Option<Question> {
@@ -134,8 +134,8 @@ async fn get(address: SocketAddr) -> Result<(), String> {
         .and_then(|rest| rest.get(2..)?.parse().ok());
     match status {
         Some(100..500_u16) => Ok(()),
-        Some(status) => Err(format!("GET / answers {status}")),
-        None => Err("not an answer of HTTP/1".to_owned()),
+        Some(status) => Err(format!("GET / was answered with {status}")),
+        None => Err("the answer is not HTTP/1".to_owned()),
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_asked_as_what_it_speaks() {
+    fn each_is_checked_by_its_protocol() {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         for (kind, app_protocol, expected) in [
             (Kind::Http, "grpc", Some(Question::Grpc)),
@@ -168,13 +168,13 @@ mod tests {
             (Kind::Tcp, "mysql", Some(Question::Connection)),
             (Kind::Udp, "", None),
         ] {
-            let asked = question(&instance(address, kind, app_protocol));
-            assert_eq!(asked, expected, "{kind:?} {app_protocol}");
+            let found = question(&instance(address, kind, app_protocol));
+            assert_eq!(found, expected, "{kind:?} {app_protocol}");
         }
     }
 
-    /// Asks somebody who accepts once and says this.
-    async fn said(kind: Kind, app_protocol: &str, answer: &'static str) -> Result<(), String> {
+    /// Checks a server that accepts one connection and sends this answer.
+    async fn checked(kind: Kind, app_protocol: &str, answer: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serve = async {
@@ -184,29 +184,32 @@ mod tests {
             let _ = stream.write_all(answer.as_bytes()).await;
         };
         let instance = instance(address, kind, app_protocol);
-        let (asked, ()) = tokio::join!(ask("web", &instance), serve);
-        asked
+        let (result, ()) = tokio::join!(ask("web", &instance), serve);
+        result
     }
 
     #[tokio::test]
-    async fn an_answer_is_told_from_a_fault() {
-        assert_eq!(said(Kind::Tcp, "", "").await, Ok(()));
+    async fn an_answer_differs_from_a_fault() {
+        assert_eq!(checked(Kind::Tcp, "", "").await, Ok(()));
         for (answer, expected) in [
             ("HTTP/1.1 200 OK\r\n\r\n", Ok(())),
             ("HTTP/1.0 404 Not Found\r\n\r\n", Ok(())),
             (
                 "HTTP/1.1 503 Oh\r\n\r\n",
-                Err("GET / answers 503".to_owned()),
+                Err("GET / was answered with 503".to_owned()),
             ),
-            ("SSH-2.0-OpenSSH", Err("not an answer of HTTP/1".to_owned())),
+            (
+                "SSH-2.0-OpenSSH",
+                Err("the answer is not HTTP/1".to_owned()),
+            ),
         ] {
-            assert_eq!(said(Kind::Http, "", answer).await, expected, "{answer}");
+            assert_eq!(checked(Kind::Http, "", answer).await, expected, "{answer}");
         }
-        let closed = said(Kind::Http, "", "").await.unwrap_err();
+        let closed = checked(Kind::Http, "", "").await.unwrap_err();
         assert!(!closed.is_empty());
-        let grpc = said(Kind::Http, "grpc", "HTTP/1.1 200 OK\r\n\r\n").await;
+        let grpc = checked(Kind::Http, "grpc", "HTTP/1.1 200 OK\r\n\r\n").await;
         assert!(grpc.is_err());
-        // Nobody listens on a port that was just given back.
+        // The port has no listener after the drop.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

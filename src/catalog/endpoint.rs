@@ -12,11 +12,11 @@
 //! | the endpoint              | status           |
 //! |---------------------------|------------------|
 //! | terminating               | `OUT_OF_SERVICE` |
-//! | ready, or it is not said  | UP               |
+//! | ready, or not specified   | UP               |
 //! | else                      | STARTING         |
 //!
-//! Source: the registry v0.4.2, which knew UP alone, with the states that Kubernetes has
-//! had since. Only the first address of an endpoint has a meaning.
+//! Source: the registry v0.4.2, which knew only UP, and the later states of Kubernetes.
+//! Only the first address of an endpoint has a meaning.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,66 +25,66 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 /// The label with the name of the Service.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-/// One address and port.
+/// An address and port of a Service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
-    /// Where.
+    /// The IP address and the port number.
     pub address: SocketAddr,
-    /// What is spoken there.
+    /// The type of the endpoint in Amalgam8's terms.
     pub kind: Kind,
-    /// The same in the Service's own words.
+    /// The `appProtocol` of the Service's port.
     pub app_protocol: Option<String>,
-    /// Whether to call it.
+    /// The status, by which clients decide whether to call the endpoint.
     pub status: Status,
-    /// The pod behind it, if it is one.
+    /// The pod behind the endpoint, if its target is a pod.
     pub pod: Option<Pod>,
 }
 
-/// A pod, as an endpoint knows it.
+/// A pod as an endpoint refers to it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pod {
-    /// Its name.
+    /// The name of the pod.
     pub name: String,
-    /// Its uid.
+    /// The uid of the pod.
     pub uid: Option<String>,
 }
 
-/// Amalgam8's type of an endpoint.
+/// The types of an endpoint in Amalgam8.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// HTTP, where Amalgam8 routes by content.
+    /// HTTP, which Amalgam8 routes by content.
     Http,
-    /// The same over TLS.
+    /// HTTPS, which is HTTP over TLS.
     Https,
-    /// Any other stream.
+    /// TCP with another protocol over it.
     Tcp,
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
 }
 
-/// Amalgam8's status of an instance, the best first.
+/// The statuses of an instance in Amalgam8, the best first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Status {
-    /// It may be called.
+    /// The instance is ready, and clients may call it.
     Up,
-    /// Not yet, or not now.
+    /// The instance is not ready yet, or not at present.
     Starting,
-    /// Not any more.
+    /// The instance is terminating.
     OutOfService,
 }
 
-/// The Service that a slice belongs to.
+/// Returns the name of the Service that owns a slice.
 pub(crate) fn service(slice: &EndpointSlice) -> Option<&str> {
     let labels = slice.metadata.labels.as_ref()?;
     labels.get(SERVICE).map(String::as_str)
 }
 
-/// Selects the slices of one Service.
+/// Returns the label selector for the slices of one Service.
 pub(crate) fn selector(service: &str) -> String {
     format!("{SERVICE}={service}")
 }
 
-/// Every address with every port.
+/// Returns each address of a slice with each of its ports.
 pub(crate) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
     let ports = slice.ports.iter().flatten().filter_map(|port| {
         let number = u16::try_from(port.port?).ok()?;
@@ -154,7 +154,7 @@ fn status(ready: Option<bool>, terminating: Option<bool>) -> Status {
 // === impl Kind ===
 
 impl Kind {
-    /// As Amalgam8 writes it.
+    /// Returns the text that Amalgam8 writes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -168,7 +168,7 @@ impl Kind {
 // === impl Status ===
 
 impl Status {
-    /// As Amalgam8 writes it.
+    /// Returns the text that Amalgam8 writes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Up => "UP",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_of_an_endpoint_is_well() {
+    fn an_unspecified_condition_is_good() {
         let (yes, no) = (Some(true), Some(false));
         for (ready, terminating, expected) in [
             (None, None, "UP"),
@@ -226,7 +226,7 @@ mod tests {
             (no, None, "STARTING"),
             (no, no, "STARTING"),
             (no, yes, "OUT_OF_SERVICE"),
-            // With publishNotReadyAddresses.
+            // A terminating pod is ready with publishNotReadyAddresses.
             (yes, yes, "OUT_OF_SERVICE"),
         ] {
             assert_eq!(
@@ -261,14 +261,14 @@ mod tests {
         let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
         assert_eq!(service(&slice), Some("web"));
         let found = endpoints(&slice);
-        let told = |endpoint: &Endpoint| {
+        let summary = |endpoint: &Endpoint| {
             let pod = endpoint.pod.as_ref();
             let pod = pod.map_or("-", |pod| pod.name.as_str()).to_owned();
             let (kind, status) = (endpoint.kind.as_str(), endpoint.status.as_str());
             format!("{kind} {} {status} {pod}", endpoint.address)
         };
         assert_eq!(
-            found.iter().map(told).collect::<Vec<_>>(),
+            found.iter().map(summary).collect::<Vec<_>>(),
             [
                 "tcp 172.17.0.11:5000 UP web-v1-aaaaa",
                 "udp 172.17.0.11:53 UP web-v1-aaaaa",

@@ -1,4 +1,4 @@
-//! An instance as Amalgam8's registry tells of it.
+//! An instance in the form of Amalgam8's registry.
 
 use std::net::SocketAddr;
 
@@ -9,24 +9,24 @@ use crate::catalog::endpoint::{Endpoint, Kind, Status};
 /// The tag of every instance that comes from Kubernetes.
 pub(crate) const KUBERNETES: &str = "kubernetes";
 
-/// One address and port of a service.
+/// An address and port of a service, with its status and version.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Instance {
-    /// The pod's uid, or the address where there is no pod, a dash and the port.
+    /// The pod's uid (the IP address if there is no pod), a dash and the port.
     pub id: String,
-    /// Its version if that is known, and [`KUBERNETES`].
+    /// The version if it is known, and then the tag `kubernetes`.
     pub tags: Vec<String>,
-    /// Where.
+    /// The IP address and the port number.
     pub address: SocketAddr,
-    /// What is spoken there.
+    /// The type of the endpoint in Amalgam8's terms.
     pub kind: Kind,
-    /// The same in the Service's own words.
+    /// The `appProtocol` of the Service's port.
     pub app_protocol: Option<String>,
-    /// Whether to call it.
+    /// The status, by which clients decide whether to call the instance.
     pub status: Status,
 }
 
-/// The fields of an instance, in the order in which the registry writes them.
+/// The fields of an instance, in the registry's order.
 pub(crate) const FIELDS: [&str; 9] = [
     "id",
     "service_name",
@@ -42,7 +42,7 @@ pub(crate) const FIELDS: [&str; 9] = [
 // === impl Instance ===
 
 impl Instance {
-    /// What an endpoint is, with the version of its pod.
+    /// Returns the instance of an endpoint, with the version of its pod.
     pub fn new(endpoint: &Endpoint, version: Option<&str>) -> Self {
         let (ip, port) = (endpoint.address.ip(), endpoint.address.port());
         let uid = endpoint.pod.as_ref().and_then(|pod| pod.uid.as_ref());
@@ -61,16 +61,16 @@ impl Instance {
         }
     }
 
-    /// The tags as `a8ctl` groups by them.
+    /// Returns the tags with commas between them, by which `a8ctl` groups instances.
     pub fn group(&self) -> String {
         self.tags.join(",")
     }
 
-    /// Its JSON with these fields, in the registry's order. The id and the endpoint are
-    /// always there; what it does not have is left out: it has no ttl, and no links.
+    /// Formats the instance as JSON with these fields, in the registry's order. The id and the
+    /// endpoint are always present. An absent value is left out; ttl and links are always absent.
     pub fn json(&self, service: &str, fields: &[&str]) -> String {
         let text = |text: &str| Value::from(text).to_string();
-        let mut told = Vec::new();
+        let mut written = Vec::new();
         for field in FIELDS {
             if !fields.contains(&field) && !matches!(field, "id" | "endpoint") {
                 continue;
@@ -88,14 +88,14 @@ impl Instance {
                     Some(spoken) => format!(r#"{{"app_protocol":{}}}"#, text(spoken)),
                     None => continue,
                 },
-                // Go's zero time: it never sends any.
+                // The registry receives no heartbeat, so that it writes Go's zero time.
                 "last_heartbeat" => text("0001-01-01T00:00:00Z"),
                 "tags" => Value::from(self.tags.clone()).to_string(),
                 _ => continue,
             };
-            told.push(format!(r#""{field}":{value}"#));
+            written.push(format!(r#""{field}":{value}"#));
         }
-        format!("{{{}}}", told.join(","))
+        format!("{{{}}}", written.join(","))
     }
 }
 
@@ -117,13 +117,13 @@ mod tests {
         }
     }
 
-    const SHOWN: [&str; 4] = ["service_name", "status", "metadata", "tags"];
+    const JSON_FIELDS: [&str; 4] = ["service_name", "status", "metadata", "tags"];
 
     #[test]
     fn the_seeds_instance_has_the_seeds_json() {
         let instance = Instance::new(&endpoint("172.17.0.11:5000", Some("1c2f")), Some("v1"));
         assert_eq!(
-            instance.json("helloworld", &SHOWN),
+            instance.json("helloworld", &JSON_FIELDS),
             r#"{"id":"1c2f-5000","service_name":"helloworld","endpoint":{"type":"tcp","value":"172.17.0.11:5000"},"status":"UP","tags":["v1","kubernetes"]}"#
         );
         assert_eq!(instance.group(), "v1,kubernetes");

@@ -1,4 +1,4 @@
-//! What the API server has said so far: slices and pods, as two lists that are kept.
+//! Keeps the slices and pods that the API server has sent, as two lists.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::catalog::endpoint::{self, Endpoint};
 use crate::catalog::services::{Pod, Services};
 use crate::catalog::version::{Source, version};
 
-/// One word of the API server.
+/// An event of one of the two watches.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Update {
     Slice(Event<EndpointSlice>),
     Pod(Event<PartialObjectMeta<v1::Pod>>),
 }
 
-/// Slices and pods.
+/// The current slices and pods of the namespace.
 #[derive(Debug)]
 pub(super) struct Mirror {
     sources: Vec<Source>,
@@ -26,11 +26,11 @@ pub(super) struct Mirror {
     pods: Listed<Pod>,
 }
 
-/// Objects by name.
+/// The objects of one watch by name.
 #[derive(Debug)]
 struct Listed<V> {
     now: BTreeMap<String, V>,
-    /// What a list has brought so far, which counts once it is whole.
+    /// The objects of an unfinished list. They replace `now` once the list is complete.
     next: BTreeMap<String, V>,
     is_complete: bool,
 }
@@ -46,13 +46,13 @@ impl Mirror {
         }
     }
 
-    pub(super) fn take(&mut self, told: Told) {
-        match told {
-            Told::Slice(event) => self.slices.take(event, |slice| {
+    pub(super) fn take(&mut self, update: Update) {
+        match update {
+            Update::Slice(event) => self.slices.take(event, |slice| {
                 let service = endpoint::service(slice)?.to_owned();
                 Some((service, endpoint::endpoints(slice)))
             }),
-            Told::Pod(event) => self.pods.take(event, |pod| {
+            Update::Pod(event) => self.pods.take(event, |pod| {
                 Some(Pod {
                     uid: pod.metadata.uid.clone(),
                     version: version(&pod.metadata, &self.sources),
@@ -61,7 +61,7 @@ impl Mirror {
         }
     }
 
-    /// Every service, once both lists were whole.
+    /// Returns every service, or `None` until both lists have been complete once.
     pub(super) fn services(&self) -> Option<Services> {
         if !self.slices.is_complete || !self.pods.is_complete {
             return None;
@@ -85,7 +85,7 @@ impl<V> Default for Listed<V> {
 }
 
 impl<V> Listed<V> {
-    /// Takes in one event; of an object only what `keep` makes of it.
+    /// Takes one event. Of an object, the list keeps only the value that `keep` returns.
     fn take<K: kube::Resource>(&mut self, event: Event<K>, keep: impl Fn(&K) -> Option<V>) {
         let name = |object: &K| object.meta().name.clone().unwrap_or_default();
         let (list, object) = match event {
@@ -134,7 +134,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn told(mirror: &Mirror) -> Option<String> {
+    fn summary(mirror: &Mirror) -> Option<String> {
         let services = mirror.services()?;
         let one = |(name, all): (&str, &[crate::catalog::instance::Instance])| {
             let all: Vec<_> = all
@@ -147,68 +147,68 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_before_both_lists_are_whole() {
+    fn nothing_is_returned_before_both_lists_are_complete() {
         let mut mirror = Mirror::new(vec![Source::Label, Source::Owner]);
         let mut take = |event| {
             mirror.take(event);
-            told(&mirror)
+            summary(&mirror)
         };
         for (event, expected) in [
-            (Told::Slice(Event::Init), None),
+            (Update::Slice(Event::Init), None),
             (
-                Told::Slice(Event::InitApply(slice("web-1", Some("web"), "10.0.0.1"))),
+                Update::Slice(Event::InitApply(slice("web-1", Some("web"), "10.0.0.1"))),
                 None,
             ),
             (
-                Told::Slice(Event::InitApply(slice("alien", None, "10.0.0.9"))),
+                Update::Slice(Event::InitApply(slice("alien", None, "10.0.0.9"))),
                 None,
             ),
-            (Told::Slice(Event::InitDone), None),
-            (Told::Pod(Event::Init), None),
+            (Update::Slice(Event::InitDone), None),
+            (Update::Pod(Event::Init), None),
             (
-                Told::Pod(Event::InitDone),
+                Update::Pod(Event::InitDone),
                 Some("web: 10.0.0.1:80 v1,kubernetes"),
             ),
             (
-                Told::Pod(Event::Apply(pod("2"))),
+                Update::Pod(Event::Apply(pod("2"))),
                 Some("web: 10.0.0.1:80 2,kubernetes"),
             ),
             (
-                Told::Slice(Event::Apply(slice("web-1", Some("web"), "10.0.0.2"))),
+                Update::Slice(Event::Apply(slice("web-1", Some("web"), "10.0.0.2"))),
                 Some("web: 10.0.0.2:80 2,kubernetes"),
             ),
-            // A list that is under way changes nothing.
+            // An unfinished list changes nothing.
             (
-                Told::Slice(Event::Init),
-                Some("web: 10.0.0.2:80 2,kubernetes"),
-            ),
-            (
-                Told::Slice(Event::InitApply(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Init),
                 Some("web: 10.0.0.2:80 2,kubernetes"),
             ),
             (
-                Told::Slice(Event::InitDone),
+                Update::Slice(Event::InitApply(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Some("web: 10.0.0.2:80 2,kubernetes"),
+            ),
+            (
+                Update::Slice(Event::InitDone),
                 Some("w9: 10.0.0.9:80 2,kubernetes"),
             ),
             (
-                Told::Pod(Event::Delete(pod("2"))),
+                Update::Pod(Event::Delete(pod("2"))),
                 Some("w9: 10.0.0.9:80 v1,kubernetes"),
             ),
             (
-                Told::Slice(Event::Apply(slice("web-9", None, "10.0.0.9"))),
+                Update::Slice(Event::Apply(slice("web-9", None, "10.0.0.9"))),
                 Some(""),
             ),
             (
-                Told::Slice(Event::Apply(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Apply(slice("web-9", Some("w9"), "10.0.0.9"))),
                 Some("w9: 10.0.0.9:80 v1,kubernetes"),
             ),
             (
-                Told::Slice(Event::Delete(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Delete(slice("web-9", Some("w9"), "10.0.0.9"))),
                 Some(""),
             ),
         ] {
-            let event_told = format!("{event:?}");
-            assert_eq!(take(event).as_deref(), expected, "{event_told}");
+            let case = format!("{event:?}");
+            assert_eq!(take(event).as_deref(), expected, "{case}");
         }
     }
 }

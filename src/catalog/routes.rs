@@ -1,4 +1,4 @@
-//! (method, path, query) → (status, body): the read half of the registry's API v1.
+//! Answers the read requests of the registry's API v1: (method, path, query) → (status, body).
 //!
 //! | request                                  | answer                                   |
 //! |------------------------------------------|------------------------------------------|
@@ -8,11 +8,13 @@
 //! | `GET /`, `GET /uptime`                   | 200                                      |
 //! | registering, renewing, deregistering     | 400: the catalog is read only            |
 //!
-//! Source: the registry v0.4.2 itself, built and run on the same API server; of 41 requests
-//! 35 have the same status and body. The others: instances that are not UP, which it did
-//! not mirror and which are in `/instances` alone, because `a8ctl` does not look at the
-//! status; writes, which it takes for a second catalog of its own; the properties of
-//! `/uptime`.
+//! Source: the registry v0.4.2 itself, built and run on the same API server. Of 41 requests,
+//! 35 have the same status and body. The other requests differ in these points:
+//!
+//! - The registry did not mirror instances that are not UP. Here only `/instances` has them,
+//!   because `a8ctl` does not read the status.
+//! - The registry accepts writes for a second catalog of its own.
+//! - The properties of `/uptime` are different.
 
 use std::borrow::Cow;
 
@@ -25,15 +27,15 @@ use crate::catalog::instance::{FIELDS, Instance};
 use crate::catalog::services::Services;
 use crate::catalog::table;
 
-/// What the registry says of a write to its mirror of Kubernetes.
+/// The registry's error for a write to its mirror of Kubernetes.
 const READ_ONLY: &str = "Read-only Catalog: API Not Supported";
 
 /// A status and a JSON body.
 type Answer = (StatusCode, String);
 
-/// What a request asks for.
+/// The routes of the API.
 #[derive(Debug, Eq, PartialEq)]
-enum Asked<'a> {
+enum Route<'a> {
     Alive,
     Uptime,
     Services,
@@ -44,7 +46,7 @@ enum Asked<'a> {
     OtherMethod,
 }
 
-/// Which instances are asked for.
+/// The criteria by which a request selects instances.
 #[derive(Debug, Default)]
 struct Filter<'a> {
     id: Option<Cow<'a, str>>,
@@ -53,7 +55,7 @@ struct Filter<'a> {
     tags: Option<Cow<'a, str>>,
 }
 
-/// The answer to a request.
+/// Returns the answer to a request.
 pub(crate) fn answer(
     method: &Method,
     path: &str,
@@ -61,42 +63,42 @@ pub(crate) fn answer(
     services: &Services,
 ) -> Answer {
     let ok = |body: String| (StatusCode::OK, body);
-    match asked(method, path) {
-        Asked::Alive => ok(String::new()),
-        Asked::Uptime => ok(json!({"UPTIME": {"healthy": true}}).to_string()),
-        Asked::Services => {
+    match route(method, path) {
+        Route::Alive => ok(String::new()),
+        Route::Uptime => ok(json!({"UPTIME": {"healthy": true}}).to_string()),
+        Route::Services => {
             let names: Vec<_> = services.all_up().map(|(name, _)| name).collect();
             ok(json!({ "services": names }).to_string())
         }
-        Asked::Service(name) => service(&name, services),
-        Asked::Instances => instances(query.unwrap_or_default(), services),
-        Asked::Write => error(StatusCode::BAD_REQUEST, READ_ONLY),
-        Asked::Unknown => error(StatusCode::NOT_FOUND, "Resource not found"),
-        Asked::OtherMethod => error(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Route::Service(name) => service(&name, services),
+        Route::Instances => instances(query.unwrap_or_default(), services),
+        Route::Write => error(StatusCode::BAD_REQUEST, READ_ONLY),
+        Route::Unknown => error(StatusCode::NOT_FOUND, "Resource not found"),
+        Route::OtherMethod => error(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
     }
 }
 
-fn asked<'a>(method: &Method, path: &'a str) -> Asked<'a> {
+fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let api = path.strip_prefix("/api/v1/").unwrap_or_default();
     let parts: Vec<_> = api.split('/').collect();
     let (of, then) = match (path, &parts[..]) {
-        ("/", _) => (Method::GET, Asked::Alive),
-        ("/uptime", _) => (Method::GET, Asked::Uptime),
-        (_, ["services"]) => (Method::GET, Asked::Services),
+        ("/", _) => (Method::GET, Route::Alive),
+        ("/uptime", _) => (Method::GET, Route::Uptime),
+        (_, ["services"]) => (Method::GET, Route::Services),
         (_, ["services", name]) if !name.is_empty() => {
             let name = percent_decode_str(name).decode_utf8_lossy();
-            (Method::GET, Asked::Service(name))
+            (Method::GET, Route::Service(name))
         }
-        (_, ["instances"]) if method == Method::POST => (Method::POST, Asked::Write),
-        (_, ["instances"]) => (Method::GET, Asked::Instances),
-        (_, ["instances", id]) if !id.is_empty() => (Method::DELETE, Asked::Write),
-        (_, ["instances", id, "heartbeat"]) if !id.is_empty() => (Method::PUT, Asked::Write),
-        _ => return Asked::Unknown,
+        (_, ["instances"]) if method == Method::POST => (Method::POST, Route::Write),
+        (_, ["instances"]) => (Method::GET, Route::Instances),
+        (_, ["instances", id]) if !id.is_empty() => (Method::DELETE, Route::Write),
+        (_, ["instances", id, "heartbeat"]) if !id.is_empty() => (Method::PUT, Route::Write),
+        _ => return Route::Unknown,
     };
     if *method == of {
         then
     } else {
-        Asked::OtherMethod
+        Route::OtherMethod
     }
 }
 
@@ -120,7 +122,7 @@ fn instances(query: &str, services: &Services) -> Answer {
         .filter(|it| !it.is_empty())
         .map(pair)
         .collect();
-    // Of a name that is repeated the registry reads the first.
+    // The registry reads only the first value of a repeated name.
     let value = |name: &str| {
         pairs
             .iter()
@@ -135,7 +137,7 @@ fn instances(query: &str, services: &Services) -> Answer {
     if fields.iter().any(|field| !FIELDS.contains(field)) {
         return bad("Undefined or malformed instance fields in filter");
     }
-    // The other fields are no texts, which is all that it compares.
+    // The registry compares only texts, and the other fields are none.
     let known = ["fields", "id", "service_name", "status", "tags"];
     if pairs.iter().any(|(name, _)| !known.contains(&&**name)) {
         return bad("Malformed or invalid instance selection criteria");
@@ -153,7 +155,7 @@ fn instances(query: &str, services: &Services) -> Answer {
     (StatusCode::OK, body)
 }
 
-/// A name and a value as a form has them.
+/// Decodes a name and a value of an HTML form.
 fn pair(text: &str) -> (Cow<'_, str>, Cow<'_, str>) {
     let decode = |text: &str| {
         let text = text.replace('+', " ");
@@ -182,7 +184,8 @@ impl Filter<'_> {
             && self.fits_status(instance.status)
     }
 
-    /// What is not UP has to be asked for: by its status, or by anything else.
+    /// Decides whether the status fits. An instance that is not UP needs a filter, by status or
+    /// by another field.
     fn fits_status(&self, status: Status) -> bool {
         match &self.status {
             Some(wanted) if wanted.eq_ignore_ascii_case("ALL") => true,
@@ -203,7 +206,8 @@ mod tests {
     use crate::catalog::endpoint::{Endpoint, Kind, Pod};
     use crate::catalog::version::Source;
 
-    /// helloworld with a v1 that is UP and a v2 that is STARTING; late has nobody to call.
+    /// Returns helloworld with a v1 that is UP and a v2 that is STARTING. The service late has
+    /// no instance that clients may call.
     fn services() -> Services {
         let endpoint = |pod: &str, address: &str, status| Endpoint {
             address: address.parse().unwrap(),
@@ -224,7 +228,7 @@ mod tests {
         Services::new(all, &BTreeMap::new(), &[Source::Owner])
     }
 
-    fn asked(request: &str) -> (u16, String) {
+    fn answer_to(request: &str) -> (u16, String) {
         let (method, uri) = request.split_once(' ').unwrap();
         let (path, query) = match uri.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -276,7 +280,7 @@ mod tests {
             ),
             ("GET /api/v1", 404, r#"{"Error":"Resource not found"}"#),
         ] {
-            assert_eq!(asked(request), (status, body.to_owned()), "{request}");
+            assert_eq!(answer_to(request), (status, body.to_owned()), "{request}");
         }
     }
 
@@ -299,7 +303,7 @@ mod tests {
                 r#"{"Error":"Resource not found"}"#,
             ),
         ] {
-            assert_eq!(asked(request), (status, body.to_owned()), "{request}");
+            assert_eq!(answer_to(request), (status, body.to_owned()), "{request}");
         }
     }
 
@@ -314,7 +318,7 @@ mod tests {
             ("status=ALL", "5001 5002 5003"),
             ("status=", ""),
             ("status=BUSY", ""),
-            // Another filter shows whatever status.
+            // Another filter includes instances of every status.
             ("service_name=helloworld", "5001 5002"),
             ("service_name=helloworld&status=UP", "5001"),
             ("service_name=late", "5003"),
@@ -328,7 +332,7 @@ mod tests {
             ("id=u-5002&id=u-5001", "5002"),
             ("status=ALL&tags=v2", "5002"),
         ] {
-            let (status, body) = asked(&format!("GET /api/v1/instances?{query}"));
+            let (status, body) = answer_to(&format!("GET /api/v1/instances?{query}"));
             let found: Value = serde_json::from_str(&body).unwrap();
             let found = found["instances"].as_array().unwrap().iter();
             let ports = found.filter_map(|it| it["id"].as_str()?.strip_prefix("u-"));
@@ -354,8 +358,8 @@ mod tests {
             ),
         ] {
             let expected = format!(r#"{{"instances":[{expected}]}}"#);
-            let told = asked(&format!("GET /api/v1/instances?{query}"));
-            assert_eq!(told, (200, expected), "{query}");
+            let found = answer_to(&format!("GET /api/v1/instances?{query}"));
+            assert_eq!(found, (200, expected), "{query}");
         }
         let fields = r#"{"Error":"Undefined or malformed instance fields in filter"}"#;
         let criteria = r#"{"Error":"Malformed or invalid instance selection criteria"}"#;
@@ -368,8 +372,8 @@ mod tests {
             ("ttl=0", criteria),
             ("metadata={}", criteria),
         ] {
-            let told = asked(&format!("GET /api/v1/instances?{query}"));
-            assert_eq!(told, (400, expected.to_owned()), "{query}");
+            let found = answer_to(&format!("GET /api/v1/instances?{query}"));
+            assert_eq!(found, (400, expected.to_owned()), "{query}");
         }
     }
 }

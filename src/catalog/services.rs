@@ -1,4 +1,4 @@
-//! Every service with its instances, at one moment.
+//! A snapshot of every service with its instances.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use crate::catalog::version::{Source, version};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Services by name; the instances of each by address.
+/// The services by name, each with its instances by address.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Services(BTreeMap<String, Vec<Instance>>);
 
-/// What is known of a pod.
+/// The known facts about a pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Pod {
     pub(super) uid: Option<String>,
@@ -23,8 +23,9 @@ pub(super) struct Pod {
 // === impl Services ===
 
 impl Services {
-    /// Puts endpoints and pods together. A slice may repeat what another one says, and a
-    /// pod of two families has one id: the better of two with one id stays, IPv4 first.
+    /// Combines endpoints and pods. Two slices may repeat an endpoint, and a pod with two IP
+    /// families has one id. Of two instances with one id the better stays. Of two equally good
+    /// ones the IPv4 instance stays.
     pub(super) fn new<'a>(
         endpoints: impl IntoIterator<Item = (&'a str, &'a [Endpoint])>,
         pods: &BTreeMap<String, Pod>,
@@ -50,20 +51,21 @@ impl Services {
         Self(by_address.collect())
     }
 
-    /// Each service with its instances, by name, also those that have none to call.
+    /// Returns all services in the order of their names, with all instances. A service without
+    /// a callable instance is included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Instance])> {
         let services = self.0.iter();
         services.map(|(name, instances)| (name.as_str(), instances.as_slice()))
     }
 
-    /// The instances of one service that may be called; `None` where nothing is known of
-    /// this name.
+    /// Returns the instances of one service that clients may call, or `None` if no such service
+    /// is known.
     pub fn up(&self, service: &str) -> Option<Vec<&Instance>> {
         let instances = self.0.get(service)?.iter();
         Some(instances.filter(|it| it.status == Status::Up).collect())
     }
 
-    /// Each service that has an instance to call, with those.
+    /// Returns each service that has a callable instance, with its callable instances.
     pub fn all_up(&self) -> impl Iterator<Item = (&str, Vec<&Instance>)> {
         let services = self.0.keys();
         let services = services.filter_map(|name| Some((name.as_str(), self.up(name)?)));
@@ -71,7 +73,7 @@ impl Services {
     }
 }
 
-/// What decides between two of one id; the least stays.
+/// Returns the sort key of instances with one id. The least stays.
 fn rank(instance: &Instance) -> impl Ord + use<> {
     let address = instance.address;
     (instance.status, Reverse(address.is_ipv4()), address)
@@ -84,13 +86,13 @@ fn version_of(
 ) -> Option<String> {
     let pod = endpoint.pod.as_ref()?;
     let known = pods.get(&pod.name).filter(|known| {
-        // Made again under the same name it may be of another version.
+        // A new pod with the same name may have another version.
         known.uid.is_none() || pod.uid.is_none() || known.uid == pod.uid
     });
     if let Some(known) = known {
         return known.version.clone();
     }
-    // A slice comes before its pod, or stays after it: its name is all there is.
+    // A slice can arrive before its pod, or outlive it. Then only the pod's name is known.
     let unowned = ObjectMeta {
         name: Some(pod.name.clone()),
         ..ObjectMeta::default()
@@ -123,15 +125,15 @@ mod tests {
         versions.iter().map(pod).collect()
     }
 
-    fn told(services: &Services) -> Vec<String> {
-        let mut told = Vec::new();
+    fn summaries(services: &Services) -> Vec<String> {
+        let mut summaries = Vec::new();
         for (name, instances) in services.iter() {
             for it in instances {
                 let status = it.status.as_str();
-                told.push(format!("{name} {} {status} {}", it.address, it.group()));
+                summaries.push(format!("{name} {} {status} {}", it.address, it.group()));
             }
         }
-        told
+        summaries
     }
 
     const BOTH: [Source; 2] = [Source::Label, Source::Owner];
@@ -147,7 +149,7 @@ mod tests {
         let all = [("web", &a[..]), ("web", &b[..]), ("other", &other[..])];
         let services = Services::new(all, &pods(&[("w-v1-a", "1"), ("w-v2-b", "2")]), &BOTH);
         assert_eq!(
-            told(&services),
+            summaries(&services),
             [
                 "other 10.0.0.1:80 OUT_OF_SERVICE 2,kubernetes",
                 "web 10.0.0.1:80 STARTING 2,kubernetes",
@@ -172,7 +174,7 @@ mod tests {
             [("w", &v4[..]), ("w", &v6[..])],
         ] {
             let services = Services::new(all, &BTreeMap::new(), &BOTH);
-            assert_eq!(told(&services), ["w 10.0.0.2:80 UP v1,kubernetes"]);
+            assert_eq!(summaries(&services), ["w 10.0.0.2:80 UP v1,kubernetes"]);
         }
     }
 
@@ -180,7 +182,7 @@ mod tests {
     fn a_pod_made_again_is_another_one() {
         let endpoints = [endpoint("web-v1-a", "10.0.0.2:80", Status::Up)];
         let mut known = pods(&[("web-v1-a", "new")]);
-        let services = |known: &_| told(&Services::new([("w", &endpoints[..])], known, &BOTH));
+        let services = |known: &_| summaries(&Services::new([("w", &endpoints[..])], known, &BOTH));
         assert_eq!(services(&known), ["w 10.0.0.2:80 UP new,kubernetes"]);
         for pod in known.values_mut() {
             pod.uid = Some("another".to_owned());

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::catalog::instance::Instance;
 use crate::catalog::services::Services;
 
-/// What `-o json` shows of an instance, beside its id and endpoint.
-const SHOWN: [&str; 4] = ["service_name", "status", "metadata", "tags"];
+/// The fields of an instance that `-o json` prints, besides its id and endpoint.
+const JSON_FIELDS: [&str; 4] = ["service_name", "status", "metadata", "tags"];
 
 const HEAD: [&str; 2] = ["Service", "Instances"];
 
-/// A box with a row for each service, `group(count)` in the second column.
+/// Formats a table with a row for each service. The second column has `group(count)`.
 pub(crate) fn table<'a>(
     services: impl IntoIterator<Item = (&'a str, impl IntoIterator<Item = &'a Instance>)>,
 ) -> String {
@@ -29,33 +29,33 @@ pub(crate) fn table<'a>(
     boxed(&rows)
 }
 
-/// Every instance that may be called, as the registry's `GET /instances` tells them.
+/// Formats each instance that clients may call, like the registry's `GET /instances`.
 pub(crate) fn instances(services: &Services) -> String {
     let services = services.all_up();
     let all = services.flat_map(|(service, up)| up.into_iter().map(move |it| (service, it)));
-    format!(r#"{{"instances":[{}]}}"#, list(all, &SHOWN))
+    format!(r#"{{"instances":[{}]}}"#, list(all, &JSON_FIELDS))
 }
 
-/// Those of one service, as the registry's `GET /services/NAME` tells them.
+/// Formats the instances of one service, like the registry's `GET /services/NAME`.
 pub(crate) fn service(name: &str, instances: &[&Instance]) -> String {
     let all = instances.iter().map(|instance| (name, *instance));
     format!(
         r#"{{"service_name":{},"instances":[{}]}}"#,
         serde_json::Value::from(name),
-        list(all, &SHOWN)
+        list(all, &JSON_FIELDS)
     )
 }
 
-/// Instances with these fields, and commas between them.
+/// Formats instances with these fields, and with commas between them.
 pub(crate) fn list<'a>(
     instances: impl Iterator<Item = (&'a str, &'a Instance)>,
     fields: &[&str],
 ) -> String {
-    let told = instances.map(|(service, instance)| instance.json(service, fields));
-    told.collect::<Vec<_>>().join(",")
+    let written = instances.map(|(service, instance)| instance.json(service, fields));
+    written.collect::<Vec<_>>().join(",")
 }
 
-/// As Python's `PrettyTable` draws it, left aligned.
+/// Draws a left-aligned table in the style of Python's `PrettyTable`.
 fn boxed(rows: &[[String; 2]]) -> String {
     let head = HEAD.map(str::to_owned);
     let width = |column: usize| {

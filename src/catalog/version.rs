@@ -1,39 +1,41 @@
-//! Which version a pod is of, by its labels, its owner or its name.
+//! Finds the version of a pod by its labels, its owner or its name.
 //!
-//! | `--version_from` | a pod of                        | its version                              |
+//! | `--version_from` | the pod's owner                 | its version                              |
 //! |------------------|---------------------------------|------------------------------------------|
-//! | label            | anything                        | `app.kubernetes.io/version`, `version`   |
-//! | owner            | a `ReplicationController`       | after the last dash of its name, else it |
-//! |                  | a Deployment                    | the same if it looks like a version,     |
+//! | label            | any or none                     | `app.kubernetes.io/version`, `version`   |
+//! | owner            | a `ReplicationController`       | the owner's name after its last dash     |
+//! |                  | a Deployment                    | this part if it looks like a version,    |
 //! |                  |                                 | else the pod-template-hash               |
-//! |                  | a `StatefulSet`, a `DaemonSet`  | the same, else the revision's hash       |
-//! |                  | anything else                   | the same, else none                      |
-//! |                  | nobody                          | its name without the last part, after    |
-//! |                  |                                 | the last dash of that; else none         |
-//! | name             | anything                        | as of a `ReplicationController`          |
+//! |                  | a `StatefulSet`, a `DaemonSet`  | likewise, else the revision's hash       |
+//! |                  | anything else                   | likewise, else none                      |
+//! |                  | none                            | the last but one of the parts of the     |
+//! |                  |                                 | pod's name between dashes, else none     |
+//! | name             | any or none                     | as for a `ReplicationController`         |
 //!
-//! Source: Amalgam8's documentation for the second row, the code of its registry v0.4.2
-//! for the last but one; the labels are Kubernetes' own convention and Istio's.
+//! A name without a dash is its own last part.
+//!
+//! Sources: Amalgam8's documentation for the second row, and the code of its registry v0.4.2
+//! for the last row but one. The labels are the conventions of Kubernetes and of Istio.
 
 use std::str::FromStr;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-/// Where to look for a version.
+/// The sources of a version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// The pod's labels.
     Label,
-    /// Its owner, by what kind that is.
+    /// The pod's owner, by a rule for each kind of owner.
     Owner,
-    /// Its owner's name whatever it looks like.
+    /// The last part of the owner's name, even if it does not look like a version.
     Name,
 }
 
-/// The labels that may say it, the first first.
+/// The labels that may hold the version. The first of them wins.
 const LABELS: [&str; 2] = ["app.kubernetes.io/version", "version"];
 
-/// The version of a pod by the first source that knows one.
+/// Returns the version of a pod from the first source that has one.
 pub(crate) fn version(pod: &ObjectMeta, sources: &[Source]) -> Option<String> {
     let found = sources.iter().find_map(|source| match source {
         Source::Label => LABELS.into_iter().find_map(|key| label(pod, key)),
@@ -56,7 +58,7 @@ fn of_owner<'a>(pod: &'a ObjectMeta, owner: &'a OwnerReference) -> Option<&'a st
         "ReplicationController" => Some(part),
         "ReplicaSet" => looks_like_one.or_else(|| label(pod, "pod-template-hash")),
         "StatefulSet" | "DaemonSet" => looks_like_one.or_else(|| {
-            // A StatefulSet's has the set's name in front of it.
+            // The label of a StatefulSet's pod has the name of the set before the hash.
             let revision = label(pod, "controller-revision-hash")?;
             let hash = revision.strip_prefix(&*owner.name);
             Some(
@@ -68,7 +70,7 @@ fn of_owner<'a>(pod: &'a ObjectMeta, owner: &'a OwnerReference) -> Option<&'a st
     }
 }
 
-/// The name that a person gave: a Deployment's `ReplicaSet` has a hash behind it.
+/// Returns the name that a person gave. A Deployment's `ReplicaSet` has a hash behind it.
 fn workload<'a>(pod: &ObjectMeta, owner: &'a OwnerReference) -> &'a str {
     let hash = label(pod, "pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
     let without = |hash| owner.name.strip_suffix(hash)?.strip_suffix('-');
@@ -84,7 +86,8 @@ fn unowned(pod: &str) -> Option<&str> {
     Some(controller.rsplit_once('-')?.1)
 }
 
-/// `v1`, `2`, `1.4.2-rc`: a digit, perhaps behind a v.
+/// Decides whether a part looks like a version, such as `v1`, `2` or `1.4.2-rc`. A version
+/// is a digit with an optional v before it and any text after it.
 fn looks_like_version(part: &str) -> bool {
     let number = part.strip_prefix('v').unwrap_or(part);
     number.starts_with(|first: char| first.is_ascii_digit())

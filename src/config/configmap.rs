@@ -1,15 +1,16 @@
-//! `ConfigMap` data as go-config's `configmap` source reads it.
+//! Parses `ConfigMap` data as go-config's `configmap` source does.
 //!
 //! Each key holds lines of `name=value`; the result is `{key: {name: value}}`, and every
 //! value is a string. Source: go-plugins `config/source/configmap`, unchanged up to
-//! micro/plugins v5. Ours differs in what nobody can mean: a blank line is not the name
-//! "", a `#` line is a comment, and a CR at a line's end is not part of the value.
+//! micro/plugins v5. This parser differs in three cases where the original gives a useless
+//! result: a blank line is not the name "", a `#` line is a comment, and a CR at the end of a
+//! line is not part of the value.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// What the `data` of a `ConfigMap` says. A name given twice has its last value.
+/// Returns the settings in the `data` of a `ConfigMap`. A repeated name has its last value.
 pub(crate) fn values(data: &BTreeMap<String, String>) -> Map<String, Value> {
     data.iter()
         .map(|(key, text)| (key.clone(), Value::Object(lines(text))))

@@ -1,20 +1,21 @@
-//! The environment as go-config's `env` source reads it.
+//! Parses the environment as go-config's `env` source does.
 //!
-//! `DATABASE_SERVER_PORT=1337` is `{"database": {"server": {"port": 1337}}}`: the name in
-//! lower case and split at `_`, the value a number, a bool or a string by what Go's Atoi
-//! and `ParseBool` take. Where two variables cannot both stand, such as the `GREETER_PORT`
-//! and `GREETER_PORT_8080_TCP` that Kubernetes sets for every Service, the first stays,
-//! unless it is empty, 0 or false.
+//! `DATABASE_SERVER_PORT=1337` becomes `{"database": {"server": {"port": 1337}}}`. The name
+//! is changed to lower case and split at `_`. The value is a number if Go's Atoi accepts it,
+//! a bool if `ParseBool` does, and else a string.
 //!
-//! Source: go-config of go-micro v2.9.1, run with mergo v0.3.7 and v0.3.8. With v0.3.9 two
-//! such variables make it refuse the environment as a whole.
+//! Two variables can conflict, such as the `GREETER_PORT` and `GREETER_PORT_8080_TCP` that
+//! Kubernetes sets for every Service. Then the first stays, unless it is empty, 0 or false.
+//!
+//! Source: go-config of go-micro v2.9.1, run with mergo v0.3.7 and v0.3.8. With v0.3.9, two
+//! such variables make go-config refuse the whole environment.
 
 use serde_json::{Map, Value};
 
 use crate::config::values::is_empty;
 
-/// What the variables say, in their order. With prefixes, only those that begin with one
-/// of them and a `_`.
+/// Returns the settings in the variables, which are read in their order. With prefixes, only
+/// the variables that begin with a prefix and a `_` count.
 pub(crate) fn values<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     prefixes: &[String],
@@ -72,7 +73,7 @@ fn scalar(value: &str) -> Value {
 mod tests {
     use super::*;
 
-    fn told(variables: &[(&str, &str)], prefixes: &[&str]) -> String {
+    fn parsed(variables: &[(&str, &str)], prefixes: &[&str]) -> String {
         let prefixes: Vec<_> = prefixes.iter().map(ToString::to_string).collect();
         Value::Object(values(variables.iter().copied(), &prefixes)).to_string()
     }
@@ -102,7 +103,7 @@ mod tests {
             ("A__B", "x", r#"{"a":{"":{"b":"x"}}}"#),
             ("_", "x", r#"{"":{"":"x"}}"#),
         ] {
-            assert_eq!(told(&[(name, value)], &[]), expected, "{name}={value}");
+            assert_eq!(parsed(&[(name, value)], &[]), expected, "{name}={value}");
         }
     }
 
@@ -110,27 +111,27 @@ mod tests {
     fn the_first_of_two_that_cannot_both_stand_stays() {
         let value_first = [("G_PORT", "tcp://10.0.0.1:80"), ("G_PORT_80_TCP", "x")];
         assert_eq!(
-            told(&value_first, &[]),
+            parsed(&value_first, &[]),
             r#"{"g":{"port":"tcp://10.0.0.1:80"}}"#
         );
         let path_first = [("G_PORT_80_TCP", "x"), ("G_PORT", "tcp://10.0.0.1:80")];
         assert_eq!(
-            told(&path_first, &[]),
+            parsed(&path_first, &[]),
             r#"{"g":{"port":{"80":{"tcp":"x"}}}}"#
         );
         for empty in ["", "0", "False"] {
             let empty_first = [("G_PORT", empty), ("G_PORT_80_TCP", "x")];
             assert_eq!(
-                told(&empty_first, &[]),
+                parsed(&empty_first, &[]),
                 r#"{"g":{"port":{"80":{"tcp":"x"}}}}"#
             );
         }
         let empty_last = [("A_B", "1"), ("A", "")];
-        assert_eq!(told(&empty_last, &[]), r#"{"a":{"b":1}}"#);
-        assert_eq!(told(&[("a", "1"), ("A", "2")], &[]), r#"{"a":1}"#);
-        assert_eq!(told(&[("a", "0"), ("A", "False")], &[]), r#"{"a":false}"#);
+        assert_eq!(parsed(&empty_last, &[]), r#"{"a":{"b":1}}"#);
+        assert_eq!(parsed(&[("a", "1"), ("A", "2")], &[]), r#"{"a":1}"#);
+        assert_eq!(parsed(&[("a", "0"), ("A", "False")], &[]), r#"{"a":false}"#);
         let beside = [("G_HOST", "a"), ("G_PORT", "80")];
-        assert_eq!(told(&beside, &[]), r#"{"g":{"host":"a","port":80}}"#);
+        assert_eq!(parsed(&beside, &[]), r#"{"g":{"host":"a","port":80}}"#);
     }
 
     #[test]
@@ -141,9 +142,9 @@ mod tests {
             ("HOME", "/"),
             ("APP_B", "3"),
         ];
-        assert_eq!(told(&variables, &["MICRO"]), r#"{"micro":{"a":1}}"#);
+        assert_eq!(parsed(&variables, &["MICRO"]), r#"{"micro":{"a":1}}"#);
         assert_eq!(
-            told(&variables, &["MICRO_", "APP"]),
+            parsed(&variables, &["MICRO_", "APP"]),
             r#"{"app":{"b":3},"micro":{"a":1}}"#
         );
     }

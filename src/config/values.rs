@@ -1,13 +1,16 @@
-//! Values under paths, and what two sources make of them.
+//! Values under paths, and the merge of two sources.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Puts one source over another: a later value wins, an empty one too. A value that is not
-/// empty is not replaced by a path through it: where the environment has `MONGODB=1`, the
-/// key `mongodb` of the `ConfigMap` is lost. Source: go-config of go-micro v2.9.1, run with
-/// mergo v0.3.7 and v0.3.8; with v0.3.9 it refuses two types at one path, and so everything.
+/// Puts one source over another: the later value wins, even if it is empty.
+///
+/// An object never replaces a value that is not empty. If the environment has `MONGODB=1`,
+/// the key `mongodb` of the `ConfigMap` is lost.
+///
+/// Source: go-config of go-micro v2.9.1, run with mergo v0.3.7 and v0.3.8. With v0.3.9,
+/// go-config refuses two types at one path, and with them all settings.
 pub(crate) fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (name, value) in over {
         match (under.get_mut(&name), value) {
@@ -20,7 +23,7 @@ pub(crate) fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-/// What a later value may take the place of, whatever it is: Go's zero values.
+/// Decides whether any later value may replace this one. That is true of Go's zero values.
 pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -31,8 +34,8 @@ pub(crate) fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Puts variables where a text says `${NAME}`, and nothing where there is none of this
-/// name. Source: go-config's `reader`, which does it to the merged JSON.
+/// Replaces each `${NAME}` in a text with the variable, or with nothing if it is not set.
+/// Source: go-config's `reader`, which does this to the merged JSON.
 pub(crate) fn expand(value: &mut Value, variables: &BTreeMap<String, String>) {
     match value {
         Value::String(text) if text.contains("${") => *text = expanded(text, variables),
@@ -68,20 +71,20 @@ fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
     expanded + rest
 }
 
-/// What stands at a path.
+/// Returns the value at a path.
 pub(crate) fn get<'a>(values: &'a Value, path: &[impl AsRef<str>]) -> Option<&'a Value> {
     path.iter()
         .try_fold(values, |value, name| value.as_object()?.get(name.as_ref()))
 }
 
-/// One value as a person reads it: a text without quotes, all else as JSON.
+/// Formats one value for a person: a text without quotes, every other value as JSON.
 pub(crate) fn text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Each value with its path, such as `mongodb host=127.0.0.1`.
+/// Formats each value with its path, one per line, such as `mongodb host=127.0.0.1`.
 pub(crate) fn lines(values: &Value) -> String {
     fn walk(path: &str, value: &Value, lines: &mut String) {
         let Value::Object(values) = value else {
@@ -115,7 +118,7 @@ mod tests {
         under.into()
     }
 
-    /// As go-config merged them when it was run.
+    /// Checks against the results of a run of go-config.
     #[test]
     fn later_wins_but_a_value_ends_a_path() {
         for (under, over, expected) in [
@@ -151,8 +154,8 @@ mod tests {
                 json!({"a": {"b": "2"}}),
             ),
         ] {
-            let told = format!("{under} {over}");
-            assert_eq!(merged(under, over), expected, "{told}");
+            let case = format!("{under} {over}");
+            assert_eq!(merged(under, over), expected, "{case}");
         }
     }
 

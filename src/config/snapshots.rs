@@ -1,4 +1,4 @@
-//! What a watch shows of one `ConfigMap`, as what happened to it.
+//! The snapshots that a watch delivers of one `ConfigMap`, compared to find its changes.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,29 @@ use kube::runtime::watcher;
 
 type Data = BTreeMap<String, String>;
 
-/// What happened to a `ConfigMap`.
+/// The kinds of change of a `ConfigMap`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event {
-    /// There was none.
+    /// The `ConfigMap` was created.
     Created,
-    /// Its data are other data.
+    /// The data of the `ConfigMap` changed.
     Edited,
-    /// There is none any more.
+    /// The `ConfigMap` was deleted.
     Deleted,
 }
 
-/// What was last seen.
+/// The last known data of the `ConfigMap`, and the data of a list in progress.
 #[derive(Debug)]
-pub(super) struct Sights {
+pub(super) struct Snapshots {
     data: Option<Data>,
-    /// What a list has brought so far.
+    /// The data that the unfinished list has delivered.
     listed: Option<Data>,
 }
 
 // === impl Event ===
 
 impl Event {
-    /// Its name, as the output has it.
+    /// Returns the name of the event, as the output prints it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -39,9 +39,9 @@ impl Event {
     }
 }
 
-// === impl Sights ===
+// === impl Snapshots ===
 
-impl Sights {
+impl Snapshots {
     pub(super) fn new(data: Option<Data>) -> Self {
         Self { data, listed: None }
     }
@@ -50,10 +50,10 @@ impl Sights {
         self.data.as_ref()
     }
 
-    /// Takes in what the watch says and returns what that means, if anything.
-    pub(super) fn take(&mut self, told: watcher::Event<ConfigMap>) -> Option<Event> {
+    /// Takes one event of the watch, and returns the change of the `ConfigMap` if there is one.
+    pub(super) fn take(&mut self, event: watcher::Event<ConfigMap>) -> Option<Event> {
         use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
-        let now = match told {
+        let now = match event {
             Init => {
                 self.listed = None;
                 return None;
@@ -90,9 +90,11 @@ mod tests {
         }
     }
 
-    fn events(known: Option<&str>, told: Vec<watcher::Event<ConfigMap>>) -> Vec<&'static str> {
-        let mut sights = Sights::new(known.map(|text| map(text).data.unwrap_or_default()));
-        let events = told.into_iter().filter_map(|told| sights.take(told));
+    fn events(known: Option<&str>, watched: Vec<watcher::Event<ConfigMap>>) -> Vec<&'static str> {
+        let mut snapshots = Snapshots::new(known.map(|text| map(text).data.unwrap_or_default()));
+        let events = watched
+            .into_iter()
+            .filter_map(|event| snapshots.take(event));
         events.map(Event::as_str).collect()
     }
 
@@ -103,7 +105,7 @@ mod tests {
             InitDone,
             Apply(map("1")),
             Apply(map("2")),
-            // Labels, or a resync.
+            // A change of labels, or a resync.
             Apply(map("2")),
             Delete(map("2")),
         ];
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(events(None, list("1")), ["created"]);
         assert_eq!(events(Some("1"), vec![Init, InitDone]), ["deleted"]);
         assert_eq!(events(None, vec![Init, InitDone]), [""; 0]);
-        // One that broke off says nothing.
+        // An interrupted list changes nothing.
         let broken = vec![
             Init,
             InitApply(map("2")),
