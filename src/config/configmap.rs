@@ -3,8 +3,8 @@
 //! Each key holds lines of `name=value`; the result is `{key: {name: value}}`, and every
 //! value is a string. Source: go-plugins `config/source/configmap`, unchanged up to
 //! micro/plugins v5. This parser differs in three cases where the original gives a useless
-//! result: a blank line is not the name "", a `#` line is a comment, and a CR at the end of a
-//! line is not part of the value.
+//! result. A blank line is not the name "". A `#` line is a comment. A CR at the end of a line
+//! is not part of the value.
 
 use std::collections::BTreeMap;
 
