@@ -23,8 +23,8 @@ use tokio::time;
 
 use self::mirror::{Mirror, Told};
 use crate::cluster::Refusal;
-use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
+use crate::cluster::watch_rate::limit_watch_rate;
 
 pub(crate) mod check;
 pub(crate) mod endpoint;
@@ -105,15 +105,20 @@ impl Catalog {
     /// The services, and the services again after each change of them. A refusal changes
     /// nothing: what was told before still counts, and it is asked again. Never ends.
     pub fn watch(&self) -> impl Stream<Item = Result<Services, Refusal>> + Send + use<> {
-        let api = Api::<EndpointSlice>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api = Api::<EndpointSlice>::namespaced(
+            limit_watch_rate(self.client.clone()),
+            &self.namespace,
+        );
         let only = match &self.service {
             Some(service) => Config::default().labels(&endpoint::selector(service)),
             None => Config::default(),
         };
         let slices = watch(api, only).map(|told| told.map(Told::Slice));
         // Of pods the metadata alone are sent.
-        let api =
-            Api::<PartialObjectMeta<Pod>>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api = Api::<PartialObjectMeta<Pod>>::namespaced(
+            limit_watch_rate(self.client.clone()),
+            &self.namespace,
+        );
         let pods = watch(api, Config::default()).map(|told| told.map(Told::Pod));
         let watching = Watching {
             told: stream::select(slices, pods).boxed(),

@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::sights::Sights;
-use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
+use crate::cluster::watch_rate::limit_watch_rate;
 use crate::cluster::{Refusal, request};
 
 pub(crate) mod configmap;
@@ -174,7 +174,8 @@ impl Config {
     /// read, and one that is there is news. Never ends; an error is told and passes, or
     /// stays until somebody gives the permission.
     pub fn watch(&self) -> impl Stream<Item = Result<Change, Error>> + Send + use<> {
-        let api = Api::<ConfigMap>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api =
+            Api::<ConfigMap>::namespaced(limit_watch_rate(self.client.clone()), &self.namespace);
         let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
         let mut config = self.clone();
         let mut sights = Sights::new(self.data.clone());

@@ -118,6 +118,6 @@ async fn a_refusal_that_contains_the_pod_is_not_logged() {
     let logged = messages(&log, "The registry: invalid");
     assert_eq!(
         logged,
-        ["The registry: invalid: the server does not take our patch"]
+        ["The registry: invalid: the server does not accept the patch"]
     );
 }
