@@ -104,7 +104,8 @@ impl Cluster {
     }
 
     /// Finds the API server: `--registry_address`, then the pod's own, then (with the feature
-    /// `kubeconfig`) the API server that kubectl would use. Sends no request. Needs a tokio runtime.
+    /// `kubeconfig`) the API server that kubectl would use. Sends no request. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     ///

@@ -41,8 +41,8 @@ pub(super) struct ConnectionPool {
 #[derive(Debug)]
 struct PooledConnection {
     client: Client<Connector, Body>,
-    /// Tells whether the connection is open, so that a request need not wait for another to open
-    /// it. Otherwise hyper's client would open one for each request, and close all but one.
+    /// Tells whether the connection is open. Until it is, requests wait for the one that opens it:
+    /// hyper's client would open one connection for each request, and close all but one.
     is_open: AtomicBool,
     opening: tokio::sync::Mutex<()>,
 }

@@ -1,4 +1,4 @@
-//! A paced client that tells when a watch begins.
+//! A client that limits the rate of watches and reports when one begins.
 //!
 //! kube's watcher takes up a broken watch where it was without a word, so that nobody
 //! would know the API server is back until something changes.
