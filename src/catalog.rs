@@ -23,8 +23,8 @@ use tokio::time;
 
 use self::mirror::{Mirror, Update};
 use crate::cluster::Refusal;
-use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
+use crate::cluster::watch_rate::limit_watch_rate;
 
 pub(crate) mod check;
 pub(crate) mod endpoint;
@@ -112,15 +112,20 @@ impl Catalog {
     /// After a refusal the last services stay valid, and the watch tries again. The stream
     /// never ends.
     pub fn watch(&self) -> impl Stream<Item = Result<Services, Refusal>> + Send + use<> {
-        let api = Api::<EndpointSlice>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api = Api::<EndpointSlice>::namespaced(
+            limit_watch_rate(self.client.clone()),
+            &self.namespace,
+        );
         let only = match &self.service {
             Some(service) => Config::default().labels(&endpoint::selector(service)),
             None => Config::default(),
         };
         let slices = watch(api, only).map(|event| event.map(Update::Slice));
         // The API server sends only the metadata of pods.
-        let api =
-            Api::<PartialObjectMeta<Pod>>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api = Api::<PartialObjectMeta<Pod>>::nameslimit_watch_rate(
+            limit_watch_rate(self.client.clone()),
+            &self.namespace,
+        );
         let pods = watch(api, Config::default()).map(|event| event.map(Update::Pod));
         let watching = Watching {
             updates: stream::select(slices, pods).boxed(),

@@ -1,32 +1,32 @@
-//! How we reach the API server, and what each refusal means.
+//! The connection to the API server, and the meaning of each refusal.
 //!
 //! ```text
-//! kube::Client ──▶ service: address, token ──▶ lanes ──▶ connector: TCP, TLS by ca.crt ──▶ API server
+//! kube::Client ──▶ service: address, token ──▶ connection_pool ──▶ connector: TCP, TLS by ca.crt ──▶ API server
 //! ```
 //!
-//! kube's own connector would add 2.9 MB to the file and 2.7 MB of memory, so the
-//! service below [`kube::Client`] is ours. It never retries: who sends decides.
+//! The connector of kube would add 2.9 MB to the file and 2.7 MB of memory. For this reason the
+//! service below [`kube::Client`] is our own. It never retries: the caller decides.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use http::Uri;
 
-use self::credentials::{Credentials, Given};
+use self::credentials::{CredentialOverrides, Credentials};
 use self::options::Options;
 
 pub(crate) mod backoff;
+mod connection_pool;
 pub(crate) mod connector;
 pub(crate) mod credentials;
 pub(crate) mod events;
-mod lanes;
 pub(crate) mod options;
-pub(crate) mod pace;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod service;
 pub(crate) mod unusable;
 pub(crate) mod watch;
+pub(crate) mod watch_rate;
 
 pub use self::options::{ApiServer, InvalidApiServer};
 pub use self::refusal::Refusal;
@@ -50,7 +50,7 @@ pub struct Builder {
 // === impl Builder ===
 
 impl Builder {
-    /// Asks this API server instead of the pod's own.
+    /// Sends requests to this API server instead of the pod's own.
     #[must_use]
     pub fn api_server(mut self, address: ApiServer) -> Self {
         self.options.registry_address = Some(address);
@@ -72,11 +72,11 @@ impl Builder {
         self
     }
 
-    /// Finds the API server and reads its credentials. Sends no request. Wants a runtime.
+    /// Finds the API server and reads its credentials. Sends no request. Needs a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`Unusable`], which names the setting.
+    /// Returns [`Unusable`], which names the setting.
     pub async fn build(self) -> Result<Cluster, Unusable> {
         Cluster::new(&self.options, |name| std::env::var_os(name)).await
     }
@@ -85,12 +85,13 @@ impl Builder {
 // === impl Cluster ===
 
 impl Cluster {
-    /// Finds the API server of the pod that this program runs in; outside a pod, and with the
-    /// feature `kubeconfig`, the one that kubectl would use. Sends no request. Wants a runtime.
+    /// Finds the API server of the pod that this program runs in. Outside a pod, with the feature
+    /// `kubeconfig`, it is the API server that kubectl would use. Sends no request. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// [`Unusable`], which names the setting.
+    /// Returns [`Unusable`], which names the setting.
     pub async fn from_env() -> Result<Self, Unusable> {
         Self::builder().build().await
     }
@@ -102,27 +103,28 @@ impl Cluster {
         }
     }
 
-    /// Finds the API server: `--registry_address`, then the pod's own, then (with the
-    /// feature `kubeconfig`) what kubectl would use. Asks it nothing. Wants a runtime.
+    /// Finds the API server: `--registry_address`, then the pod's own, then (with the feature
+    /// `kubeconfig`) the API server that kubectl would use. Sends no request. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// [`Unusable`], which names the setting.
+    /// Returns [`Unusable`], which names the setting.
     pub async fn new(
         options: &Options,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Unusable> {
-        Self::with(options, Given::default(), variable).await
+        Self::with(options, CredentialOverrides::default(), variable).await
     }
 
-    /// The same, with what is given in the place of the service account's files.
+    /// Finds the API server like [`Cluster::new`], with overrides for the service account's files.
     ///
     /// # Errors
     ///
-    /// [`Unusable`], which names the setting.
+    /// Returns [`Unusable`], which names the setting.
     pub async fn with(
         options: &Options,
-        given: Given,
+        overrides: CredentialOverrides,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Unusable> {
         let text = |name: &str| {
@@ -137,11 +139,11 @@ impl Cluster {
         };
         let wants_credentials = server.scheme() == Some(&http::uri::Scheme::HTTPS);
         let credentials = wants_credentials
-            .then(|| Credentials::with(&options.service_account, given))
+            .then(|| Credentials::with(&options.service_account, overrides))
             .transpose()?;
         let namespace = options.registry_namespace.clone().or_else(|| {
-            // An address leads to another cluster, or to this one by a proxy: the
-            // namespace of the pod means something only where its token does.
+            // The address may lead to another cluster, or to this one through a proxy. The
+            // pod's namespace is meaningful only where its token is.
             credentials.as_ref().and_then(Credentials::namespace)
         });
         let namespace = namespace.unwrap_or_else(|| "default".to_owned());
@@ -154,12 +156,12 @@ impl Cluster {
         })
     }
 
-    /// A cluster that `kube` itself knows how to reach.
+    /// Creates a cluster from a client that `kube` has configured.
     pub fn with_client(client: kube::Client, namespace: impl Into<String>) -> Self {
         Self {
             client,
             namespace: namespace.into(),
-            server: "the given client's".to_owned(),
+            server: "the given client's API server".to_owned(),
             credentials: None,
         }
     }
@@ -189,23 +191,23 @@ impl Cluster {
         Err(Unusable::Nowhere)
     }
 
-    /// The client.
+    /// Returns the client for the API server.
     pub fn client(&self) -> kube::Client {
         self.client.clone()
     }
 
-    /// The namespace that requests go to.
+    /// Returns the namespace of the requests.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The API server's address, for people.
+    /// Returns the API server's address, for messages.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The service account whose token is sent; `None` where something else vouches
-    /// for us.
+    /// Returns the service account whose token is sent. It is `None` if a proxy or a kubeconfig
+    /// authenticates the requests, or if the connection is not TLS.
     pub fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
@@ -220,10 +222,10 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
-/// The address that every pod is told.
+/// Returns the API server's address from the variables that Kubernetes sets in every pod.
 fn in_pod(host: &str, port: Option<String>) -> Result<Uri, Unusable> {
     let port = port.unwrap_or_else(|| "443".to_owned());
-    // IPv6 comes without the brackets that a URL needs.
+    // An IPv6 address comes without the brackets that a URL needs.
     let bracketed = if host.contains(':') {
         format!("[{host}]")
     } else {
@@ -243,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_told_where_its_api_server_is() {
+    fn the_variables_of_a_pod_form_the_address() {
         let address = |host, port: &str| in_pod(host, Some(port.into())).map(|uri| uri.to_string());
         assert_eq!(
             address("10.96.0.1", "443").unwrap(),

@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::snapshots::Snapshots;
-use crate::cluster::pace::paced;
 use crate::cluster::watch::watch;
+use crate::cluster::watch_rate::limit_watch_rate;
 use crate::cluster::{Refusal, request};
 
 pub(crate) mod configmap;
@@ -176,7 +176,8 @@ impl Config {
     /// as created. The stream never ends. It yields an error and then tries again; a missing
     /// permission stays an error until an operator grants it.
     pub fn watch(&self) -> impl Stream<Item = Result<Change, Error>> + Send + use<> {
-        let api = Api::<ConfigMap>::namespaced(paced(self.client.clone()), &self.namespace);
+        let api =
+            Api::<ConfigMap>::namespaced(limit_watch_rate(self.client.clone()), &self.namespace);
         let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
         let mut config = self.clone();
         let mut snapshots = Snapshots::new(self.data.clone());

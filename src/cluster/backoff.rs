@@ -1,16 +1,16 @@
-//! How long to wait before the API server is asked again.
+//! The delay before a request to the API server is sent again.
 
 use std::time::Duration;
 
-/// How long to wait after so many failures in a row: the first bound, twice as long each
-/// time, up to the last.
+/// Returns the delay after this number of consecutive failures. It begins at the first bound and
+/// doubles each time, up to the last bound.
 pub(crate) fn delay(failures: u32, [first, last]: [Duration; 2]) -> Duration {
     let times = failures.saturating_sub(1);
     first.saturating_mul(2_u32.saturating_pow(times)).min(last)
 }
 
-/// Nine to eleven tenths of it: what happened to a thousand pods at once is not to
-/// happen again at once.
+/// Returns a random time between 90 % and 110 % of this time. A thousand pods that failed at the
+/// same moment then do not retry at the same moment.
 pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -1,4 +1,4 @@
-//! Connections to the API server: TCP, and TLS by the service account's CA.
+//! A connector to the API server over TCP, with TLS that the service account's CA verifies.
 
 use std::fmt;
 use std::future::Future;
@@ -24,20 +24,20 @@ use tokio_rustls::TlsConnector;
 
 use crate::cluster::credentials::Credentials;
 
-/// Time for TCP and TLS together.
+/// The timeout for the TCP connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Silence after which the kernel asks whether the server is still there: through a
-/// kubectl proxy there is no HTTP/2 to do it.
+/// The idle time after which the kernel probes the connection. Through a kubectl proxy there is
+/// no HTTP/2 ping that could do it.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Connects.
+/// Connects to the API server.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     credentials: Option<Credentials>,
 }
 
-/// A connection.
+/// A connection, with or without TLS.
 pub(crate) struct Stream {
     io: TokioIo<Pin<Box<dyn Io>>>,
     is_http2: bool,
@@ -50,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Send> Io for T {}
 // === impl Connector ===
 
 impl Connector {
-    /// With credentials, their CA vouches for the server.
+    /// Creates a connector. The CA of the credentials, if there are any, verifies the server.
     pub(crate) fn new(credentials: Option<Credentials>) -> Self {
         Self { credentials }
     }
@@ -86,7 +86,7 @@ impl Connector {
     }
 }
 
-/// Read for each connection: the CA rotates too.
+/// Builds the TLS configuration of one connection. Reads the CA each time, because it rotates too.
 fn config(credentials: &Credentials) -> io::Result<Arc<ClientConfig>> {
     let file =
         |why: String| io::Error::other(format!("{}: {why}", credentials.ca_path().display()));
@@ -99,7 +99,7 @@ fn config(credentials: &Credentials) -> io::Result<Arc<ClientConfig>> {
             .map_err(|error| file(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(file("no certificate in it".to_owned()));
+        return Err(file("the file has no certificate".to_owned()));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -1,7 +1,7 @@
-//! A pod's service account: token, CA and namespace, as files that rotate.
+//! The credentials of a pod's service account: token, CA and namespace, as files that rotate.
 //!
-//! The kubelet writes a new token when 80 % of the old one's hour is over; the API
-//! server takes the old one for up to a year, or not.
+//! The kubelet writes a new token when 80 % of the old token's hour is over. The API server
+//! may accept the old token for up to a year, or may refuse it.
 //! Source: Kubernetes, "Configure Service Accounts for Pods".
 
 use std::fmt;
@@ -16,32 +16,32 @@ use tokio::time::Instant;
 
 use crate::cluster::unusable::Unusable;
 
-/// How long a token is used before its file is read again.
+/// The time for which a token is used before its file is read again.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// A service account by its folder.
+/// A service account, whose files are in one folder.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     folder: Arc<Path>,
-    given: Arc<Given>,
+    overrides: Arc<CredentialOverrides>,
     cached: Arc<Mutex<Option<(Instant, HeaderValue)>>>,
 }
 
-/// What stands in the place of the folder's files.
+/// Values that replace the files of the service account's folder.
 #[derive(Clone, Default)]
-pub struct Given {
-    /// For `token`.
+pub struct CredentialOverrides {
+    /// The token that replaces the file `token`.
     pub token: Option<String>,
-    /// For `ca.crt`.
+    /// The path of the file that replaces `ca.crt`.
     pub ca_file: Option<PathBuf>,
 }
 
-// === impl Given ===
+// === impl CredentialOverrides ===
 
-impl fmt::Debug for Given {
-    /// Without the token.
+impl fmt::Debug for CredentialOverrides {
+    /// Formats all fields but the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Given")
+        f.debug_struct("CredentialOverrides")
             .field("ca_file", &self.ca_file)
             .finish_non_exhaustive()
     }
@@ -50,24 +50,25 @@ impl fmt::Debug for Given {
 // === impl Credentials ===
 
 impl Credentials {
-    /// Reads the token and the CA once, to find out now rather than later.
+    /// Reads the token and the CA once, so that a missing file is found at the start.
     ///
     /// # Errors
     ///
-    /// [`Unusable::ServiceAccount`] for a file that cannot be read.
+    /// Returns [`Unusable::ServiceAccount`] for a file that cannot be read.
     pub fn new(folder: &Path) -> Result<Self, Unusable> {
-        Self::with(folder, Given::default())
+        Self::with(folder, CredentialOverrides::default())
     }
 
-    /// The same, with what is given in the place of its files.
+    /// Reads the service account like [`Credentials::new`], with overrides for its files.
     ///
     /// # Errors
     ///
-    /// [`Unusable::ServiceAccount`] or [`Unusable::Authority`] for a file that cannot be read.
-    pub fn with(folder: &Path, given: Given) -> Result<Self, Unusable> {
+    /// Returns [`Unusable::ServiceAccount`] or [`Unusable::Authority`] for a file that cannot be
+    /// read.
+    pub fn with(folder: &Path, overrides: CredentialOverrides) -> Result<Self, Unusable> {
         let credentials = Self {
             folder: folder.into(),
-            given: given.into(),
+            overrides: overrides.into(),
             cached: Arc::default(),
         };
         credentials.token().map_err(|source| {
@@ -76,7 +77,7 @@ impl Credentials {
         })?;
         credentials.ca().map_err(|source| {
             let path = credentials.ca_path();
-            match credentials.given.ca_file {
+            match credentials.overrides.ca_file {
                 Some(_) => Unusable::Authority { path, source },
                 None => Unusable::ServiceAccount { path, source },
             }
@@ -84,11 +85,11 @@ impl Credentials {
         Ok(credentials)
     }
 
-    /// The `Authorization` header, from a file read at most a minute ago.
+    /// Returns the `Authorization` header, from a file that was read at most a minute ago.
     ///
     /// # Errors
     ///
-    /// A token that is not there, or is no header value.
+    /// Returns an error if the token is missing, or cannot be a header value.
     pub fn authorization(&self) -> io::Result<HeaderValue> {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, header)) = &*cached
@@ -105,18 +106,18 @@ impl Credentials {
         Ok(header)
     }
 
-    /// The server refused the token: the next request reads its file again.
+    /// Discards the token after the API server refused it. The next request reads its file again.
     pub fn forget(&self) {
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The token.
+    /// Returns the token.
     ///
     /// # Errors
     ///
-    /// Those of reading.
+    /// Returns the error of reading the file.
     pub fn token(&self) -> io::Result<String> {
-        if let Some(token) = &self.given.token {
+        if let Some(token) = &self.overrides.token {
             return Ok(token.trim().to_owned());
         }
         let token = String::from_utf8(self.read("token")?);
@@ -124,25 +125,25 @@ impl Credentials {
         Ok(token.trim().to_owned())
     }
 
-    /// The API server's CA, PEM.
+    /// Returns the API server's CA as PEM.
     ///
     /// # Errors
     ///
-    /// Those of reading.
+    /// Returns the error of reading the file.
     pub fn ca(&self) -> io::Result<Vec<u8>> {
         fs::read(self.ca_path())
     }
 
-    /// The pod's namespace, if the folder says.
+    /// Returns the pod's namespace, if the folder has a file with it.
     pub fn namespace(&self) -> Option<String> {
         let namespace = String::from_utf8(self.read("namespace").ok()?).ok()?;
         Some(namespace.trim().to_owned()).filter(|namespace| !namespace.is_empty())
     }
 
-    /// The file of the CA, for messages.
+    /// Returns the path of the CA's file.
     pub fn ca_path(&self) -> PathBuf {
-        let given = self.given.ca_file.clone();
-        given.unwrap_or_else(|| self.folder.join("ca.crt"))
+        let ca_file = self.overrides.ca_file.clone();
+        ca_file.unwrap_or_else(|| self.folder.join("ca.crt"))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {

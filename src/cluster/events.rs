@@ -1,7 +1,7 @@
-//! A watch: an answer that goes on, with a line for each event.
+//! A watch, which is an answer that has a line for each event and does not end.
 //!
-//! kube's own watcher follows a watch that ends by the next at once, however soon it ended, drops the
-//! `Retry-After` of a refusal, and asks for ever for a version that the status 410 calls too old.
+//! The watcher of kube starts the next watch at once, even if the last one ended soon. It ignores
+//! the `Retry-After` of a refusal. After the status 410 it requests the same old version for ever.
 
 use std::io;
 use std::marker::PhantomData;
@@ -23,35 +23,35 @@ pub struct Events<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// One of them.
+/// An event of a watch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event<T> {
-    /// The object is like this now.
+    /// The object was added or changed, and this is its new state.
     Changed(T),
-    /// The object is no more.
+    /// The object was deleted.
     Deleted,
-    /// Nothing happened up to this version.
+    /// The server reports that no event is missing up to this version (a bookmark).
     Reached(String),
-    /// Nobody knows any more what happened since the version: list again.
+    /// The version is too old for the server, so the caller must list again.
     Expired,
-    /// The server ended the watch: go on from the last version.
+    /// The server ended the watch, so the caller continues from the last version.
     Ended,
 }
 
-/// Longest line: an object is at most 1.5 MB in etcd, and its JSON may be longer.
+/// The maximum length of a line. An object is at most 1.5 MB in etcd, and its JSON may be longer.
 const LINE: usize = request::ANSWER;
 
-/// Time for a line that has begun to end: between two lines there may be minutes.
+/// The timeout for the rest of a line that has begun. Between two lines there may be minutes.
 const REST_OF_LINE: Duration = Duration::from_secs(20);
 
 // === impl Events ===
 
 impl<T: DeserializeOwned> Events<T> {
-    /// Begins a watch. `None` if its version is too old already.
+    /// Begins a watch. Returns `None` if its version is too old already.
     ///
     /// # Errors
     ///
-    /// The server's, or that there is none.
+    /// Returns the server's refusal, or [`Refusal::Unreachable`] if no answer arrives.
     pub async fn begin(
         client: &kube::Client,
         watch: Request<Vec<u8>>,
@@ -70,11 +70,11 @@ impl<T: DeserializeOwned> Events<T> {
         }))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next event.
     ///
     /// # Errors
     ///
-    /// A connection that was lost, and a line that is no event.
+    /// Returns an error if the connection is lost, or if a line is not an event.
     pub async fn next(&mut self) -> Result<Event<T>, Refusal> {
         let mut searched = 0;
         let mut late = Instant::now() + REST_OF_LINE;
@@ -105,7 +105,7 @@ impl<T: DeserializeOwned> Events<T> {
                     .map_err(|_| Refusal::unreachable(&io::Error::from(io::ErrorKind::TimedOut)))?
             };
             match frame {
-                // Half a line is nothing: the next watch brings it whole.
+                // A partial line is discarded: the next watch sends the whole line.
                 None => return Ok(Event::Ended),
                 Some(Ok(frame)) => {
                     if let Some(bytes) = frame.data_ref() {

@@ -1,14 +1,14 @@
-//! The flags that say which API server.
+//! The flags that select the API server.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::Uri;
 
-/// Where a pod finds the token, the CA and the namespace of its service account.
+/// The folder in which a pod finds the token, the CA and the namespace of its service account.
 pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Which API server.
+/// The flags that select the API server.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "The API server")]
@@ -38,14 +38,14 @@ impl Default for Options {
     }
 }
 
-/// The API server's address: scheme, host, perhaps a port.
+/// The API server's address: a scheme, a host and an optional port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiServer(pub Uri);
 
-/// Why a text is not an [`ApiServer`].
+/// The error for a text that is not an [`ApiServer`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "expected http:// or https:// with a host and nothing behind it, such as http://127.0.0.1:8001"
+    "expected http:// or https:// with a host and nothing after it, such as http://127.0.0.1:8001"
 )]
 pub struct InvalidApiServer;
 
@@ -65,11 +65,11 @@ impl FromStr for ApiServer {
     }
 }
 
-/// A DNS label. Source: Kubernetes' RFC 1123 label rule.
+/// Parses a namespace, which is a DNS label. Source: Kubernetes' RFC 1123 label rule.
 ///
 /// # Errors
 ///
-/// What was expected.
+/// Returns the expected form.
 pub(crate) fn namespace(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');

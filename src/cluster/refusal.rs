@@ -1,18 +1,19 @@
-//! What the API server's answers mean to us.
+//! The meaning of the API server's error answers.
 //!
 //! | status   | refusal                                                               |
 //! |----------|-----------------------------------------------------------------------|
-//! | 401      | the token is no longer taken: rotated, or its pod is gone              |
+//! | 401      | the token is no longer accepted: rotated, or its pod is gone          |
 //! | 403      | RBAC; so is a 422 without a field, which is an admission policy        |
 //! | 404      | no such object, if a `Status` says so: proxies have a 404 of their own |
-//! | 409      | somebody wrote in between                                             |
+//! | 409      | another client changed the object in between                          |
 //! | 413      | the request is too large                                              |
-//! | 422      | `metadata.uid`: another object of this name; else the named fields    |
-//! | 429, 5xx | later, after `Retry-After` if it says                                 |
+//! | 422      | `metadata.uid`: another object of this name; else the invalid fields  |
+//! | 429, 5xx | retry later, after `Retry-After` if the answer has it                 |
 //!
-//! Matched by status, reason and field: the texts change between versions. A 422 on the
-//! field `patch` repeats the whole object, and one on `spec` what differs in it, which may be
-//! a secret: only of what we write, the labels and annotations, is the text kept.
+//! Answers are matched by status, reason and field, because the texts change between versions.
+//! A 422 on the field `patch` repeats the whole object. A 422 on `spec` repeats the difference,
+//! which may be a secret. For this reason the text is kept only for the labels and annotations,
+//! which we write.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -24,52 +25,52 @@ use serde_json::error::Category;
 
 use crate::text::Excerpt;
 
-/// Why a request did not do what it should.
+/// The reason why a request failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// 401.
-    #[error("the API server does not take our token (401): is it expired, or its pod deleted?")]
+    /// The API server refused the token (401).
+    #[error("the API server does not accept the token (401): is it expired, or its pod deleted?")]
     Unauthorized,
-    /// 403, with the server's own sentence.
+    /// The service account lacks a permission (403). Has the server's own sentence.
     #[error("forbidden: {0}")]
     Forbidden(String),
-    /// A policy denied it, with the server's own sentence.
+    /// An admission policy denied the request. Has the server's own sentence.
     #[error("denied by an admission policy: {0}")]
     Policy(String),
-    /// 404.
+    /// The object does not exist (404).
     #[error("not found: {0}")]
     NotFound(String),
-    /// 409.
-    #[error("somebody else wrote at the same time")]
+    /// The object was changed by another client at the same time (409).
+    #[error("another client wrote at the same time")]
     Conflict,
-    /// The object has another uid: deleted, and made again under the same name.
-    #[error("the object of this name is another one now")]
+    /// The object has another uid: it was deleted, and created again under the same name.
+    #[error("the object was deleted and created again under the same name")]
     Replaced,
-    /// Fields that the server does not take.
+    /// The server does not accept some fields.
     #[error("invalid: {0}")]
     Invalid(String),
-    /// Larger than the server takes.
+    /// The request is larger than the server accepts.
     #[error("too large: {0}")]
     TooLarge(String),
-    /// 429 or 5xx: the server's own state.
+    /// The server is overloaded or has failed (429 or 5xx).
     #[error("the API server answers {status}: {message}")]
     Unavailable {
-        /// The status.
+        /// The HTTP status of the answer.
         status: StatusCode,
-        /// How long to wait at least.
+        /// The minimum delay that the server asks for.
         retry_after: Option<Duration>,
-        /// What it said.
+        /// The message of the answer.
         message: Excerpt,
     },
-    /// No answer at all.
+    /// No answer arrived.
     #[error("the API server cannot be reached: {0}")]
     Unreachable(Excerpt),
-    /// An answer that is not the object that was asked for.
+    /// The answer is not the requested object.
     #[error("not an answer of an API server: {0}")]
     Answer(String),
 }
 
-/// `metav1.Status`, as far as it matters here.
+/// The fields of `metav1.Status` that are read here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Status {
@@ -96,21 +97,21 @@ struct Cause {
 /// The field of a cause that repeats the whole object.
 const WHOLE_OBJECT: &str = "patch";
 
-/// The field that holds everything we write.
+/// The field that has everything that we write.
 const OURS: &str = "metadata";
 
 // === impl Refusal ===
 
 impl Refusal {
-    /// Reads an answer that is not a success.
+    /// Reads the refusal from an answer that is not a success.
     pub fn of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let told: Option<Status> = serde_json::from_slice(body).ok();
+        let parsed: Option<Status> = serde_json::from_slice(body).ok();
         let plain = || Excerpt::from(String::from_utf8_lossy(body)).to_string();
-        let message = told
+        let message = parsed
             .as_ref()
-            .map_or_else(plain, |told| told.message.clone());
-        let is_status = told.as_ref().is_some_and(|told| told.kind == "Status");
-        let details = told.and_then(|told| told.details).unwrap_or_default();
+            .map_or_else(plain, |status| status.message.clone());
+        let is_status = parsed.as_ref().is_some_and(|it| it.kind == "Status");
+        let details = parsed.and_then(|status| status.details).unwrap_or_default();
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Forbidden(one_line(&message)),
@@ -128,31 +129,34 @@ impl Refusal {
         }
     }
 
-    /// A request that was not answered.
+    /// Creates the refusal of a request that was not answered.
     pub fn unreachable(error: &(dyn Error + 'static)) -> Self {
-        // The last one says what happened; those around it, who passed it on.
+        // The innermost error has the cause; the others only passed it on.
         let mut cause = error;
         while let Some(source) = cause.source() {
             cause = source;
         }
         let cut = |error: &std::io::Error| error.kind() == ErrorKind::UnexpectedEof;
         if cause.downcast_ref().is_some_and(cut) {
-            // rustls says it with a link.
+            // The text of rustls has a link.
             return Self::Unreachable("the connection was cut".into());
         }
         Self::Unreachable(cause.to_string().into())
     }
 
-    /// An answer that is not what was asked for. Without its values, which the error may repeat.
+    /// Creates the refusal of an answer that is not the requested object. Omits the values, which
+    /// the error may repeat.
     pub fn answer(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         Self::Answer(match error.classify() {
-            Category::Data => format!("something else at line {line} column {column} of the JSON"),
+            Category::Data => {
+                format!("an unexpected value at line {line} column {column} of the JSON")
+            }
             Category::Io | Category::Syntax | Category::Eof => error.to_string(),
         })
     }
 
-    /// What kube made of an answer, for requests that are kube's.
+    /// Converts the error of a request that `kube` itself sent.
     pub fn of_kube(error: &kube::Error) -> Self {
         let status = match error {
             kube::Error::Api(status) => status,
@@ -161,14 +165,14 @@ impl Refusal {
         };
         let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut body = serde_json::to_value(status).unwrap_or_default();
-        // kube's own word for a body that is no Status.
+        // kube uses this text for a body that is no Status.
         if status.reason != "Failed to parse error data" {
             body["kind"] = "Status".into();
         }
         Self::of(code, None, body.to_string().as_bytes())
     }
 
-    /// As metrics label it: a closed set.
+    /// Returns the label for metrics, from a closed set.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
@@ -185,7 +189,7 @@ impl Refusal {
         }
     }
 
-    /// What an operator can do about it.
+    /// Returns the step that an operator can take.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unauthorized => {
@@ -198,36 +202,36 @@ impl Refusal {
             Self::NotFound(_) | Self::Replaced => {
                 "is --pod_name the pod that this sidecar runs in?"
             }
-            Self::Conflict => "none needed: it is tried again",
+            Self::Conflict => "none needed: the request is sent again",
             Self::Invalid(_) | Self::TooLarge(_) => {
                 "shorten what the message names: the service's name, or its metadata"
             }
             Self::Unavailable { .. } | Self::Unreachable(_) => {
-                "none needed: it is tried again, and probes are answered meanwhile"
+                "none needed: the request is sent again, and probes are answered meanwhile"
             }
             Self::Answer(_) => "is --registry_address an API server, or a proxy to one?",
         }
     }
 
-    /// Whether the answer will be the same until somebody changes a permission.
+    /// Tells whether the answer stays the same until an operator changes a permission.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Forbidden(_) | Self::Policy(_))
     }
 
-    /// The four meanings of 422. The server repeats causes.
+    /// Decides between the four meanings of 422. The server may repeat a cause.
     fn invalid(message: &str, mut causes: Vec<Cause>) -> Self {
         let field = |name: &str| causes.iter().any(|cause| cause.field == name);
         if field("metadata.uid") {
             return Self::Replaced;
         }
         if field(WHOLE_OBJECT) {
-            return Self::Invalid("the server does not take our patch".to_owned());
+            return Self::Invalid("the server does not accept the patch".to_owned());
         }
         if causes.iter().all(|cause| cause.field.is_empty()) {
             return Self::Policy(one_line(message));
         }
         causes.dedup_by(|a, b| a.field == b.field && a.message == b.message);
-        let mut told: Vec<String> = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
         for cause in &causes {
             let is_ours = cause.field.starts_with(OURS);
             let why = if is_ours {
@@ -236,15 +240,15 @@ impl Refusal {
                 &cause.reason
             };
             let cause = one_line(&format!("{}: {why}", cause.field));
-            if !told.contains(&cause) {
-                told.push(cause);
+            if !lines.contains(&cause) {
+                lines.push(cause);
             }
         }
-        Self::Invalid(told.join("; "))
+        Self::Invalid(lines.join("; "))
     }
 }
 
-/// A sentence of the server, bounded: whole for people, and no line of its own in a log.
+/// Returns the server's sentence on one line for the log, cut at a length that keeps it readable.
 fn one_line(message: &str) -> String {
     const SENTENCE: usize = 1000;
     let clean = |c: char| if c.is_control() { ' ' } else { c };

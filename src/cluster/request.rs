@@ -1,5 +1,5 @@
-//! One request and its answer, with the status, the delay it asks for and its body:
-//! [`kube::Api`] keeps of a refusal only what a `Status` object says.
+//! A request and its answer, with the status, the `Retry-After` delay and the body.
+//! [`kube::Api`] keeps only the `Status` object of a refusal.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use serde::de::DeserializeOwned;
 
 use crate::cluster::Refusal;
 
-/// Largest answer: an object is at most 1.5 MB in etcd, and a list of one pod little more.
+/// The maximum size of an answer. An object is at most 1.5 MB in etcd, and a list of one pod is
+/// little more.
 pub(super) const ANSWER: usize = 4 << 20;
 
 /// Sends a request whose answer is one object.
 ///
 /// # Errors
 ///
-/// Everything that is not that object.
+/// Returns a [`Refusal`] for every answer that is not that object.
 pub(crate) async fn send<T: DeserializeOwned>(
     client: &kube::Client,
     request: Request<Vec<u8>>,
@@ -30,11 +31,11 @@ pub(crate) async fn send<T: DeserializeOwned>(
         .map_err(|error| Refusal::answer(&error))
 }
 
-/// Sends a request and brings the head of its answer, whatever the status.
+/// Sends a request and returns the head of its answer, for every status.
 ///
 /// # Errors
 ///
-/// No answer.
+/// Returns [`Refusal::Unreachable`] if no answer arrives.
 pub(crate) async fn begin(
     client: &kube::Client,
     request: Request<Vec<u8>>,
@@ -43,7 +44,7 @@ pub(crate) async fn begin(
     response.map_err(|error| Refusal::unreachable(&error))
 }
 
-/// What an answer means that is not a success.
+/// Reads the refusal from an answer whose status is not a success.
 pub(crate) async fn refusal(response: Response<Body>) -> Refusal {
     let (head, body) = response.into_parts();
     match whole(body).await {
@@ -59,7 +60,7 @@ async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
         .to_bytes())
 }
 
-/// The seconds of `Retry-After`: the API server sends no dates.
+/// Returns the seconds of `Retry-After`. The API server sends no dates there.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(header::RETRY_AFTER)?

@@ -1,4 +1,4 @@
-//! What is below [`kube::Client`]: the server's address, the token, and a bound on every wait.
+//! The service below [`kube::Client`]: it adds the server's address, the token and the timeouts.
 
 use std::future::Future;
 use std::io;
@@ -15,19 +15,19 @@ use hyper::body::Incoming;
 use kube::client::Body;
 use tokio::time::{self, Sleep};
 
+use crate::cluster::connection_pool::{ConnectionPool, Slot};
 use crate::cluster::connector::Connector;
 use crate::cluster::credentials::Credentials;
-use crate::cluster::lanes::{Lanes, Seat};
-use crate::cluster::pace::is_watch;
+use crate::cluster::watch_rate::is_watch;
 
-/// Time for an answer to begin, its connection included.
+/// The timeout for the head of an answer, including the connection.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// Time for the rest of an answer.
+/// The timeout for the body of an answer.
 const REST: Duration = Duration::from_secs(20);
 
-/// The same of a watch, which the server ends when the time it was asked for is over: that
-/// time is shorter.
+/// The timeout for the body of a watch. The API server ends a watch earlier, because the
+/// client asks for a shorter time.
 const WATCH: Duration = Duration::from_mins(10);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,27 +37,27 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Service {
     server: Uri,
     credentials: Option<Credentials>,
-    lanes: Lanes,
+    pool: ConnectionPool,
 }
 
-/// A body that must end in time.
+/// A response body with a timeout.
 #[derive(Debug)]
 pub(crate) struct Bounded {
     body: Incoming,
-    seat: Seat,
+    slot: Slot,
     end: Pin<Box<Sleep>>,
 }
 
 // === impl Service ===
 
 impl Service {
-    /// Connects at the first request.
+    /// Creates the service, which connects at the first request.
     pub(crate) fn new(server: Uri, credentials: Option<Credentials>) -> Self {
-        let lanes = Lanes::new(Connector::new(credentials.clone()));
+        let pool = ConnectionPool::new(Connector::new(credentials.clone()));
         Self {
             server,
             credentials,
-            lanes,
+            pool,
         }
     }
 
@@ -78,8 +78,8 @@ impl Service {
                 format!("no answer within {HEAD:?}"),
             )
         };
-        let seat = self.lanes.seat();
-        let response = time::timeout(HEAD, seat.send(request))
+        let slot = self.pool.slot();
+        let response = time::timeout(HEAD, slot.send(request))
             .await
             .map_err(late)??;
         if response.status() == StatusCode::UNAUTHORIZED
@@ -90,7 +90,7 @@ impl Service {
         let end = if is_watch { WATCH } else { REST };
         Ok(response.map(|body| Bounded {
             body,
-            seat,
+            slot,
             end: Box::pin(time::sleep(end)),
         }))
     }
@@ -131,7 +131,7 @@ impl http_body::Body for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             if matches!(frame, Some(Err(_))) {
-                self.seat.lost();
+                self.slot.lost();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }

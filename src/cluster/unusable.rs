@@ -8,40 +8,42 @@ use http::uri::InvalidUri;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unusable {
-    /// Nothing says where it is.
+    /// The API server's address is in no setting, variable or kubeconfig.
     #[error(
-        "no API server to ask: outside a pod (KUBERNETES_SERVICE_HOST is not set) give --registry_address, such as http://127.0.0.1:8001 with kubectl proxy"
+        "no API server is configured: outside a pod (KUBERNETES_SERVICE_HOST is not set) give --registry_address, such as http://127.0.0.1:8001 with kubectl proxy"
     )]
     Nowhere,
-    /// The pod's variables do not make an address.
-    #[error("KUBERNETES_SERVICE_HOST={host:?} and KUBERNETES_SERVICE_PORT={port:?} are no address")]
+    /// The pod's variables do not form an address.
+    #[error(
+        "KUBERNETES_SERVICE_HOST={host:?} and KUBERNETES_SERVICE_PORT={port:?} do not form an address: correct them"
+    )]
     Variables {
-        /// The first.
+        /// The value of `KUBERNETES_SERVICE_HOST`.
         host: String,
-        /// The second.
+        /// The value of `KUBERNETES_SERVICE_PORT`.
         port: String,
-        /// Why.
+        /// The error of parsing the address.
         source: InvalidUri,
     },
-    /// A file of the service account.
+    /// A file of the service account cannot be read.
     #[error(
         "cannot read {}: {source}; mount the pod's service account there (automountServiceAccountToken, or a projected volume), or name its folder in --service_account", path.display()
     )]
     ServiceAccount {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of reading the file.
         source: std::io::Error,
     },
-    /// A file that was named.
+    /// A CA file that a flag names cannot be read.
     #[error("cannot read {}, which --k8s_ca_file names: {source}", path.display())]
     Authority {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of reading the file.
         source: std::io::Error,
     },
-    /// kube's own configuration.
+    /// The kubeconfig cannot be used.
     #[cfg(feature = "kubeconfig")]
     #[error("cannot use the kubeconfig: {0}")]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,4 +1,4 @@
-//! A watch for as long as anybody listens: with a wait after each failure, and starting over.
+//! A watch that lasts as long as its subscriber: it waits after each failure and starts again.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::time::{self, Instant};
 use crate::cluster::Refusal;
 use crate::cluster::backoff::{delay, jittered};
 
-/// The first wait after a failure, and the last.
+/// The shortest and the longest delay after a failure.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// The same where a permission is missing, which somebody has to give first.
+/// The shortest and the longest delay if a permission is missing, which an operator must grant.
 const DENIED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
 
-/// The status that means: too long ago, start over.
+/// The status for a version that is too old, after which the watch lists again.
 const GONE: u16 = 410;
 
-/// A watch that lasted this long was no failure of the kind before it.
+/// A watch that lasted at least this long resets the number of failures.
 const LASTED: Duration = Duration::from_mins(1);
 
-/// Everything that happens to these objects, from a list of them on. Never ends: after a
-/// failure it waits, and lists them anew.
+/// Returns a stream of the events of these objects, which begins with a list of them. The stream
+/// never ends: after a failure it waits, and lists the objects again.
 pub(crate) fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -74,7 +74,7 @@ where
             let event = self.events.next().await;
             match event.unwrap_or(Err(watcher::Error::NoResourceVersion)) {
                 Ok(event) => return Ok(event),
-                // No failure: the list will say what was missed.
+                // An old version is no failure: the new list has every missed change.
                 Err(error) if is_gone(&error) => self.start_over(),
                 Err(error) => break refusal(&error),
             }
@@ -89,14 +89,14 @@ where
         Err(error)
     }
 
-    /// kube's watcher would go on with the version it has, also where the answer's own
-    /// status says that this one is gone.
+    /// Replaces the watcher. The watcher of kube would continue from its version, even if the
+    /// status in the answer says that this version is gone.
     fn start_over(&mut self) {
         self.events = watcher(self.api.clone(), self.config.clone()).boxed();
     }
 }
 
-/// What a watch's failure means.
+/// Returns the refusal for the failure of a watch.
 pub(crate) fn refusal(error: &watcher::Error) -> Refusal {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -107,7 +107,7 @@ pub(crate) fn refusal(error: &watcher::Error) -> Refusal {
     }
 }
 
-/// Whether the version that a watch was to go on from is too old.
+/// Tells whether the version from which a watch should continue is too old.
 pub(crate) fn is_gone(error: &watcher::Error) -> bool {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,

@@ -8,8 +8,8 @@ use kube::runtime::watcher::{self, Config};
 use kube::{Api, Client};
 use tracing::debug;
 
-use crate::cluster::pace::paced;
 use crate::cluster::watch::{is_gone, refusal};
+use crate::cluster::watch_rate::limit_watch_rate;
 use crate::registry::changes::{Event, View};
 use crate::registry::error::Error;
 use crate::registry::pod::Pod;
@@ -76,7 +76,7 @@ fn source(
     namespace: &str,
     selector: &str,
 ) -> impl Stream<Item = WatchResult> + Send + use<> {
-    let api: Api<Pod> = Api::namespaced(paced(client), namespace);
+    let api: Api<Pod> = Api::nameslimit_watch_rate(limit_watch_rate(client), namespace);
     let config = Config::default().labels(selector);
     let start = move || -> BoxStream<'static, WatchResult> {
         watcher::watcher(api.clone(), config.clone())

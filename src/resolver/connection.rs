@@ -1,4 +1,4 @@
-//! A paced client that tells when a watch begins.
+//! A client that limits the rate of watches and reports when one begins.
 //!
 //! kube's watcher takes up a broken watch where it was without a word, so that nobody
 //! would know the API server is back until something changes.
@@ -13,12 +13,12 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::watch;
 
-use crate::cluster::pace::{Pace, is_watch};
+use crate::cluster::watch_rate::{WatchRate, is_watch};
 
 #[derive(Clone)]
 struct Told {
     client: Client,
-    pace: Pace,
+    rate: WatchRate,
     begun: Arc<watch::Sender<()>>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn told(client: Client) -> (Client, watch::Receiver<()>) {
         client,
         // Not a client of its own: each has a queue, which would be half of what a
         // Service costs.
-        pace: Pace::default(),
+        rate: WatchRate::default(),
         begun: Arc::new(begun),
     };
     (Client::new(told, namespace), begins)
@@ -52,7 +52,7 @@ impl tower_service::Service<Request<Body>> for Told {
         let told = self.clone();
         Box::pin(async move {
             let is_watch = is_watch(request.uri());
-            told.pace.turn(request.uri()).await;
+            told.rate.wait(request.uri()).await;
             let response = told.client.send(request).await?;
             if is_watch && response.status().is_success() {
                 told.begun.send_replace(());

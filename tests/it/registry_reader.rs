@@ -233,7 +233,7 @@ async fn other_refusals_are_reported_unchanged() {
     for (reply, expected) in [
         (
             refused(401, "Unauthorized"),
-            "the API server does not take our token (401): is it expired, or its pod deleted?",
+            "the API server does not accept the token (401): is it expired, or its pod deleted?",
         ),
         (
             refused(503, "apiserver is shutting down"),

@@ -88,7 +88,7 @@ async fn a_revoked_token_delays_no_probe() {
     world.drift().await;
     world
         .sidecar
-        .logs("Registry request failed: the API server does not take our token")
+        .logs("Registry request failed: the API server does not accept the token")
         .await;
     identity.write("token", &namespace.token("greeter-0").await);
 
@@ -145,7 +145,9 @@ async fn a_replaced_pod_is_not_written_to() {
 
     world
         .sidecar
-        .logs("Registry request failed: the object of this name is another one now")
+        .logs(
+            "Registry request failed: the object was deleted and created again under the same name",
+        )
         .await;
     world.sidecar.is("gone").await;
     assert_eq!(world.annotation(RECORD).await, None);

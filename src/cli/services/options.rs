@@ -9,7 +9,7 @@ use clap::error::Error;
 use crate::app::go_micro;
 use crate::catalog::version::Source;
 use crate::cli::output::Output;
-use crate::cluster::credentials::Given;
+use crate::cluster::credentials::CredentialOverrides;
 use crate::cluster::options::{self as cluster, ApiServer, InvalidApiServer};
 use crate::flags::{CommandLine, ParsedArgs};
 use crate::net::address::Address;
@@ -32,7 +32,7 @@ pub(crate) struct Request {
     /// The API server.
     pub cluster: cluster::Options,
     /// The credentials that replace the service account's files.
-    pub given: Given,
+    pub given: CredentialOverrides,
 }
 
 /// Shows Kubernetes' services and their versions as Amalgam8's registry does
@@ -162,7 +162,7 @@ pub(crate) fn read(
         output,
         version_from: version_from.0,
         cluster,
-        given: Given {
+        given: CredentialOverrides {
             token: k8s_token,
             ca_file: k8s_ca_file,
         },

@@ -62,12 +62,12 @@ fn a_server_that_is_busy_says_when_to_come_back() {
         panic!("{busy}")
     };
     assert_eq!(retry_after, after);
-    let told = of(
+    let busy = of(
         503,
         &json!({"message": "shutting down", "details": {"retryAfterSeconds": 7}}),
     );
-    let Refusal::Unavailable { retry_after, .. } = told else {
-        panic!("{told}")
+    let Refusal::Unavailable { retry_after, .. } = busy else {
+        panic!("{busy}")
     };
     assert_eq!(retry_after, Some(Duration::from_secs(7)));
 }
@@ -97,9 +97,9 @@ fn a_forbidden_request_keeps_the_servers_own_sentence() {
 fn only_a_status_says_that_there_is_no_pod() {
     let page = Refusal::of(StatusCode::NOT_FOUND, None, b"404 page not found\n");
     assert_eq!(page, Refusal::Answer("404 404 page not found ".into()));
-    let told = kube::core::Status::failure("pods \"g-0\" not found", "NotFound").with_code(404);
-    let told = Refusal::of_kube(&kube::Error::Api(told.boxed()));
-    assert_eq!(told, Refusal::NotFound("pods \"g-0\" not found".into()));
+    let missing = kube::core::Status::failure("pods \"g-0\" not found", "NotFound").with_code(404);
+    let missing = Refusal::of_kube(&kube::Error::Api(missing.boxed()));
+    assert_eq!(missing, Refusal::NotFound("pods \"g-0\" not found".into()));
     let page = kube::core::Status::failure("page", "Failed to parse error data").with_code(404);
     let page = Refusal::of_kube(&kube::Error::Api(page.boxed()));
     assert_eq!(page, Refusal::Answer("404 page".into()));
@@ -110,7 +110,7 @@ fn what_is_not_an_answer_is_not_quoted() {
     let error = serde_json::from_str::<u8>("\"SECRET\"").unwrap_err();
     assert_eq!(
         Refusal::of_kube(&kube::Error::SerdeError(error)).to_string(),
-        "not an answer of an API server: something else at line 1 column 8 of the JSON"
+        "not an answer of an API server: an unexpected value at line 1 column 8 of the JSON"
     );
     let error = serde_json::from_str::<u8>("<html>SECRET").unwrap_err();
     assert_eq!(

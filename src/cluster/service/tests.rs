@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::cluster::events::Events;
 use crate::cluster::{Refusal, request};
 
-/// Says the first part at once, and of the second a byte a second.
+/// Sends the first part at once, and the second part at one byte per second.
 async fn serve(listener: TcpListener, at_once: &str, slowly: &str) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let _ = stream.read(&mut [0; 1024]).await;
@@ -22,7 +22,7 @@ async fn serve(listener: TcpListener, at_once: &str, slowly: &str) {
     std::future::pending::<()>().await;
 }
 
-/// How a request ends, and after how many seconds.
+/// Returns the refusal that a request ends with, and the seconds that it took.
 async fn ends(path: &str, at_once: &str, slowly: &str) -> (Refusal, u64) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
@@ -71,7 +71,7 @@ async fn every_wait_for_the_server_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_listens_is_told_at_once() {
+async fn a_refused_connection_is_reported_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -118,6 +118,6 @@ async fn a_refusal_that_contains_the_pod_is_not_logged() {
     let logged = messages(&log, "Registry request failed: invalid");
     assert_eq!(
         logged,
-        ["Registry request failed: invalid: the server does not take our patch"]
+        ["Registry request failed: invalid: the server does not accept the patch"]
     );
 }
