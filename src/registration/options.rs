@@ -48,13 +48,13 @@ pub struct Options {
     #[arg(long = "register_ttl", value_name = "DURATION", default_value = "90s", value_parser = seconds)]
     pub register_ttl: GoDuration,
 
-    /// The time, ± 10 %, between two comparisons of the pod with what should stand on it, in
-    /// addition to the watch: seconds or a duration; 0 relies on the watch alone
+    /// The time, ± 10 %, between two comparisons of the pod with what should stand on it, besides
+    /// the watch: seconds or a duration; 0 relies on the watch alone
     #[arg(long = "register_interval", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     pub register_interval: GoDuration,
 
-    /// The longest delay before the first registration; the delay is random, so that pods that start
-    /// together do not write together
+    /// The longest delay before the first registration; the delay is random, so that pods that
+    /// start together do not write together
     #[arg(
         long = "register_jitter",
         value_name = "DURATION",

@@ -12,7 +12,7 @@
 //! Go's watchers ignore a pod that begins to match (`ADDED`) and see only later changes
 //! (`MODIFIED`). So labels, record and mark go in one write, and a second write completes the mark.
 //! Lookups find the service after the first write, watchers after the second. A removal is one
-//! write. Labels go only with the last service, and only those that we added: a label of the pod's
+//! write. Labels go only with the last service, and only those that we added. A label of the pod's
 //! template may be in its controller's selector, which would then replace the pod.
 
 use self::draft::Draft;

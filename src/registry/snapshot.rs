@@ -3,7 +3,7 @@
 //! A pod counts if it is Running, Ready and not being deleted. The kubelet's lease makes Ready
 //! False when a node dies, so records need no expiry of their own. Services are merged by name and
 //! version. Of two nodes with one id, and of two pods with one address, the newer pod's node
-//! counts: an address that was given to another pod no longer belongs to the old one.
+//! counts. An address that was given to another pod no longer belongs to the old one.
 //!
 //! An annotation that is not a record, or whose record names another service than its key, is
 //! skipped. Go's clients fail the whole lookup for the first, and return the second.

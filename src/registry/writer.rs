@@ -35,9 +35,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Nodes`] if the service does not have exactly one node, [`Error::Name`] or
-    /// [`Error::Obstacle`] for a key or a label that cannot be used, [`Error::NoPod`] or
-    /// [`Error::Terminating`] for the pod, or the API server's refusal.
+    /// [`Error::Nodes`] if the service does not have exactly one node. [`Error::Name`] or
+    /// [`Error::Obstacle`] for a key or a label that cannot be used. [`Error::NoPod`] or
+    /// [`Error::Terminating`] for the pod. Otherwise the API server's refusal.
     pub async fn register(&self, pod: &str, service: &Service) -> Result<bool, Error> {
         let nodes = service.nodes.as_ref().map_or(0, Vec::len);
         if nodes != 1 {

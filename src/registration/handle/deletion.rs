@@ -63,7 +63,8 @@ impl Deletion {
         }
     }
 
-    /// Reads the pod, or takes the answer of a read that another client began less than a second ago.
+    /// Reads the pod, or takes the answer of a read that another client began less than a second
+    /// ago.
     pub(super) async fn read(&self) -> Answer {
         let answer = self.latest_or_next().await;
         self.log(&answer);

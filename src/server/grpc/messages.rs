@@ -35,8 +35,8 @@ impl Messages {
         Self(messages.boxed())
     }
 
-    /// Sends the one message of an unknown service. The stream stays open, as the protocol demands, and ends
-    /// with the drain.
+    /// Sends the one message of an unknown service. The stream stays open, as the protocol demands,
+    /// and ends with the drain.
     pub(super) fn unknown(mut draining: watch::Receiver<bool>) -> Self {
         let unknown = stream::iter([response(ServingStatus::ServiceUnknown)]);
         let end = async move {
