@@ -122,7 +122,7 @@ impl Catalog {
         };
         let slices = watch(api, only).map(|event| event.map(Update::Slice));
         // The API server sends only the metadata of pods.
-        let api = Api::<PartialObjectMeta<Pod>>::nameslimit_watch_rate(
+        let api = Api::<PartialObjectMeta<Pod>>::namespaced(
             limit_watch_rate(self.client.clone()),
             &self.namespace,
         );

@@ -76,7 +76,7 @@ fn source(
     namespace: &str,
     selector: &str,
 ) -> impl Stream<Item = WatchResult> + Send + use<> {
-    let api: Api<Pod> = Api::nameslimit_watch_rate(limit_watch_rate(client), namespace);
+    let api: Api<Pod> = Api::namespaced(limit_watch_rate(client), namespace);
     let config = Config::default().labels(selector);
     let start = move || -> BoxStream<'static, WatchResult> {
         watcher::watcher(api.clone(), config.clone())
