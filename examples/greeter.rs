@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await?;
     // A program that is not well calls `health.set("degraded")`.
     let (_health, service) = micro_health::debug::service();
-    // The listener is bound first: clients may call as soon as the service is registration.
+    // The listener is bound first: clients may call as soon as the service is registered.
     let registration = match args.registry.registry {
         Kind::None => None,
         Kind::Kubernetes => Some(Registration::new(&args.registry, listener.local_addr()?).await?),
