@@ -41,6 +41,7 @@
 
 #[cfg(feature = "kubernetes")]
 mod architecture;
+#[cfg(feature = "kubernetes")]
 mod channel;
 #[cfg(feature = "kubernetes")]
 mod cluster;
