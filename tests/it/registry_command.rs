@@ -136,7 +136,7 @@ async fn check_shows_the_missing_permissions() {
     let (code, out, _) = run(answer("get").0, "check").await;
     assert_eq!(code, 0, "{out}");
     assert!(
-        out.starts_with("what system:serviceaccount:demo:web may do"),
+        out.starts_with("permissions of system:serviceaccount:demo:web on pods"),
         "{out}"
     );
     assert!(!out.contains("kind: Role"), "{out}");

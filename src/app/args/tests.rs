@@ -138,7 +138,7 @@ fn go_micros_own_flags_are_accepted() {
     let ignored =
         ["store", "client_pool_ttl", "broker"].map(|name| Notice::IgnoredFlag(name.into()));
     assert_eq!(configuration(&argv, &[]).notices, ignored);
-    assert!(refusal(&["--transport=quic", NAMED[0], NAMED[1]], &[]).contains("only http can"));
+    assert!(refusal(&["--transport=quic", NAMED[0], NAMED[1]], &[]).contains("expected http"));
 }
 
 #[test]

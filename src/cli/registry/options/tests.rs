@@ -140,8 +140,8 @@ fn help_exits_with_0() {
         ("health --help", "Usage: health registry <COMMAND>"),
         ("health help", "Usage: health registry <COMMAND>"),
         ("health -h", "Usage: health registry <COMMAND>"),
-        ("health -h", "deregister  Takes a service away from a pod"),
-        ("health list -h", "Shows every service"),
+        ("health -h", "deregister  Removes a service from a pod"),
+        ("health list -h", "Shows all services"),
         ("health list --help", "--include_not_ready"),
         (
             "health help get",

@@ -120,7 +120,7 @@ VERB    ALLOWED   PURPOSE
 list    yes       to find services and the own pod
 watch   yes       to watch for changes
 patch   yes       to register
-get     no        to read the pod where it may not be listed; not needed
+get     no        to read the own pod if it may not be listed; optional
 ";
     assert_eq!(may([true, true, true, false]), expected);
     let missing = may([true, true, false, true]);
