@@ -83,8 +83,8 @@ def registration(full):
     """Returns the RSS in bytes with a live registration and after 20,000 probes, and the number of writes.
     A test with a real API server prints them."""
     with in_memory(full) as copy:
-        said = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(copy.binary))
-    found = re.search(r"(\d+) KiB registered, (\d+) KiB .* after 20000 probes.*; (\d+) writes", said)
+        output = build.registry_test("memory", MICRO_HEALTH_SHIPPED=str(copy.binary))
+    found = re.search(r"(\d+) KiB registered, (\d+) KiB .* after 20000 probes.*; (\d+) writes", output)
     start, end, writes = map(int, found.groups())
     return start << 10, end << 10, writes
 

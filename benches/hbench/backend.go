@@ -150,12 +150,12 @@ func mucp(connection net.Conn) {
 		if err != nil {
 			return
 		}
-		var asked struct{ ID string }
-		if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
+		var call struct{ ID string }
+		if err := json.NewDecoder(request.Body).Decode(&call); err != nil {
 			return
 		}
 		calls.Add(1)
-		body := fmt.Sprintf(`{"id":%q,"result":{"status":"ok"},"error":null}`+"\n", asked.ID)
+		body := fmt.Sprintf(`{"id":%q,"result":{"status":"ok"},"error":null}`+"\n", call.ID)
 		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nAccept: application/json-rpc\r\nContent-Type: application/json-rpc\r\n", len(body))
 		for _, name := range []string{
 			"Micro-Endpoint", "Micro-Id", "Micro-Method", "Micro-Service", "Timeout",

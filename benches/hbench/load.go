@@ -30,9 +30,9 @@ func load(args []string) {
 			var took []float64
 			ok := 0
 			for left.Add(-1) >= 0 && time.Since(began) < *duration {
-				asked := time.Now()
+				start := time.Now()
 				code, err := prober.probe()
-				took = append(took, micros(time.Since(asked)))
+				took = append(took, micros(time.Since(start)))
 				if code == 200 && err == nil {
 					ok++
 				}

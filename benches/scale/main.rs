@@ -8,7 +8,7 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
-    reason = "a program that prints a table, and has nobody to return an error to"
+    reason = "a program that prints a table, and has no caller for an error"
 )]
 
 mod client;

@@ -94,7 +94,7 @@ async fn act(
 async fn watch(
     request: &Request,
     config: &Config,
-    mut told: Option<Error>,
+    mut last_error: Option<Error>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
@@ -103,7 +103,7 @@ async fn watch(
     while let Some(change) = changes.next().await {
         match change {
             Ok(change) => {
-                told = None;
+                last_error = None;
                 let found = values::get(&change.values, &request.path).cloned();
                 // With a path, only changes of its value are printed.
                 if request.path.is_empty() || found != printed {
@@ -113,13 +113,13 @@ async fn watch(
                 printed = found;
             }
             Err(error) => {
-                if told.as_ref() != Some(&error) {
+                if last_error.as_ref() != Some(&error) {
                     writeln!(err, "error: {error}")?;
                 }
                 if matches!(error, Error::Denied { .. }) {
                     return Ok(REFUSED);
                 }
-                told = Some(error);
+                last_error = Some(error);
             }
         }
     }
@@ -138,7 +138,7 @@ fn once(request: &Request, found: &Value) -> String {
 fn now(request: &Request, found: Option<&Value>) -> String {
     match request.output {
         Output::Json => format!("{}\n", json!({"event": "now", "config": found})),
-        Output::Text => told("now", request, found),
+        Output::Text => event_text("now", request, found),
     }
 }
 
@@ -146,11 +146,11 @@ fn changed(request: &Request, change: &Change, found: Option<&Value>) -> String 
     let event = change.event.as_str();
     match request.output {
         Output::Json => format!("{}\n", json!({"event": event, "config": found})),
-        Output::Text => told(event, request, found),
+        Output::Text => event_text(event, request, found),
     }
 }
 
-fn told(event: &str, request: &Request, found: Option<&Value>) -> String {
+fn event_text(event: &str, request: &Request, found: Option<&Value>) -> String {
     let found = found.map_or_else(|| "not set\n".to_owned(), |found| once(request, found));
     if request.path.is_empty() {
         format!("# {event}\n{found}")

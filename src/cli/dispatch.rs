@@ -75,7 +75,7 @@ mod tests {
     use crate::cli::exit::{PROBE_USAGE, Tool};
 
     #[test]
-    fn an_empty_command_line_is_usage_to_every_tool() {
+    fn an_empty_command_line_is_a_usage_error_of_every_tool() {
         for tool in [Tool::Health, Tool::Micro, Tool::GrpcHealth] {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let mut console = Console {
@@ -90,7 +90,7 @@ mod tests {
 
     #[cfg(feature = "commands")]
     #[test]
-    fn an_empty_command_line_is_no_panic_to_any() {
+    fn an_empty_command_line_makes_no_command_panic() {
         let run = |of: Command, argv: Vec<OsString>, variables: &[(OsString, OsString)]| {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let mut console = Console {

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_tool_has_its_own_codes() {
+    fn each_tool_has_its_own_exit_codes() {
         use FailureStep::{Call, Connect, Settings, Unhealthy};
         for (tool, expected) in [
             (Tool::Health, [2, 3, 3, 4]),

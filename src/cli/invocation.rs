@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_decides_which_tool_this_is() {
+    fn the_name_selects_the_tool() {
         let probe = |tool, text| Invocation::Probe(tool, argv(text));
         for (text, expected) in [
             ("health", Invocation::Sidecar(argv("health"))),
@@ -140,7 +140,7 @@ mod tests {
 
     #[cfg(feature = "commands")]
     #[test]
-    fn what_asks_the_api_server_is_a_command_of_its_own() {
+    fn the_second_word_selects_the_command() {
         use Command::{Config, Registry, Resolve};
         for (text, command, expected) in [
             ("health registry", Registry, "health"),

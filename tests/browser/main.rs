@@ -129,7 +129,7 @@ async fn look(sidecar: SocketAddr, name: &str, size: &str, flags: &[&str]) -> St
 }
 
 #[tokio::test]
-async fn a_person_sees_the_verdict_at_any_width_and_in_the_dark() {
+async fn the_page_shows_the_verdict_at_any_width_and_in_dark_mode() {
     let (address, health) = service().await;
     let alone = sidecar("greeter", address, &[]).await;
     for _ in 0..60 {
@@ -160,7 +160,7 @@ async fn a_person_sees_the_verdict_at_any_width_and_in_the_dark() {
 }
 
 #[tokio::test]
-async fn a_person_sees_every_target_and_no_hostile_name() {
+async fn the_page_shows_every_target_and_no_hostile_name() {
     let (address, _health) = service().await;
     let targets = ["payments", "stock"].map(|name| format!("--target={name}={address}"));
     let gone = "--target=gone=127.0.0.1:1".to_owned();
@@ -205,14 +205,14 @@ async fn promtool_has_no_complaint() {
     let mut input = promtool.stdin.take().unwrap();
     input.write_all(metrics.as_bytes()).await.unwrap();
     drop(input);
-    let said = timeout(PATIENCE, promtool.wait_with_output())
+    let output = timeout(PATIENCE, promtool.wait_with_output())
         .await
         .unwrap()
         .unwrap();
 
-    let text = [said.stdout, said.stderr].concat();
+    let text = [output.stdout, output.stderr].concat();
     assert!(
-        said.status.success() && text.is_empty(),
+        output.status.success() && text.is_empty(),
         "{}",
         String::from_utf8_lossy(&text)
     );

@@ -37,9 +37,9 @@ async fn only_known_cases_of_h2spec_fail() {
     let suite = suite
         .expect("h2spec must end")
         .expect("h2spec must be built");
-    let said = String::from_utf8_lossy(&suite.stdout);
+    let report = String::from_utf8_lossy(&suite.stdout);
     let noise = String::from_utf8_lossy(&suite.stderr);
-    assert!(suite.status.success(), "{said}\n{noise}");
+    assert!(suite.status.success(), "{report}\n{noise}");
     let expected = KNOWN.iter().chain(&[TOTAL]).copied().collect::<Vec<_>>();
-    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{noise}");
+    assert_eq!(report.lines().collect::<Vec<_>>(), expected, "{noise}");
 }

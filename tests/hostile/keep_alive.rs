@@ -29,7 +29,7 @@ const WATCH: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn a_watch_ends_whose_client_answers_no_ping_and_no_other() {
+async fn only_a_watch_whose_client_answers_no_ping_ends() {
     let pod = Pod::start(Setting::Well).await;
     let address = pod.sidecar.address;
     // tonic's client answers PINGs.

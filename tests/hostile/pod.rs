@@ -123,7 +123,7 @@ impl Pod {
             pod.receives(1, Verb::Watch).await;
             if setting == Setting::ApiServerHangs {
                 api.replace_script(
-                    pod.faulty(|asked| (asked.verb == Verb::Get).then_some(Answer::Silence)),
+                    pod.faulty(|request| (request.verb == Verb::Get).then_some(Answer::Silence)),
                 );
                 pod.receives(2, Verb::Watch).await;
             }

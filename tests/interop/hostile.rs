@@ -117,7 +117,7 @@ impl Fault {
             read_some(&mut stream).await?;
         }
         match self {
-            Self::Refuses | Self::NeverAccepts => unreachable!("nobody can have connected"),
+            Self::Refuses | Self::NeverAccepts => unreachable!("no client can have connected"),
             Self::AcceptsAndStaysSilent => {}
             Self::DripsOneByteASecond => {
                 for byte in HEADER {

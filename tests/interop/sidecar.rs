@@ -88,15 +88,15 @@ impl Drop for Sidecar {
 
 /// Reads up to the start line, which has `health_address` in its fields.
 async fn bound_address(lines: &mut Lines<BufReader<ChildStderr>>) -> SocketAddr {
-    let mut seen = Vec::new();
+    let mut lines_before = Vec::new();
     while let Ok(Some(line)) = lines.next_line().await {
         let json: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         if let Some(address) = json["fields"]["health_address"].as_str() {
             return address.parse().expect("health_address must be an address");
         }
-        seen.push(line);
+        lines_before.push(line);
     }
-    panic!("the sidecar ended without its start line: {seen:#?}");
+    panic!("the sidecar ended without its start line: {lines_before:#?}");
 }
 
 async fn read(mut lines: Lines<BufReader<ChildStderr>>, log: Arc<Mutex<Vec<String>>>) {

@@ -83,14 +83,15 @@ async fn a_refusal_is_reported_and_the_watch_goes_on() {
         ]),
     ]);
     let mut watched = config(client).watch().boxed();
-    let mut told = Vec::new();
+    let mut outcomes = Vec::new();
     for _ in 0..4 {
         let next = within("a change", watched.next()).await.unwrap();
-        told.push(next.map_or_else(|error| error.to_string(), |it| it.event.as_str().to_owned()));
+        outcomes
+            .push(next.map_or_else(|error| error.to_string(), |it| it.event.as_str().to_owned()));
     }
-    assert!(told[1].contains("etcdserver"), "{told:?}");
-    told.remove(1);
-    assert_eq!(told, ["created", "edited", "deleted"]);
+    assert!(outcomes[1].contains("etcdserver"), "{outcomes:?}");
+    outcomes.remove(1);
+    assert_eq!(outcomes, ["created", "edited", "deleted"]);
     no_event_comes(&mut watched).await;
 }
 
@@ -99,7 +100,7 @@ async fn a_refused_catalog_reports_each_try_and_does_not_change() {
     let mut watches = 0;
     let (client, _) =
         client(
-            move |asked| match (asked.path.ends_with("/pods"), asked.is_watch()) {
+            move |request| match (request.path.ends_with("/pods"), request.is_watch()) {
                 (true, false) => list("10", []),
                 (true, true) => Reply::OpenWatch(Vec::new()),
                 (false, false) => list("10", [slice()]),
@@ -131,8 +132,8 @@ async fn a_refused_catalog_reports_each_try_and_does_not_change() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_ends_at_once_is_restarted_once_a_second() {
     let answer = || {
-        client(|asked| {
-            if asked.is_watch() {
+        client(|request| {
+            if request.is_watch() {
                 Reply::EndedWatch(Vec::new())
             } else {
                 list("10", [])

@@ -106,11 +106,11 @@ fn answer(request: &Request<Incoming>, known: &Arc<watch::Sender<Known>>) -> Res
     let version = query.split("resourceVersion=").nth(1).unwrap_or_default();
     let version: u64 = version.split('&').next().unwrap().parse().unwrap();
     let mut changes = known.subscribe();
-    let told = stream::once(async move {
+    let body = stream::once(async move {
         let _ = changes.wait_for(|known| known.0 != version).await;
         Ok(Frame::data(Bytes::from(format!("{gone}\n"))))
     });
-    Response::new(StreamBody::new(told).boxed_unsync())
+    Response::new(StreamBody::new(body).boxed_unsync())
 }
 
 /// Returns a slice for one endpoint, because the ports differ.
@@ -266,7 +266,7 @@ async fn the_sidecar_follows_the_endpoints_and_keeps_them_while_the_api_server_i
 async fn until(sidecar: &Sidecar, expected: &[SocketAddr]) {
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
     expected.sort_unstable();
-    let asked = async {
+    let checked = async {
         loop {
             sidecar.probe("/health").await;
             let page = kubelet::get(
@@ -290,7 +290,7 @@ async fn until(sidecar: &Sidecar, expected: &[SocketAddr]) {
             }
         }
     };
-    within("these endpoints to be asked", asked).await;
+    within("these endpoints to be checked", checked).await;
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn a_client_that_sends_nothing_is_disconnected_after_two_seconds() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
     let settings = h2::settings(&[]);
-    let asked_once = get("/livez");
+    let one_request = get("/livez");
     let cases = [
         ("nothing", Vec::new()),
         ("one byte", b"G".to_vec()),
@@ -49,10 +49,10 @@ async fn a_client_that_sends_nothing_is_disconnected_after_two_seconds() {
         ("a preface", PREFACE.to_vec()),
         ("a preface and SETTINGS", [PREFACE, &settings].concat()),
         ("half a frame", [PREFACE, &settings, &[0, 0, 9]].concat()),
-        ("asked, then idle", asked_once.clone().into_bytes()),
+        ("one request, then idle", one_request.clone().into_bytes()),
         (
-            "asked, then half a head",
-            [asked_once.as_bytes(), b"GET /"].concat(),
+            "one request, then half a head",
+            [one_request.as_bytes(), b"GET /"].concat(),
         ),
     ];
     let address = sidecar.address;
@@ -75,10 +75,10 @@ async fn a_client_that_sends_nothing_is_disconnected_after_two_seconds() {
 async fn a_client_that_sends_its_head_bytewise_is_disconnected_after_two_seconds() {
     let service = Service::start(scripts::grpc()).await;
     let sidecar = Sidecar::start(service.address, &[]).await;
-    let asked_once = get("/livez");
+    let one_request = get("/livez");
     tokio::join!(
         drip_after("", sidecar.address),
-        drip_after(&asked_once, sidecar.address)
+        drip_after(&one_request, sidecar.address)
     );
 }
 

@@ -87,13 +87,13 @@ async fn ten_thousand_hostile_requests_make_no_series() {
     let mut before = String::new();
     let other = "health_sidecar_http_requests_total{path=\"other\",code=\"404\",client=\"other\"}";
     let shown = |page: &str, at_least: f64| page.contains(other) && value(page, other) >= at_least;
-    let seen = async {
+    let rendered = async {
         // The first page was rendered before its own request was counted.
         while !shown(&before, 1.0) || !before.contains("path=\"/metrics\"") {
             before = client.get("/metrics").await.body;
         }
     };
-    within("the first page", seen).await;
+    within("the first page", rendered).await;
     let before = series(&before);
 
     for batch in 0..100 {
@@ -119,12 +119,12 @@ async fn ten_thousand_hostile_requests_make_no_series() {
 
     // Half of the requests had an unknown path.
     let mut after = String::new();
-    let seen = async {
+    let rendered = async {
         while !shown(&after, 5000.0) {
             after = client.get("/metrics").await.body;
         }
     };
-    within("the page after them", seen).await;
+    within("the page after them", rendered).await;
     let after = series(&after);
     // There is at most one more: /livez had not been requested before.
     assert!(after <= before + 1, "{before} series became {after}");

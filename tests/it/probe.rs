@@ -97,13 +97,13 @@ async fn a_name_cannot_split_the_line_of_any_tool() {
             ("grpc_health_probe", &[&service, &addr, "-v"]),
         ] {
             let ran = run_as(tool, args, &[]).await;
-            let said = [ran.out.as_str(), ran.err.as_str()].concat();
+            let output = [ran.out.as_str(), ran.err.as_str()].concat();
             let is_bad = |c: char| c.is_control() && c != '\n';
             assert!(
-                !said.contains(is_bad) && !said.contains("\nstatus: SERVING"),
+                !output.contains(is_bad) && !output.contains("\nstatus: SERVING"),
                 "{tool} {args:?}: {ran:?}"
             );
-            let lines = said.lines().count();
+            let lines = output.lines().count();
             let is_verbose = args.contains(&"-v");
             assert!(lines == 1 || is_verbose, "{tool} {args:?}: {ran:?}");
         }

@@ -119,15 +119,15 @@ async fn a_name_of_any_characters_is_sent() {
         let flag = format!("--server_name={name}");
         for (script, protocol) in [(scripts::grpc(), "grpc"), (mucp(), "mucp")] {
             let protocol = format!("--protocol={protocol}");
-            let said = verdict(script, &[&flag, &protocol]).await;
-            assert_eq!(said, (200, "ok".into()), "{name} {protocol}");
+            let answer = verdict(script, &[&flag, &protocol]).await;
+            assert_eq!(answer, (200, "ok".into()), "{name} {protocol}");
         }
-        let said = verdict(
+        let answer = verdict(
             scripts::grpc_health(&[name]),
             &[&flag, "--protocol=grpc-health"],
         )
         .await;
-        assert_eq!(said, (200, "ok".into()), "{name}");
+        assert_eq!(answer, (200, "ok".into()), "{name}");
     }
 }
 
@@ -168,8 +168,8 @@ async fn another_program_on_the_port_is_detected_at_the_next_probe() {
 
             let service = Service::start_at(refused, second());
 
-            let said = sidecar.explain().await;
-            assert_eq!(said.1, "ok", "{before}, then {after}");
+            let answer = sidecar.explain().await;
+            assert_eq!(answer.1, "ok", "{before}, then {after}");
             drop(service);
         }
     }
@@ -255,8 +255,8 @@ async fn a_failed_hint_or_memory_is_not_tried_first_forever() {
             "{hint}"
         );
         for _ in 0..2 {
-            let said = sidecar.probe("/health").await;
-            assert_eq!(said.status_and_body(), (200, "OK"), "{hint}");
+            let answer = sidecar.probe("/health").await;
+            assert_eq!(answer.status_and_body(), (200, "OK"), "{hint}");
         }
     }
 }

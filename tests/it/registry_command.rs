@@ -17,15 +17,15 @@ use crate::PROGRAM;
 async fn run(client: kube::Client, text: &str) -> (u8, String, String) {
     let argv = format!("health {text}");
     let argv = argv.split(' ').map(Into::into).collect();
-    let asked = options::read(argv, |_| None).unwrap();
-    let registry =
-        Registry::new(client, NAMESPACE, asked.schemes).include_not_ready(asked.include_not_ready);
+    let request = options::read(argv, |_| None).unwrap();
+    let registry = Registry::new(client, NAMESPACE, request.schemes)
+        .include_not_ready(request.include_not_ready);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut console = Console {
         out: &mut out,
         err: &mut err,
     };
-    let act = registry::act(&asked, &registry, &mut console);
+    let act = registry::act(&request, &registry, &mut console);
     let code = within(text, act).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (code, text(out), text(err))
@@ -120,13 +120,13 @@ async fn the_command_line_watches_until_it_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn check_shows_the_missing_permissions() {
     let answer = |denied: &'static str| {
-        client(move |asked| {
-            assert_eq!(asked.method, "POST");
-            if asked.path.ends_with("/selfsubjectreviews") {
+        client(move |request| {
+            assert_eq!(request.method, "POST");
+            if request.path.ends_with("/selfsubjectreviews") {
                 let user = json!({"username": "system:serviceaccount:demo:web"});
                 return Reply::Json(201, json!({"status": {"userInfo": user}}));
             }
-            let resource = &asked.body["spec"]["resourceAttributes"];
+            let resource = &request.body["spec"]["resourceAttributes"];
             assert_eq!(resource["namespace"], "demo");
             assert_eq!(resource["resource"], "pods");
             let allowed = resource["verb"] != denied;
@@ -136,7 +136,7 @@ async fn check_shows_the_missing_permissions() {
     let (code, out, _) = run(answer("get").0, "check").await;
     assert_eq!(code, 0, "{out}");
     assert!(
-        out.starts_with("what system:serviceaccount:demo:web may do"),
+        out.starts_with("permissions of system:serviceaccount:demo:web on pods"),
         "{out}"
     );
     assert!(!out.contains("kind: Role"), "{out}");

@@ -85,17 +85,17 @@ async fn a_list_is_merged_from_all_pods_page_by_page() {
         lines(&services),
         ["greeter latest: 10.0.0.1:80 10.0.0.2:80", "other 1: o:80"]
     );
-    let asked = wire.requests();
-    assert_eq!(asked.len(), 2);
-    for asked in &asked {
-        assert_eq!(asked.method, Method::GET);
-        assert_eq!(asked.path, "/api/v1/namespaces/demo/pods");
-        assert!(asked.body.is_null());
-        assert_eq!(asked.query("labelSelector"), "micro.mu/type=service");
-        assert_eq!(asked.query("limit"), "500");
+    let requests = wire.requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert_eq!(request.method, Method::GET);
+        assert_eq!(request.path, "/api/v1/namespaces/demo/pods");
+        assert!(request.body.is_null());
+        assert_eq!(request.query("labelSelector"), "micro.mu/type=service");
+        assert_eq!(request.query("limit"), "500");
     }
-    assert_eq!(asked[0].query("continue"), "");
-    assert_eq!(asked[1].query("continue"), "more");
+    assert_eq!(requests[0].query("continue"), "");
+    assert_eq!(requests[1].query("continue"), "more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,9 +111,9 @@ async fn a_list_that_changed_between_its_pages_is_requested_whole() {
     let (client, wire) = client_in_order([Reply::Json(200, first), expired, whole]);
     let services = registry(client).list_services().await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.2:80"]);
-    let asked = wire.requests();
+    let requests = wire.requests();
     assert_eq!(
-        (asked[2].query("limit"), asked[2].query("continue")),
+        (requests[2].query("limit"), requests[2].query("continue")),
         ("", "")
     );
 }
@@ -123,9 +123,9 @@ async fn a_lookup_selects_by_the_service_s_own_label() {
     let (client, wire) = client_in_order([list("7", [greeter_pod("a", "1", "10.0.0.1:80")])]);
     let services = registry(client).get_service("greeter").await.unwrap();
     assert_eq!(lines(&services), ["greeter latest: 10.0.0.1:80"]);
-    let asked = wire.requests();
-    assert_eq!(asked.len(), 1);
-    let selector = asked[0].query("labelSelector");
+    let requests = wire.requests();
+    assert_eq!(requests.len(), 1);
+    let selector = requests[0].query("labelSelector");
     assert_eq!(selector, "micro.mu/selector-greeter=service");
 }
 
@@ -134,7 +134,7 @@ async fn both_schemes_are_one_registry() {
     let record = service("greeter", "1", &["g"]);
     let both = json!({"micro.mu/service-greeter": record, "go.micro/greeter": record});
     let old = json!({"go.micro/greeter": service("greeter", "1", &["old"])});
-    let (client, wire) = client(move |asked| match asked.query("labelSelector") {
+    let (client, wire) = client(move |request| match request.query("labelSelector") {
         "micro.mu/selector-greeter=service" => list("7", [pod("a", "1", &both)]),
         "go.micro/greeter=service" => list("7", [pod("a", "1", &both), pod("b", "1", &old)]),
         selector => refused(400, selector),
@@ -277,17 +277,17 @@ async fn a_watch_begins_with_the_existing_services_and_survives_a_cut() {
     ] {
         assert_eq!(next_line(&mut events).await, expected);
     }
-    let asked = wire.requests();
-    assert_eq!(asked.len(), 3);
+    let requests = wire.requests();
+    assert_eq!(requests.len(), 3);
     let selector = "micro.mu/selector-greeter=service";
     assert!(
-        asked
+        requests
             .iter()
-            .all(|asked| asked.query("labelSelector") == selector)
+            .all(|request| request.query("labelSelector") == selector)
     );
-    let versions = [1, 2].map(|at| asked[at].query("resourceVersion").to_owned());
+    let versions = [1, 2].map(|at| requests[at].query("resourceVersion").to_owned());
     assert_eq!(versions, ["10", "20"]);
-    assert!(asked[1].is_watch() && asked[1].query("allowWatchBookmarks") == "true");
+    assert!(requests[1].is_watch() && requests[1].query("allowWatchBookmarks") == "true");
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,9 +319,9 @@ async fn the_list_after_a_410_shows_which_services_are_gone() {
             assert_eq!(next_line(&mut events).await, expected, "{too_late:?}");
         }
         no_event_comes(&mut events).await;
-        let asked = wire.requests();
-        assert_eq!(asked.len(), 4, "{too_late:?}");
-        assert_eq!(asked[3].query("resourceVersion"), "30");
+        let requests = wire.requests();
+        assert_eq!(requests.len(), 4, "{too_late:?}");
+        assert_eq!(requests[3].query("resourceVersion"), "30");
     }
 }
 
@@ -360,7 +360,7 @@ async fn a_watch_that_ends_at_once_is_restarted_once_a_second() {
     let watches = wire
         .requests()
         .iter()
-        .filter(|asked| asked.is_watch())
+        .filter(|request| request.is_watch())
         .count();
     assert!((55..=61).contains(&watches), "{watches} in a minute");
 }

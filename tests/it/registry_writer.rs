@@ -26,7 +26,7 @@ fn service() -> Service {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_is_registered_by_two_writes_and_taken_away_by_one() {
+async fn a_service_is_registered_by_two_writes_and_deregistered_by_one() {
     let (client, wire) = client_with_pod(unregistered_pod(), &[]);
     let registry = registry(client);
     assert_eq!(registry.register("g-0", &service()).await, Ok(true));
@@ -58,7 +58,7 @@ async fn a_service_is_registered_by_two_writes_and_taken_away_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_may_not_be_got_is_listed() {
+async fn a_pod_is_listed_if_get_is_forbidden() {
     let (client, wire) = client_with_pod(unregistered_pod(), &["get"]);
     let registered = registry(client).register("g-0", &service()).await;
     assert_eq!(registered, Ok(true));

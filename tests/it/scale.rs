@@ -57,7 +57,7 @@ impl WatchedServices {
         for service in 0..10 {
             self.changes.send((service, round)).unwrap();
             let endpoints = &mut self.services[service];
-            within("a change to be told", async {
+            within("a change to be seen", async {
                 while first(endpoints) != round {
                     endpoints.changed().await;
                 }
@@ -130,7 +130,7 @@ async fn cheapest(watched: &mut WatchedServices) -> Duration {
 }
 
 #[tokio::test]
-async fn a_change_costs_the_same_however_many_services_are_watched() {
+async fn the_cost_of_a_change_does_not_grow_with_the_watched_services() {
     let mut few = WatchedServices::start(10).await;
     let of_few = cheapest(&mut few).await;
     let mut many = WatchedServices::start(1_000).await;

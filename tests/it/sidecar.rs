@@ -41,8 +41,8 @@ impl Sidecar {
             .filter(|default| !named(default))
             .map(OsString::from)
             .chain(flags.iter().map(OsString::from));
-        let understood = args::read(argv, |_| None).unwrap_or_else(|error| panic!("{error}"));
-        let app = App::bind(understood).await.unwrap();
+        let configuration = args::read(argv, |_| None).unwrap_or_else(|error| panic!("{error}"));
+        let app = App::bind(configuration).await.unwrap();
         let address = app.local_addr();
         let (signals, mut received) = mpsc::unbounded_channel();
         let signalled = stream::poll_fn(move |cx| received.poll_recv(cx));

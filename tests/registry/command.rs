@@ -136,7 +136,10 @@ async fn check_predicts_the_refusals_of_the_api_server() {
         let (code, out, err) = run(&identity, &["check"]).await;
         assert_eq!(err, "", "{account}");
         let user = format!("system:serviceaccount:{}:{account}", namespace.name);
-        assert!(out.starts_with(&format!("what {user} may do")), "{out}");
+        assert!(
+            out.starts_with(&format!("permissions of {user} on pods")),
+            "{out}"
+        );
         for verb in ROLE {
             let may = if verbs.contains(&verb) { "yes" } else { "no" };
             let row = |line: &&str| line.starts_with(verb);

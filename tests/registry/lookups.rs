@@ -8,7 +8,7 @@ use testkit::cluster::{GoClient, IP, Namespace, RELEASES, ROLE, S6};
 const NODE: &str = "10.1.0.112:8080";
 
 #[tokio::test]
-async fn releases_find_what_their_own_scheme_holds() {
+async fn releases_find_the_records_of_their_own_scheme() {
     let namespace = Namespace::fresh("lookups").await;
     namespace.account("greeter", &ROLE, &[]).await;
     let clients = join_all(RELEASES.map(|release| in_a_pod(&namespace, release))).await;

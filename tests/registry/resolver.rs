@@ -147,7 +147,7 @@ async fn a_service_has_all_its_slices_and_kuberesolver_only_the_last_changed_one
 }
 
 #[tokio::test]
-async fn ports_families_and_addresses_that_kuberesolver_gets_wrong() {
+async fn ports_families_and_addresses_are_right_where_kuberesolver_is_wrong() {
     let (namespace, identity) = a_reader("odd", reads()).await;
     namespace.slice("greeter-a", &["10.99.0.1,10.99.0.7"]).await;
     namespace.endpoints(&["10.99.0.1"]).await;

@@ -177,7 +177,7 @@ async fn adopt_leaves_the_record_to_go() {
 }
 
 #[tokio::test]
-async fn merge_and_take_win_in_the_end() {
+async fn merge_and_take_keep_the_record_in_the_end() {
     for (on_foreign, releases) in [
         ("merge", ALONE),
         ("merge", ALTERNATING),

@@ -39,12 +39,12 @@ fn target(argv: &[&str], environment: &[(&str, &str)]) -> (String, String) {
 }
 
 #[test]
-fn clap_agrees_with_itself() {
+fn the_flags_are_consistent() {
     env::documented(flags::command::<Args>()).debug_assert();
 }
 
 #[test]
-fn every_spelling_is_one_flag() {
+fn every_spelling_names_the_same_flag() {
     for argv in [
         &NAMED[..],
         &["--server-name=greeter", "--server-address=localhost:9091"],
@@ -71,7 +71,7 @@ fn every_spelling_is_one_flag() {
 }
 
 #[test]
-fn the_last_of_a_repeated_flag_counts_as_in_go() {
+fn the_last_value_of_a_repeated_flag_wins_as_in_go() {
     assert_eq!(
         target(&["--server_name=first", NAMED[0], NAMED[1]], &[]).0,
         "greeter"
@@ -124,7 +124,7 @@ fn a_flag_wins_over_its_variable_and_that_over_the_default() {
 }
 
 #[test]
-fn go_micros_own_flags_are_taken_along() {
+fn go_micros_own_flags_are_accepted() {
     let argv = [
         "--store=file",
         "-client_pool_ttl",
@@ -142,7 +142,7 @@ fn go_micros_own_flags_are_taken_along() {
 }
 
 #[test]
-fn the_services_own_registry_is_none_to_us() {
+fn the_registry_of_the_service_is_ignored() {
     for registry in ["--registry=consul", "--registry=mdns", "--registry="] {
         assert_eq!(
             configuration(&[registry, NAMED[0], NAMED[1]], &[]).notices,
@@ -206,7 +206,7 @@ fn the_server_variable_comes_before_the_client_one() {
 
 #[test]
 #[cfg(feature = "tls")]
-fn tls_flags_are_read_as_grpc_health_probe_s() {
+fn tls_flags_are_those_of_grpc_health_probe() {
     let argv = ["-tls", "-tls-no-verify", NAMED[0], NAMED[1]];
     let tls = configuration(&argv, &[]).args.target.tls;
     assert!(tls.tls && tls.tls_no_verify, "{tls:?}");
@@ -240,7 +240,7 @@ fn tls_is_refused_by_a_build_without_it() {
 }
 
 #[test]
-fn a_socket_is_an_address_of_a_service_and_of_nothing_else() {
+fn only_a_service_can_have_a_socket_as_its_address() {
     let argv = [NAMED[0], "--server_address=unix:/run/greeter.sock"];
     assert_eq!(target(&argv, &[]).1, "unix:/run/greeter.sock");
     let refusal = refusal(&[NAMED[0], NAMED[1], "--health_address=unix:/run/x"], &[]);
@@ -251,7 +251,7 @@ fn a_socket_is_an_address_of_a_service_and_of_nothing_else() {
 }
 
 #[test]
-fn a_refusal_names_flag_value_and_what_is_accepted() {
+fn a_refusal_names_the_flag_its_value_and_the_accepted_values() {
     let with = |flag: &'static str| [NAMED[0], NAMED[1], flag];
     for (argv, environment, expected) in [
         (
@@ -349,7 +349,7 @@ fn help_and_version_survive_the_trimmed_features() {
 }
 
 #[test]
-fn the_static_selector_says_where_a_named_service_is() {
+fn the_static_selector_derives_the_address_from_the_name() {
     let argv = ["--server_name=greeter", "-selector", "static"];
     let at = |environment: &[(&str, &str)]| target(&argv, environment).1;
     let (domain, port) = ("STATIC_SELECTOR_DOMAIN_NAME", "STATIC_SELECTOR_PORT_NUMBER");
@@ -360,7 +360,7 @@ fn the_static_selector_says_where_a_named_service_is() {
         at(&[(domain, "micro.mu"), (port, "3333")]),
         "greeter.micro.mu:3333"
     );
-    // An address that is given stands, whoever gives it.
+    // A given address wins over the selector, as a flag or as a variable.
     assert_eq!(
         at(&[("MICRO_SERVER_ADDRESS", "localhost:9091")]),
         "localhost:9091"
@@ -374,7 +374,7 @@ fn the_static_selector_says_where_a_named_service_is() {
 }
 
 #[test]
-fn a_selector_is_chosen_by_its_flag_alone() {
+fn only_its_flag_chooses_a_selector() {
     let shared = [
         ("MICRO_SELECTOR", "static"),
         ("MICRO_HEALTH_SELECTOR", "static"),
@@ -390,7 +390,7 @@ fn a_selector_is_chosen_by_its_flag_alone() {
 }
 
 #[test]
-fn an_empty_command_line_lacks_its_flags_and_does_not_panic() {
+fn an_empty_command_line_is_refused_without_a_panic() {
     let error = read([], |_| None).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("--server_name"), "{error}");
@@ -409,7 +409,7 @@ const SECRETS: [&str; 6] = [
 ];
 
 #[test]
-fn a_refusal_never_shows_what_may_be_a_secret() {
+fn a_refusal_never_shows_a_possible_secret() {
     let mut refused = 0;
     for value in SECRETS {
         for flag in secret::FLAGS {
@@ -454,7 +454,7 @@ fn the_rest_of_an_unquoted_secret_is_not_shown() {
 }
 
 #[test]
-fn a_refusal_moves_no_cursor_and_begins_no_line() {
+fn a_refusal_has_no_control_characters() {
     for argument in [
         "--check_timeout=\u{1b}[2J\nerror: forged",
         "\u{9b}2J\nerror: forged",

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_and_one_write_whatever_it_holds() {
+    fn an_event_with_any_text_is_one_line_and_one_write() {
         for text in [
             "plain",
             "a\nINFO forged",

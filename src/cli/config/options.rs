@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_line_is_a_path_or_everything() {
+    fn get_takes_a_path_and_dump_takes_none() {
         let get = request("health get mongodb host", &[]).unwrap();
         assert_eq!(get.path, ["mongodb", "host"]);
         assert_eq!((get.watch, get.output), (false, Output::Text));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_usage() {
+    fn an_invalid_command_line_is_a_usage_error() {
         for (line, expected) in [
             ("health", 2),
             ("health set", 2),

@@ -117,8 +117,10 @@ impl Outcome<'_> {
             (_, Unhealthy::NotServing(status)) => {
                 format!("service unhealthy (responded with \"{status}\")")
             }
-            (_, Unhealthy::NoDebug(asked)) => {
-                format!("error: this server does not implement the grpc health protocol ({asked})")
+            (_, Unhealthy::NoDebug(service)) => {
+                format!(
+                    "error: this server does not implement the grpc health protocol ({service})"
+                )
             }
             (_, Unhealthy::Deadline(limit, _)) => {
                 format!("timeout: health rpc did not complete within {limit:?}")

@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_s_flags_fit_together() {
+    fn the_flags_of_every_command_are_consistent() {
         List::command().debug_assert();
         Get::command().debug_assert();
         Watch::command().debug_assert();

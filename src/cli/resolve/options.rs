@@ -66,18 +66,18 @@ mod tests {
     }
 
     #[test]
-    fn clap_agrees_with_itself() {
+    fn the_flags_are_consistent() {
         env::documented(command::<Flags>()).debug_assert();
     }
 
     #[test]
-    fn the_help_says_what_it_does() {
+    fn the_help_begins_with_the_purpose() {
         let help = read("health --help").unwrap_err().to_string();
         assert!(help.starts_with(ABOUT), "{help}");
     }
 
     #[test]
-    fn flags_stand_on_either_side_of_the_target() {
+    fn flags_can_stand_before_and_after_the_target() {
         for text in [
             "health greeter.shop:grpc -w -o json",
             "health --watch -o=json greeter.shop:grpc",

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_stands_alone_on_its_line_unless_it_is_not_ready() {
+    fn only_an_endpoint_that_is_not_ready_has_a_note() {
         let report = report(&[("10.0.0.1:80", true), ("[fd00::1]:80", false)]);
         assert_eq!(
             report.whole(Output::Text),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_says_what_has_changed_and_nothing_twice() {
+    fn a_watch_prints_each_change_once() {
         let one = report(&[("10.0.0.1:80", true), ("10.0.0.2:80", true)]);
         let two = report(&[("10.0.0.2:80", false), ("10.0.0.3:80", true)]);
         assert_eq!(

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn amalgam8s_flags_and_variables() {
+    fn amalgam8s_flags_and_variables_are_accepted() {
         let url = |request: &Request| {
             let address = request.cluster.registry_address.as_ref();
             address.map(|address| address.0.to_string())
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_usage() {
+    fn an_invalid_command_line_is_a_usage_error() {
         for (line, expected) in [
             ("health Web", 2),
             ("health a b", 2),

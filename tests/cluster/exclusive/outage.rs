@@ -59,7 +59,7 @@ async fn an_outage_of_the_api_server_restarts_and_deregisters_nothing() {
     let stopped = Instant::now();
     // The kubelet needs no API server for its work.
     hung.hang();
-    let mut asked = 0;
+    let mut rounds = 0;
     while stopped.elapsed() < AWAY {
         for path in ["/health", "/healthz", "/readyz", "/livez"] {
             let (status, body) = get(address, path).await;
@@ -70,7 +70,7 @@ async fn an_outage_of_the_api_server_restarts_and_deregisters_nothing() {
                 stopped.elapsed()
             );
         }
-        asked += 1;
+        rounds += 1;
         sleep(POLL * 10).await;
     }
     let (_, page) = get(address, "/metrics").await;
@@ -105,7 +105,7 @@ async fn an_outage_of_the_api_server_restarts_and_deregisters_nothing() {
     assert_eq!(deregistrations(&page), Vec::<String>::new());
     let (_, page) = get(address, "/metrics").await;
     assert_eq!(deregistrations(&page), Vec::<String>::new());
-    let note = format!("{asked} rounds of /health, /healthz, /readyz, /livez: all 200");
+    let note = format!("{rounds} rounds of /health, /healthz, /readyz, /livez: all 200");
     row("API server away", Some(away), &state, &note);
     assert!(
         restarted < back,

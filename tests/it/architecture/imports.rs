@@ -168,10 +168,10 @@ impl File {
         let with = |name: String| [before, &[name]].concat();
         match tree {
             UseTree::Path(path) => {
-                self.add_tree(&with(path.ident.to_string()), &path.tree, is_exported)
+                self.add_tree(&with(path.ident.to_string()), &path.tree, is_exported);
             }
             UseTree::Name(name) if name.ident == "self" => {
-                self.add(before, before.last().cloned(), is_exported)
+                self.add(before, before.last().cloned(), is_exported);
             }
             UseTree::Name(name) => self.add(
                 &with(name.ident.to_string()),

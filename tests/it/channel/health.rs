@@ -107,7 +107,7 @@ async fn a_replica_without_the_health_service_is_called_and_watched_once() {
 #[tokio::test]
 async fn a_replica_that_is_not_serving_is_named_with_its_status() {
     let unknown = Replica::start().await;
-    for (replica, said) in [
+    for (replica, description) in [
         (
             &replica(ServingStatus::NotServing).await,
             "says NOT_SERVING",
@@ -119,7 +119,7 @@ async fn a_replica_that_is_not_serving_is_named_with_its_status() {
         let channel = healthy(&api, Duration::from_millis(300));
         let status = call(&channel).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
-        let expected = format!("{}: {said}", replica.address);
+        let expected = format!("{}: {description}", replica.address);
         assert!(status.message().contains(&expected), "{status}");
         assert_eq!(replica.calls(), 0);
         // A replica whose stream has ended is watched again, and then called.

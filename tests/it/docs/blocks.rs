@@ -1,4 +1,4 @@
-//! The blocks of commands: CI runs each one, or the block names_level_or_reason why not.
+//! The blocks of commands: CI runs each one, or the block has a reason not to be run.
 
 use super::{pages, read};
 
@@ -12,7 +12,7 @@ const NOT_RUN: &str = "<!-- not run: ";
 const LEVELS: [&str; 6] = ["test", "demo", "image", "registry", "interop", "docs"];
 
 #[test]
-fn every_block_of_commands_is_run_or_says_why_not() {
+fn every_block_of_commands_is_run_or_has_a_reason() {
     let mut unsaid = Vec::new();
     for page in pages() {
         let text = read(&page);

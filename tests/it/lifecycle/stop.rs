@@ -61,7 +61,7 @@ async fn a_request_in_flight_is_answered_while_readiness_is_gone() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_gets_the_verdict_of_a_well_service() {
+async fn a_request_in_flight_gets_the_verdict_of_a_healthy_service() {
     let calls = Count::default();
     let (_health, script) = debug_service(&calls);
     let service = Service::start(script).await;

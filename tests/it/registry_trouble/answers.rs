@@ -45,9 +45,9 @@ async fn a_busy_server_is_retried_after_its_retry_after() {
         world.trouble(world.pod.faulty_at_first(1, verb, answer));
         world.is_repaired().await;
         world.pod.receives(before + 2, verb).await;
-        let asked = world.pod.received(verb);
+        let times = world.pod.received(verb);
         assert!(
-            asked[before + 1] - asked[before] >= AFTER,
+            times[before + 1] - times[before] >= AFTER,
             "{name} to {verb:?}"
         );
         if verb == Verb::Watch {
@@ -111,7 +111,7 @@ async fn a_refusal_that_contains_the_pod_is_not_logged() {
     world.trouble(
         world
             .pod
-            .faulty(move |asked| (asked.verb == Verb::Patch).then(|| echo.clone())),
+            .faulty(move |request| (request.verb == Verb::Patch).then(|| echo.clone())),
     );
     world.pod.receives(3, Verb::Patch).await;
     let log = world.end("422 with the whole pod").await;

@@ -19,7 +19,7 @@ async fn survives_always(name: &str, verb: Verb, answer: Answer) {
     world.trouble(
         world
             .pod
-            .faulty(move |asked| (asked.verb == verb).then(|| answer.clone())),
+            .faulty(move |request| (request.verb == verb).then(|| answer.clone())),
     );
     world.pod.receives(before + 1, verb).await;
     world.recover().await;

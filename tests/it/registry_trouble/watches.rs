@@ -107,13 +107,13 @@ async fn a_watch_that_ends_at_once_is_not_restarted_at_once() {
     world.api.replace_script(
         world
             .pod
-            .faulty(move |asked| (asked.verb == Verb::Watch).then(|| at_once.clone())),
+            .faulty(move |request| (request.verb == Verb::Watch).then(|| at_once.clone())),
     );
     world.pod.receives(before + 3, Verb::Watch).await;
-    let asked = world.pod.received(Verb::Watch);
+    let request = world.pod.received(Verb::Watch);
     assert!(
-        asked[before + 2] - asked[before] > Duration::from_millis(700),
-        "{asked:?}"
+        request[before + 2] - request[before] > Duration::from_millis(700),
+        "{request:?}"
     );
     world.pod.remove_record();
     world.recover().await;

@@ -2,7 +2,7 @@
 //!
 //! | a probe on  | that checks              |                                                        |
 //! |-------------|--------------------------|--------------------------------------------------------|
-//! | the sidecar | for the service's health | wrong: the sidecar would be restarted, not the service |
+//! | the sidecar | the service's health     | wrong: the sidecar would be restarted, not the service |
 //! | a service   | the sidecar itself       | wrong: a service that hangs would never be restarted   |
 //! | either      | a port by its name       | wrong: a name is found in its own container alone      |
 

@@ -44,7 +44,7 @@ async fn a_sidecar_that_hangs_is_restarted_before_the_service_is_blamed() {
 }
 
 #[test]
-fn the_pages_show_probes_that_keep_the_same_rules() {
+fn the_probes_on_the_pages_follow_the_same_rules() {
     let mut pages_with_pods = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(&page).expect("a page must be readable");
@@ -121,10 +121,10 @@ async fn the_kubelet_reaches_the_sidecar_and_probes_a_known_name() {
         let Ok(Parsed::Sidecar(args)) = line.read() else {
             panic!("{}: {line:?}", overlay.name)
         };
-        let mut asked = Vec::new();
+        let mut hosts = Vec::new();
         for (_, probe) in containers(&spec).flat_map(probes) {
             if let Some(get) = &probe.http_get {
-                asked.push(get.host.as_deref());
+                hosts.push(get.host.as_deref());
             }
             if let Some(grpc) = &probe.grpc {
                 let name = grpc.service.as_deref();
@@ -142,8 +142,8 @@ async fn the_kubelet_reaches_the_sidecar_and_probes_a_known_name() {
         );
         let host = loopback.then_some("127.0.0.1");
         assert!(
-            asked.iter().all(|it| *it == host),
-            "{}: {asked:?}",
+            hosts.iter().all(|it| *it == host),
+            "{}: {hosts:?}",
             overlay.name
         );
     }

@@ -13,7 +13,7 @@ const FLOODED: u64 = 32;
 const REGISTERED: u64 = FLOODED + 8;
 
 #[tokio::test]
-async fn the_sidecar_has_no_limit_of_cpu_and_outlives_a_flood() {
+async fn the_sidecar_has_no_cpu_limit_and_enough_memory_for_a_flood() {
     for overlay in Overlay::all().await {
         let spec = overlay.spec();
         let Some(container) = sidecar(&spec).filter(|_| overlay.name != "seed-compat") else {

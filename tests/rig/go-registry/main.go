@@ -2,13 +2,13 @@
 //
 //	register NAME | deregister NAME | get NAME | list | watch [NAME]
 //
-// Prints lines of JSON: what was found, what happened to a service, or the error. A watch ends when its
-// standard input does, and so with whoever started it. This text is every client's; which release it speaks
-// for is in release.go beside its go.mod.
+// Prints lines of JSON: the services found, the events of a watch, or the error. A watch ends with its standard
+// input, and so with its parent process. All clients share this source; release.go beside the go.mod names the
+// release.
 //
-// Wants what a pod has: HOSTNAME, KUBERNETES_SERVICE_HOST and _PORT, a service account's folder. REGADDR
+// Needs the environment of a pod: HOSTNAME, KUBERNETES_SERVICE_HOST and _PORT, a service account's folder. REGADDR
 // instead names an API server without TLS; the registry then assumes the namespace `default`. SVC_JSON is
-// the service to register or deregister, where it is another than the greeter below.
+// the service to register or deregister, if it is not the greeter below.
 package main
 
 import (
@@ -79,7 +79,7 @@ func follow(watcher Watcher, err error) {
 	}
 }
 
-// A greeter as a generator's handler would describe it, on an address that no one has.
+// A greeter as a generator's handler would describe it, on an address that no host has.
 func service(name string) *Service {
 	text := os.Getenv("SVC_JSON")
 	if text == "" {

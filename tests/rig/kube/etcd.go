@@ -11,11 +11,11 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// etcd with all it has in one folder, which it makes and, at its end, removes. It listens on a socket there
-// and nowhere else, so that no port can be taken. The API server's folder may be the same.
+// etcd with all its files in one folder, which it creates and, at its end, removes. It listens only on a socket
+// there, so that no port can be in use already. The API server's folder may be the same.
 //
-// A single member without durability: what a test stores need not outlive the machine, and an fsync per
-// write is most of what a write costs.
+// It is a single member without durability: a test's data need not outlive the machine, and an fsync is most of
+// the time of a write.
 func etcd() *cobra.Command {
 	return &cobra.Command{
 		Use:  "etcd FOLDER",
@@ -26,7 +26,7 @@ func etcd() *cobra.Command {
 				return err
 			}
 			defer os.RemoveAll(folder)
-			// What interrupts a test comes here as well, and would leave the folder.
+			// A signal that interrupts a test arrives here too, and would leave the folder.
 			signal.Ignore(os.Interrupt, syscall.SIGTERM)
 			go func() {
 				afterInput()
@@ -37,7 +37,7 @@ func etcd() *cobra.Command {
 			config.Dir = filepath.Join(folder, "data")
 			config.UnsafeNoFsync = true
 			config.LogLevel = "error"
-			// Where others would find it stays as it is by default: there are no others.
+			// The peer URLs keep their defaults, because there are no peers.
 			config.ListenClientUrls = socket(folder, "etcd.sock")
 			config.ListenPeerUrls = socket(folder, "peers.sock")
 			server, err := embed.StartEtcd(config)

@@ -1,7 +1,7 @@
 // A Kubernetes control plane as one program: `kube etcd FOLDER`, `kube kube-apiserver FLAGS`.
 //
-// One program, because the two share most of what they link. Each of them ends when its standard input
-// does: whoever started it holds the other end, and however that one ends, nothing stays behind.
+// It is one program, because the two share most of their packages. Each ends with its standard input, whose other
+// end its parent process holds, so that neither stays however the parent ends.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// kubectl, for what the manifests are rendered by: `kubectl kustomize FOLDER`.
+// kubectl, which renders the manifests: `kubectl kustomize FOLDER`.
 package main
 
 import (

@@ -1,14 +1,14 @@
 // kuberesolver under the grpc-go of its time as a command:
 //
-//	call TARGET [POLICY]   asks grpc.health.v1 twice a second
-//	serve ADDRESS NAME     a health server that tells its name and the :authority it was asked for
+//	call TARGET [POLICY]   calls grpc.health.v1 twice a second
+//	serve ADDRESS NAME     a health server that answers its name and the :authority of the call
 //
-// Both end when their standard input does, and so with whoever started them.
+// Both end with their standard input, and so with their parent process.
 //
-// Prints lines of JSON: every list of addresses the resolver pushes, and every answer. This text is both
-// clients'; which release it speaks for is in release.go beside its go.mod.
+// Prints lines of JSON: every list of addresses that the resolver pushes, and every answer. Both clients
+// share this source; release.go beside the go.mod names the release.
 //
-// Wants what a pod has: KUBERNETES_SERVICE_HOST and _PORT, a service account's folder. KAPI instead names
+// Needs the environment of a pod: KUBERNETES_SERVICE_HOST and _PORT, a service account's folder. KAPI instead names
 // an API server without TLS.
 package main
 
@@ -67,7 +67,7 @@ func must(err error) {
 	}
 }
 
-// === What the resolver pushes ===
+// === The lists of the resolver ===
 
 type builder struct{ resolver.Builder }
 
@@ -94,7 +94,7 @@ func sayPushed(pushed []resolver.Address) {
 	say(line{"op": "push", "addresses": addresses, "server_name": serverName})
 }
 
-// === What a caller of it gets ===
+// === The results of its callers ===
 
 func call(target, policy string) {
 	resolver.Register(builder{newBuilder(os.Getenv("KAPI"))})

@@ -1,9 +1,9 @@
-// What a node and its controllers are made of, as one program: `node kubelet FLAGS`,
+// The programs of a node and its controllers as one program: `node kubelet FLAGS`,
 // `node kube-scheduler FLAGS`, `node kube-controller-manager FLAGS`.
 //
-// One program, because the three share most of what they link; and none with the control plane, which
-// `just registry` builds without a node. Each of them ends when its standard input does: whoever started
-// it holds the other end, and however that one ends, nothing stays behind.
+// It is one program, because the three share most of their packages. It is apart from the control plane, which
+// `just registry` builds without a node. Each ends with its standard input, whose other end its parent process
+// holds, so that none stays however the parent ends.
 package main
 
 import (

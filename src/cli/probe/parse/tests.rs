@@ -36,14 +36,14 @@ fn limits(connect: u64, call: u64) -> Limits {
 }
 
 #[test]
-fn clap_agrees_with_itself() {
+fn the_flags_are_consistent() {
     use clap::CommandFactory as _;
     options::Health::command().debug_assert();
     options::Micro::command().debug_assert();
 }
 
 #[test]
-fn ours_takes_the_sidecars_flags_and_variables() {
+fn health_probe_accepts_the_sidecars_flags_and_variables() {
     let environment = [
         ("MICRO_SERVER_NAME", "from-env"),
         ("MICRO_SERVER_ADDRESS", ":1"),
@@ -96,7 +96,7 @@ fn the_flag_of_the_registry_is_accepted_where_it_means_something() {
 }
 
 #[test]
-fn a_switch_does_not_eat_what_follows() {
+fn a_switch_does_not_consume_the_next_argument() {
     let argv = ["--quiet", NAMED[0], "-v=false", "--exit01", NAMED[1]];
     let report = plan(Health, &argv, &[]).report;
     assert!(report.quiet && report.exit01 && !report.verbose);
@@ -119,7 +119,7 @@ fn the_originals_probe_has_two_limits() {
 }
 
 #[test]
-fn grpc_health_probe_is_read_as_go_reads_it() {
+fn grpc_health_probe_is_parsed_as_by_go() {
     let argv = [
         "-addr=:5000",
         "-connect-timeout",
@@ -150,7 +150,7 @@ fn grpc_health_probe_is_read_as_go_reads_it() {
 }
 
 #[test]
-fn grpc_health_probe_asks_for_the_server_and_reads_no_variable() {
+fn grpc_health_probe_checks_the_server_and_reads_no_variable() {
     let environment = [
         ("MICRO_HEALTH_ADDR", ":1"),
         ("MICRO_HEALTH_SERVICE", "x"),
@@ -165,7 +165,7 @@ fn grpc_health_probe_asks_for_the_server_and_reads_no_variable() {
 }
 
 #[test]
-fn a_refusal_says_what_is_wrong() {
+fn a_refusal_names_the_error() {
     for (tool, argv, expected) in [
         (
             Health,
@@ -264,7 +264,7 @@ fn a_refusal_says_what_is_wrong() {
 }
 
 #[test]
-fn tls_is_refused_as_that_tool_refuses_it() {
+fn tls_is_refused_as_by_grpc_health_probe() {
     for (argv, expected) in [
         (
             &["-tls-no-verify"][..],
@@ -306,7 +306,7 @@ fn tls_is_refused_as_that_tool_refuses_it() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn tls_is_read_whole() {
+fn all_tls_flags_are_read() {
     let argv = [
         "-addr=:1",
         "-tls",
@@ -323,7 +323,7 @@ fn tls_is_read_whole() {
 }
 
 #[test]
-fn help_and_version_are_no_refusal() {
+fn help_and_version_exit_with_0() {
     for (tool, name, variable) in [
         (Health, "Usage: health probe", "[MICRO_SERVER_NAME]"),
         (Micro, "Usage: probe", "[MICRO_CONNECT_TIMEOUT]"),

@@ -27,7 +27,7 @@ fn line(tool: Tool, output: Output, verdict: Verdict, reached: Stage) -> String 
 }
 
 #[test]
-fn ours_says_who_and_why() {
+fn health_probe_names_the_service_and_the_reason() {
     let degraded = Err(Unhealthy::NotServing("status \"degraded\"".into()));
     for (verdict, expected) in [
         (Ok(()), "greeter at localhost:9091 is healthy (grpc, 421µs)"),
@@ -57,7 +57,7 @@ fn json_is_one_line() {
 }
 
 #[test]
-fn grpc_health_probe_says_what_it_always_said() {
+fn grpc_health_probe_keeps_its_lines() {
     let second = Duration::from_secs(1);
     for (verdict, reached, expected) in [
         (Ok(()), Stage::Waiting, "status: SERVING"),

@@ -20,7 +20,7 @@ fn request(text: &str) -> Request {
 }
 
 #[test]
-fn the_first_word_is_the_command() {
+fn the_first_word_selects_the_command() {
     for (text, expected) in [
         ("health list", "List"),
         ("health get greeter", "Get(\"greeter\")"),
@@ -42,7 +42,7 @@ fn the_first_word_is_the_command() {
 }
 
 #[test]
-fn flags_say_how_to_look() {
+fn flags_set_the_form_of_the_answer() {
     let plain = request("health list");
     assert_eq!(
         (plain.output, plain.include_not_ready),
@@ -105,7 +105,7 @@ fn variables_stand_in_for_flags() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused() {
+fn an_invalid_command_line_is_refused() {
     for (text, expected) in [
         ("health", "Usage: health registry <COMMAND>"),
         ("health lst", "unrecognized subcommand 'lst'"),
@@ -135,7 +135,7 @@ fn what_is_not_understood_is_refused() {
 }
 
 #[test]
-fn help_is_no_refusal() {
+fn help_exits_with_0() {
     for (text, expected) in [
         ("health --help", "Usage: health registry <COMMAND>"),
         ("health help", "Usage: health registry <COMMAND>"),

@@ -20,7 +20,7 @@ fn service(name: &str, version: &str, nodes: &[(&str, &str)]) -> Service {
 }
 
 #[test]
-fn services_are_lines_of_aligned_columns() {
+fn services_are_lines_with_aligned_columns() {
     let two = [
         service(
             "go.micro.srv.greeter",
@@ -39,7 +39,7 @@ go.micro.srv.greeter   latest    2       0
 }
 
 #[test]
-fn nodes_are_lines_of_their_own() {
+fn each_node_has_a_line() {
     let mut bare = service("greeter", "2", &[("g-3", "")]);
     bare.nodes.as_mut().unwrap()[0].metadata = None;
     let two = [
@@ -76,7 +76,7 @@ fn an_event_is_one_line() {
 }
 
 #[test]
-fn json_is_go_s() {
+fn json_is_that_of_go() {
     assert_eq!(json(&[]), "[]\n");
     let two = [service("a<b", "1", &[]), service("c", "1", &[])];
     assert_eq!(
@@ -90,7 +90,7 @@ fn json_is_go_s() {
 }
 
 #[test]
-fn a_record_does_not_speak_to_the_terminal() {
+fn a_record_cannot_control_the_terminal() {
     let foul = service("a\u{1b}[2J", "1\n2", &[("x\ry", "\u{7}")]);
     let event = event(&Event {
         action: Action::Create,
@@ -107,7 +107,7 @@ fn a_record_does_not_speak_to_the_terminal() {
 }
 
 #[test]
-fn what_we_may_not_do_comes_with_the_role() {
+fn missing_permissions_come_with_the_role() {
     let subject = Subject::named("system:serviceaccount:demo:web");
     let may = |allowed: [bool; 4]| {
         let verbs: Vec<_> = VERBS.into_iter().zip(allowed).collect();

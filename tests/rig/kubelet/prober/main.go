@@ -1,10 +1,10 @@
-// The kubelet's own prober as a command: asks once, as the kubelet would, and prints what it made of the answer.
+// The kubelet's own prober as a command: probes once, as the kubelet would, and prints the result.
 //
 //	prober http URL TIMEOUT [HEADER: VALUE]...
 //	prober grpc HOST PORT SERVICE TIMEOUT
 //
 // One line of JSON on stdout: result (success, warning, failure, unknown), the message that the kubelet
-// would put into the event, the error for which it would ask again, and the milliseconds it took.
+// would put into the event, the error for which it would probe again, and the time in milliseconds.
 package main
 
 import (

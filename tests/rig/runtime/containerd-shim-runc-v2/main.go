@@ -1,4 +1,4 @@
-// What stands between containerd and the containers of a pod. Started by containerd, which finds it by this name.
+// The shim between containerd and the containers of a pod. containerd starts it by this name.
 package main
 
 import (

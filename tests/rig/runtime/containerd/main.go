@@ -1,4 +1,4 @@
-// containerd with the plugins of its release. It ends when its standard input does, as every program here.
+// containerd with the plugins of its release. It ends with its standard input, as every program here.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// containerd's own client: what brings images to a node without a registry.
+// containerd's own client, which imports images without a registry.
 package main
 
 import (

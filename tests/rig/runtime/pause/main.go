@@ -1,4 +1,4 @@
-// Holds a pod's namespaces open, until it is asked to end.
+// Keeps a pod's namespaces open until it gets a signal.
 package main
 
 import (
