@@ -20,7 +20,7 @@
 //! ```
 #![cfg_attr(
     feature = "kubernetes",
-    doc = r##"
+    doc = r#"
 # Find a service
 
 In a pod, `Cluster::from_env` uses the pod's service account.
@@ -104,7 +104,7 @@ for (service, instances) in services.iter() {
 # Ok(())
 # }
 ```
-"##
+"#
 )]
 //! # Features
 //!

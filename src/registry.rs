@@ -7,14 +7,12 @@
 //!                             micro-health/registration  = JSON       our mark
 //! ```
 //!
-//! [`scheme`] has the names of those keys. [`record`] has the JSON. [`mark`] has the keys that we
-//! added. [`pod`] is the part of a pod that matters here. [`plan`] decides the next write to one
-//! pod.
+//! [`Registry`] finds, watches and registers services. A [`Service`] is the content of one record,
+//! [`Schemes`] chooses the names of the keys, and an [`Error`] says which permission is missing.
 //!
-//! [`reader`] looks services up: [`snapshot`] merges the records of the pods, and [`changes`]
-//! compares two snapshots. [`other_pods`] plans the registration of a service in any pod.
-//! [`access`] asks the API server which verbs are allowed, and [`rbac`] writes the Role that is
-//! missing.
+//! Inside, `scheme` has the keys, `record` the JSON and `mark` the keys that we added. `plan` decides
+//! the next write to one pod, `other_pods` does so for a service of any pod. `snapshot` merges the
+//! records of the pods, and `changes` compares two snapshots. `access` and `rbac` are about the Role.
 
 pub(crate) mod access;
 pub(crate) mod changes;

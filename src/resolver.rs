@@ -19,9 +19,9 @@ use self::view::View;
 use self::watch::Watch;
 use crate::cluster::{Cluster, Refusal};
 
-pub(crate) mod absence;
 pub mod channel;
 mod connection;
+pub(crate) mod no_endpoints;
 pub(crate) mod service;
 pub(crate) mod slice;
 pub(crate) mod slices;
@@ -42,7 +42,7 @@ pub use self::view::State;
 /// let resolver = Resolver::new(client, "default");
 /// let mut endpoints = resolver.endpoints("kubernetes:///greeter.shop:grpc".parse()?);
 /// loop {
-///     for endpoint in endpoints.union().considered(false) {
+///     for endpoint in endpoints.union().ready() {
 ///         println!("{}", endpoint.address);
 ///     }
 ///     endpoints.changed().await;
@@ -79,7 +79,7 @@ impl Resolver {
         }
     }
 
-    /// The same, in a cluster and the namespace it is worked in.
+    /// Returns a resolver for a cluster and the namespace it works in.
     pub fn of(cluster: &Cluster) -> Self {
         Self::new(cluster.client(), cluster.namespace())
     }
@@ -123,17 +123,17 @@ impl fmt::Debug for Resolver {
 // === impl Endpoints ===
 
 impl Endpoints {
-    /// Whose they are, namespace included.
+    /// Returns the target, namespace included.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// All that is known of them now.
+    /// Returns the endpoints as they are known now.
     pub fn union(&self) -> Arc<Union> {
         self.seen.borrow().union(&self.target.port)
     }
 
-    /// How well it is known.
+    /// Returns the state of that knowledge.
     pub fn state(&self) -> State {
         self.seen.borrow().state().clone()
     }

@@ -27,7 +27,7 @@ use crate::net::endpoint::Endpoint as NetEndpoint;
 use crate::net::stage::Stage;
 use crate::net::tls::InvalidTls;
 use crate::resolver::Endpoints;
-use crate::resolver::absence::{self, Known};
+use crate::resolver::no_endpoints::{self, Known};
 use crate::resolver::slices::Endpoint;
 
 /// The most endpoints that are checked at once.
@@ -116,11 +116,11 @@ impl Group {
         let policy = self.options.endpoints;
         let include = policy.include_not_ready;
         let target = self.endpoints.target();
-        if let Some(absence) = absence::absence(target, &union, include, &Known::Nothing) {
+        if let Some(absence) = no_endpoints::reason(target, &union, include, &Known::Nothing) {
             lock(&self.rows).clear();
             return none(&absence.to_string());
         }
-        let considered: Vec<_> = union.considered(include).collect();
+        let considered: Vec<_> = union.candidates(include).collect();
         let members = match self.members(&considered) {
             Ok(members) => members,
             Err(invalid) => return Err(Unhealthy::Tls(invalid.to_string().into())),

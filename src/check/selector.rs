@@ -7,15 +7,6 @@
 //! | greeter   | micro.mu                      |                 | `greeter.micro.mu:8080` |
 //! | greeter:9 | micro.mu                      | 3333            | `greeter.micro.mu:9`    |
 //!
-//! ```
-//! use std::ffi::OsString;
-//!
-//! let argv = ["health", "--server_name=greeter", "--selector=static"].map(OsString::from);
-//! let domain = |name: &str| (name == "STATIC_SELECTOR_DOMAIN_NAME").then(|| "micro.mu".into());
-//! let selected = micro_health::check::selector::select(&argv, domain);
-//! assert_eq!(selected.map(|selected| selected.address).as_deref(), Some("greeter.micro.mu:8080"));
-//! ```
-//!
 //! Upstream adds a second port in the last row. Source: go-plugins selector/static.
 
 use std::convert::Infallible;

@@ -32,7 +32,7 @@ pub struct Target {
     record: Mutex<Record>,
 }
 
-/// The settings of a target that are not in its [`Options`].
+/// The settings of a target that are not in its `Options`.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The protocol that `--protocol=auto` tries first.

@@ -20,7 +20,7 @@ use super::exit::{DONE, REFUSED, USAGE};
 use crate::cluster::{Cluster, Refusal};
 use crate::flags::ParsedArgs;
 use crate::flags::notice::Notice;
-use crate::resolver::absence::{self, Known};
+use crate::resolver::no_endpoints::{self, Known};
 use crate::resolver::{Endpoints, Resolver, service};
 
 pub(crate) mod options;
@@ -144,7 +144,7 @@ async fn report(flags: &Flags, resolver: &Resolver, endpoints: &Endpoints) -> Re
     let (union, state) = (endpoints.union(), endpoints.state());
     let target = endpoints.target();
     let mut known = Known::Nothing;
-    if state.refusal().is_none() && absence::needs_service(target, &union) {
+    if state.refusal().is_none() && no_endpoints::needs_service(target, &union) {
         let namespace = target.namespace.as_deref().unwrap_or_default();
         let read = service::read(resolver.client(), namespace, &target.service);
         known = match time::timeout(PATIENCE, read).await {
@@ -158,8 +158,8 @@ async fn report(flags: &Flags, resolver: &Resolver, endpoints: &Endpoints) -> Re
     Report {
         target: target.clone(),
         state,
-        absence: absence::absence(target, &union, include, &known),
-        unlisted: absence::unlisted(target, &union, &known),
-        endpoints: union.considered(include).cloned().collect(),
+        absence: no_endpoints::reason(target, &union, include, &known),
+        unlisted: no_endpoints::unlisted(target, &union, &known),
+        endpoints: union.candidates(include).cloned().collect(),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Report {
 enum View {
     None,
     Pod,
-    Absence,
+    NoEndpoints,
 }
 
 // === impl Report ===
@@ -78,14 +78,14 @@ impl Report {
                 }
             }
             Observation::Absent => {
-                if self.view != View::Absence {
+                if self.view != View::NoEndpoints {
                     warn!(
                         pod = self.pod,
                         namespace = self.namespace,
                         "No pod has this name; was it deleted, or is --pod_name wrong?"
                     );
                 }
-                self.set_view(View::Absence);
+                self.set_view(View::NoEndpoints);
             }
             Observation::Lost(refusal) => {
                 self.view = View::None;

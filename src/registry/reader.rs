@@ -17,10 +17,9 @@ use crate::registry::snapshot::{Filter, PodRecords, SkippedAnnotation, merge};
 /// The registry of one namespace.
 ///
 /// ```no_run
-/// use micro_health::registry::reader::Registry;
-/// use micro_health::registry::scheme::Schemes;
+/// use micro_health::registry::{Registry, Schemes};
 ///
-/// # async fn example(client: kube::Client) -> Result<(), micro_health::registry::error::Error> {
+/// # async fn example(client: kube::Client) -> Result<(), micro_health::registry::Error> {
 /// let registry = Registry::new(client, "default", Schemes::MicroMu);
 /// for service in registry.get_service("greeter").await? {
 ///     for node in service.nodes.iter().flatten() {

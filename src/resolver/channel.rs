@@ -45,7 +45,7 @@ pub use crate::net::tls::options::Options as TlsOptions;
 
 mod connections;
 mod health;
-mod heard;
+mod read_notifier;
 
 /// Makes channels of targets, all of one resolver.
 ///
@@ -87,7 +87,7 @@ struct Service {
     _connections: JoinSet<()>,
 }
 
-/// Why there is no channel.
+/// The reason why there is no channel.
 #[derive(Debug, thiserror::Error)]
 pub enum NoChannel {
     /// A text that is no target.
@@ -98,7 +98,7 @@ pub enum NoChannel {
     Tls(#[from] InvalidTls),
 }
 
-/// How long a request waits for an open connection.
+/// The time for which a request waits for an open connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 // === impl Builder ===
@@ -122,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// How long a request may wait while no connection is open: 5 s unless said.
+    /// Sets the time for which a request waits while no connection is open. The default is 5 s.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -192,7 +192,7 @@ impl Channel {
         Ok(Self { service })
     }
 
-    /// Whose endpoints are called.
+    /// Returns the target whose endpoints are called.
     pub fn target(&self) -> &Target {
         &self.service.target
     }
@@ -274,7 +274,7 @@ impl Service {
     }
 }
 
-/// Whose turn it is, or the next one's that fits: found without a look at all of them.
+/// Returns the connection whose turn it is, or the next one that fits, without a look at all of them.
 fn in_turn<T>(all: &[T], turn: usize, fits: impl Fn(&T) -> bool) -> Option<&T> {
     let (before, from) = all.split_at(turn % all.len().max(1));
     from.iter().chain(before).find(|it| fits(it))

@@ -22,7 +22,7 @@ struct Told {
     begun: Arc<watch::Sender<()>>,
 }
 
-/// The same client, for the watch of one Service, and what changes whenever a watch of
+/// Returns the client for the watch of one Service, and the signal that changes whenever a watch of
 /// it has begun.
 pub(super) fn told(client: Client) -> (Client, watch::Receiver<()>) {
     let namespace = client.default_namespace().to_owned();

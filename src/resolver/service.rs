@@ -1,4 +1,4 @@
-//! As much of a Service as explains why a target has no endpoint.
+//! The part of a Service that explains why a target has no endpoint.
 
 use http::Request;
 use serde::Deserialize;
@@ -8,18 +8,18 @@ use crate::cluster::{Refusal, request};
 /// A Service; all other fields are skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub(crate) struct Service {
-    /// What it should be.
+    /// The specification of the Service.
     #[serde(default)]
     pub spec: Spec,
 }
 
-/// What a Service should be.
+/// The specification of a Service.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Spec {
     /// The name that an `ExternalName` Service stands for.
     pub external_name: Option<String>,
-    /// Its own ports.
+    /// The ports of the Service itself.
     pub ports: Option<Vec<Port>>,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Spec {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(default)]
 pub(crate) struct Port {
-    /// What the port of its endpoints is called too.
+    /// The name of the port, which its endpoints use too.
     pub name: Option<String>,
-    /// Where the Service itself listens: not its endpoints.
+    /// The number on which the Service itself listens, which is not that of its endpoints.
     pub port: u16,
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn read(
 // === impl Service ===
 
 impl Service {
-    /// Its port of this number.
+    /// Returns the port of this number.
     pub(crate) fn port(&self, number: u16) -> Option<&Port> {
         let mut ports = self.spec.ports.iter().flatten();
         ports.find(|port| port.port == number)

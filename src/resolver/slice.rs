@@ -1,4 +1,4 @@
-//! As much of an `EndpointSlice` as a resolver needs.
+//! The part of an `EndpointSlice` that a resolver needs.
 //!
 //! Source: discovery.k8s.io/v1. A Service has one slice or many: at most 100 endpoints
 //! each, one family, one set of ports.
@@ -14,55 +14,55 @@ use serde::{Deserialize, Deserializer};
 /// The label that names a slice's Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// Some of the endpoints of a Service; all other fields are skipped as it is read.
+/// A part of the endpoints of a Service. Every other field is skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSlice {
-    /// Its name and version.
+    /// The name and the version of the slice.
     #[serde(default, deserialize_with = "without_the_rest")]
     pub metadata: ObjectMeta,
     /// IPv4, IPv6, or FQDN, which nothing resolves.
     #[serde(default)]
     pub address_type: String,
-    /// Who answers.
+    /// The endpoints.
     #[serde(default, deserialize_with = "or_none")]
     pub endpoints: Vec<Endpoint>,
-    /// On which ports, each of them.
+    /// The ports that every one of these endpoints has.
     #[serde(default, deserialize_with = "or_none")]
     pub ports: Vec<Port>,
 }
 
-/// Who answers.
+/// An endpoint of a slice.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// Its address: only the first has a meaning, and only if it is an IP address.
+    /// The address: only the first of the list has a meaning, and only if it is an IP address.
     #[serde(default, rename = "addresses", deserialize_with = "first")]
     pub address: Option<IpAddr>,
-    /// Whether it may be asked.
+    /// The state of the endpoint.
     #[serde(default)]
     pub conditions: Conditions,
-    /// Its pod.
+    /// The pod of the endpoint.
     #[serde(default)]
     pub target_ref: Option<Reference>,
-    /// Where it runs.
+    /// The name of the node on which the endpoint runs.
     #[serde(default)]
     pub node_name: Option<Arc<str>>,
-    /// Where that is.
+    /// The zone of that node.
     #[serde(default)]
     pub zone: Option<Arc<str>>,
 }
 
-/// What is known of an endpoint; each may be missing.
+/// The state of an endpoint; each field may be missing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct Conditions {
-    /// Missing means yes.
+    /// The endpoint is ready; missing means true.
     #[serde(default)]
     pub ready: Option<bool>,
-    /// The same, whether or not it goes; missing means yes.
+    /// The endpoint serves, whether or not it is terminating; missing means true.
     #[serde(default)]
     pub serving: Option<bool>,
-    /// Whether it goes; missing means no.
+    /// The endpoint is terminating; missing means false.
     #[serde(default)]
     pub terminating: Option<bool>,
 }
@@ -70,32 +70,33 @@ pub struct Conditions {
 /// An object by its name.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct Reference {
-    /// What it is.
+    /// The kind of the object.
     #[serde(default)]
     pub kind: Kind,
-    /// Its name.
+    /// The name of the object.
     #[serde(default)]
     pub name: Arc<str>,
 }
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 pub enum Kind {
     /// A pod.
     Pod,
-    /// Anything else.
+    /// Every other kind.
     #[default]
     #[serde(other)]
     Other,
 }
 
 /// A port of all endpoints of a slice.
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct Port {
-    /// Its name; empty or missing where the Service has only one.
+    /// The name of the port; empty or missing where the Service has only one.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its number; missing means every port.
+    /// The number of the port; missing means every port.
     #[serde(default)]
     pub port: Option<u16>,
     /// TCP, UDP or SCTP; missing means TCP.
@@ -132,7 +133,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The first address of a list, which may be `null` and may hold names.
+/// Reads the first address of a list, which may be `null` and may hold names.
 fn first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     let addresses = Option::<Vec<String>>::deserialize(deserializer)?;
     let first = addresses.unwrap_or_default().into_iter().next();
@@ -173,14 +174,14 @@ impl kube::Resource for EndpointSlice {
 // === impl Port ===
 
 impl Port {
-    /// Whether it is one that we can dial.
+    /// Returns whether the port can be dialled.
     pub fn is_tcp(&self) -> bool {
         self.protocol
             .as_deref()
             .is_none_or(|protocol| protocol == "TCP")
     }
 
-    /// Its name, empty where it has none.
+    /// Returns the name of the port, empty where it has none.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }

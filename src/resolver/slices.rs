@@ -24,37 +24,37 @@ use crate::resolver::target::Port;
 /// The slices of one Service, by name.
 pub(crate) type Slices = BTreeMap<String, EndpointSlice>;
 
-/// What a target stands for.
+/// The endpoints of a target: the union of all slices of its Service, at its port.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Union {
     /// Every endpoint that has the port, ready or not, by address.
     pub endpoints: BTreeMap<SocketAddr, Arc<Endpoint>>,
     /// Every TCP port there is.
     pub ports: BTreeSet<SlicePort>,
-    /// How many slices there are.
+    /// The number of slices.
     pub slices: usize,
-    /// Whether there is an endpoint in one of them, on whichever port.
+    /// Tells that a slice has an endpoint, on whichever port.
     pub is_filled: bool,
 }
 
-/// One endpoint of a Service.
+/// An endpoint of a Service.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Endpoint {
-    /// Where it listens.
+    /// The address on which the endpoint listens.
     pub address: SocketAddr,
-    /// Whether it should be asked.
+    /// Tells that the endpoint should get new requests.
     pub ready: bool,
-    /// Whether it can be asked, though it may be about to go.
+    /// Tells that the endpoint answers requests, although it may be terminating.
     pub serving: bool,
-    /// Whether it is about to go.
+    /// Tells that the endpoint is terminating.
     pub terminating: bool,
-    /// Its pod.
+    /// The name of its pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<Arc<str>>,
-    /// Its node.
+    /// The name of its node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<Arc<str>>,
-    /// Its zone.
+    /// The zone of its node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Arc<str>>,
     /// The slices it is in, by name.
@@ -64,7 +64,7 @@ pub struct Endpoint {
 /// A TCP port of a slice.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct SlicePort {
-    /// Empty where it has none.
+    /// The name of the port; empty where it has none.
     pub name: String,
     /// 1–65535.
     pub number: u16,
@@ -73,7 +73,7 @@ pub struct SlicePort {
 // === impl Union ===
 
 impl Union {
-    /// Of these slices, at this port.
+    /// Makes the union of these slices, at this port.
     pub fn of<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, port: &Port) -> Self {
         let mut union = Self::default();
         for slice in slices {
@@ -129,16 +129,21 @@ impl Union {
         }
     }
 
-    /// The endpoints to ask: the ready ones, and if wanted those that may still become
-    /// it. One that goes will not.
-    pub fn considered(&self, include_not_ready: bool) -> impl Iterator<Item = &Endpoint> {
+    /// Returns the ready endpoints, by address.
+    pub fn ready(&self) -> impl Iterator<Item = &Endpoint> {
+        self.candidates(false)
+    }
+
+    /// Returns the ready endpoints, and on request those that may still become ready. An endpoint
+    /// that is terminating will not.
+    pub(crate) fn candidates(&self, include_not_ready: bool) -> impl Iterator<Item = &Endpoint> {
         let fits = move |endpoint: &&Endpoint| {
             endpoint.ready || (include_not_ready && !endpoint.terminating)
         };
         self.endpoints.values().map(|it| &**it).filter(fits)
     }
 
-    /// What is told of a slice whether or not it has the port.
+    /// Counts a slice, whether or not it has the port.
     fn count(&mut self, slice: &EndpointSlice) {
         self.slices += 1;
         self.is_filled |= !slice.endpoints.is_empty();
@@ -236,7 +241,7 @@ impl Endpoint {
 // === impl SlicePort ===
 
 impl SlicePort {
-    /// As a target asks for it.
+    /// Returns the port as a target names it.
     pub fn port(&self) -> Port {
         match &*self.name {
             "" => Port::Number(self.number),

@@ -1,4 +1,4 @@
-//! Text to a Service: the forms that kuberesolver takes, of every release.
+//! The name of a Service as text, in every form that a release of kuberesolver takes.
 //!
 //! | text                                           | namespace | Service, port          |
 //! |------------------------------------------------|-----------|------------------------|
@@ -22,32 +22,32 @@ pub(crate) const SCHEME: &str = "kubernetes";
 /// A Service, and which of its ports.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Target {
-    /// Its namespace; `None` is our own.
+    /// The namespace of the Service; `None` is the caller's own.
     pub namespace: Option<String>,
-    /// Its name.
+    /// The name of the Service.
     pub service: String,
-    /// Which port of its endpoints.
+    /// The port of its endpoints.
     pub port: Port,
 }
 
-/// Which port of an endpoint.
+/// A port of an endpoint.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Port {
-    /// The first one, in the order of the Service.
+    /// The first port, in the order of the Service.
     First,
-    /// This one, 1–65535.
+    /// The port of this number, 1–65535.
     Number(u16),
-    /// The one of this name.
+    /// The port of this name.
     Name(String),
 }
 
-/// Why a text is not a [`Target`].
+/// The reason why a text is not a [`Target`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidTarget {
-    /// Nothing names a Service.
+    /// The text names no Service.
     #[error("no Service; expected kubernetes:///service.namespace:port")]
     NoService,
-    /// Another scheme.
+    /// The text has another scheme.
     #[error("{0}:// is no {SCHEME}://; expected kubernetes:///service.namespace:port")]
     Scheme(String),
     /// A name that no object of Kubernetes has.
@@ -55,22 +55,22 @@ pub enum InvalidTarget {
         "{text:?} is no name of a {what}: expected 1 to 63 of a-z, 0-9 and -, no - at either end"
     )]
     Label {
-        /// What it should name.
+        /// The part of the target that the text should be.
         what: &'static str,
-        /// What stands there.
+        /// The text that was given.
         text: String,
     },
     /// A number that is no port.
     #[error("port {0} is not from 1 to 65535")]
     Port(String),
-    /// Two namespaces. kuberesolver 3 takes the second, later ones the first.
+    /// The text has two namespaces. kuberesolver 3 takes the second, later releases the first.
     #[error(
         "namespace {first} or {second}? kuberesolver 3 takes {second}, later ones {first}; write kubernetes://{first}/{service} or kubernetes:///{service}.{second}"
     )]
     TwoNamespaces {
-        /// Before the slash.
+        /// The namespace before the slash.
         first: String,
-        /// Behind the Service's name.
+        /// The namespace behind the Service's name.
         second: String,
         /// The Service.
         service: String,
@@ -114,7 +114,7 @@ impl Target {
         }
     }
 
-    /// The same Service in a namespace, if it names none itself.
+    /// Returns the target in this namespace, unless it names one itself.
     #[must_use]
     pub fn or_in(mut self, namespace: &str) -> Self {
         self.namespace.get_or_insert_with(|| namespace.to_owned());
@@ -156,7 +156,7 @@ fn is_scheme(head: &str, scheme: &str) -> bool {
         .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
 }
 
-/// kuberesolver 3 takes `kubernetes://prod/greeter/`.
+/// Accepts the form `kubernetes://prod/greeter/`, as kuberesolver 3 does.
 fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }

@@ -1,4 +1,4 @@
-//! What is known of a Service's slices, and how well.
+//! The slices of a Service as far as they are known, and how current they are.
 //!
 //! ```text
 //!            listed                    failed
@@ -23,25 +23,25 @@ use crate::resolver::target::Port;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     slices: Slices,
-    /// What a list has brought so far.
+    /// The part of a list that has arrived.
     listed: Slices,
-    /// Their unions, at each port that is asked for.
+    /// The unions, at each port that a subscriber uses.
     unions: Vec<(Port, Arc<Union>)>,
     state: State,
 }
 
-/// How well they are known.
+/// The state of the knowledge about a Service's slices.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum State {
-    /// Not at all, yet; and why, if that is known.
+    /// No list has arrived yet. The refusal says why, if a request failed.
     Pending(Option<Refusal>),
-    /// As the API server has them.
+    /// The slices are current.
     Synced,
-    /// As it had them.
+    /// The slices were current until a request failed.
     Stale {
-        /// Until when.
+        /// The time of that failure.
         since: SystemTime,
-        /// Why not now.
+        /// The refusal.
         refusal: Refusal,
     },
 }
@@ -104,7 +104,7 @@ impl View {
         was_stale
     }
 
-    /// How well the slices are known.
+    /// Returns the state of the knowledge.
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
@@ -116,7 +116,7 @@ impl View {
         }
     }
 
-    /// Their union, at a port.
+    /// Returns the union of the slices, at a port.
     pub(crate) fn union(&self, port: &Port) -> Arc<Union> {
         let known = self.unions.iter().find(|(known, _)| known == port);
         known.map_or_else(
@@ -141,7 +141,7 @@ fn insert(slices: &mut Slices, slice: EndpointSlice) {
 // === impl State ===
 
 impl State {
-    /// As the JSON has it.
+    /// Returns the name that the JSON has.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Pending(_) => "pending",
@@ -150,7 +150,7 @@ impl State {
         }
     }
 
-    /// What keeps it from being known.
+    /// Returns the refusal that keeps the slices from being current.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Pending(refusal) => refusal.as_ref(),
@@ -180,7 +180,7 @@ mod tests {
 
     fn found(view: &View) -> Vec<String> {
         let union = view.union(&Port::First);
-        let considered = union.considered(false);
+        let considered = union.ready();
         considered.map(|it| it.address.to_string()).collect()
     }
 
@@ -268,7 +268,7 @@ mod tests {
             .filter(|(before, after)| !Arc::ptr_eq(before, after))
             .count();
         assert_eq!((before.endpoints.len(), touched), (5_000, 100));
-        assert_eq!(after.considered(false).count(), 4_900);
+        assert_eq!(after.ready().count(), 4_900);
         // And nothing is made anew to be looked at.
         assert!(Arc::ptr_eq(&after, &view.union(&Port::First)));
     }

@@ -25,26 +25,26 @@ use crate::resolver::slice::{EndpointSlice, SERVICE_NAME};
 use crate::resolver::target::Port;
 use crate::resolver::view::{State, View};
 
-/// What is seen of one Service. The watch ends with this value.
+/// A watch of one Service, which ends with this value.
 pub(super) struct Watch {
     view: watch::Sender<View>,
     _task: JoinSet<()>,
 }
 
-/// The first wait after a failure, and the longest.
+/// The first and the longest wait after a failure.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(800), Duration::from_secs(30)];
 
 type Events = BoxStream<'static, watcher::Result<Event<EndpointSlice>>>;
 
-/// One watch, and what it has come to.
+/// The task of a watch, and its state.
 struct Watching {
     api: Api<EndpointSlice>,
     config: Config,
-    /// For people.
+    /// The name of the Service, for the log.
     name: String,
     events: Events,
     begins: watch::Receiver<()>,
-    /// Without an event in between.
+    /// The failures in a row, without an event in between.
     failures: u32,
     view: watch::Sender<View>,
 }
@@ -60,7 +60,7 @@ impl Watch {
         Self { view, _task: task }
     }
 
-    /// What is seen, from now on, and at this port at once; the first sight counts as news.
+    /// Subscribes to the views from now on, with the union at this port. The first view counts as news.
     pub(super) fn subscribe(&self, port: &Port) -> watch::Receiver<View> {
         self.view.send_if_modified(|view| {
             view.keep(port);
@@ -147,7 +147,7 @@ impl Watching {
     }
 }
 
-/// How long to wait after so many failures in a row.
+/// Returns the wait after this number of failures in a row.
 fn pause(failures: u32, refusal: &Refusal) -> Duration {
     let wait = delay(failures, BACKOFF);
     match refusal {

@@ -56,7 +56,6 @@ fn doc_comments_begin_with_a_verb_or_a_noun() {
     }
     assert!(all > 3000, "only {all} doc comments found");
     let share = faults.len() * 100;
-    println!("{} of {all} doc comments begin otherwise", faults.len());
     assert!(
         share <= all * MOST,
         "{} of {all} doc comments begin otherwise: {faults:#?}",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::output::Output;
 use crate::cluster::Refusal;
-use crate::resolver::absence::{Absence, Unlisted};
+use crate::resolver::no_endpoints::{NoEndpoints, Unlisted};
 use crate::resolver::slices::Endpoint;
 use crate::resolver::target::Target;
 use crate::resolver::view::State;
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     /// The endpoints to show, sorted by address.
     pub endpoints: Vec<Endpoint>,
     /// The reason why there are no endpoints.
-    pub absence: Option<Absence>,
+    pub absence: Option<NoEndpoints>,
     /// The problem with the port.
     pub unlisted: Option<Unlisted>,
 }

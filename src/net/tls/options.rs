@@ -77,7 +77,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Returns a [`Conflict`] that names the flags.
+    /// Returns a `Conflict` that names the flags.
     pub fn validate(&self) -> Result<(), Conflict> {
         let details = [
             ("tls_ca_cert", self.tls_ca_cert.is_some()),

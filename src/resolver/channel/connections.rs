@@ -22,25 +22,25 @@ use crate::net::endpoint::Endpoint;
 use crate::net::no_connection::{Http, NoConnection};
 use crate::net::tls::{InvalidTls, Tls, options::Options};
 use crate::resolver::Endpoints;
-use crate::resolver::channel::health::{Ended, Health, Said};
-use crate::resolver::channel::heard::Heard;
+use crate::resolver::channel::health::{Ended, Health, HealthStatus};
+use crate::resolver::channel::read_notifier::ReadNotifier;
 
-/// Time for a connection to open, TLS included.
+/// The time limit for a connection to open, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Time for a connection whose endpoint is gone to finish what it has.
+/// The time in which a connection whose endpoint is gone may finish its requests.
 const DRAIN: Duration = Duration::from_mins(5);
 
-/// The first wait before a lost connection is opened again, and the longest. grpc-go waits
+/// The first and the longest wait before a lost connection is opened again. grpc-go waits
 /// up to two minutes, and is told sooner by a resolver: ours hears of pods, not of ports.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
 /// The connections that can be used now.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    /// By address.
+    /// The open connections, in the order of their addresses.
     pub(super) connections: Vec<Connection>,
-    /// Why the latest other could not be opened.
+    /// The reason why the latest other connection could not be opened.
     pub(super) trouble: Option<String>,
 }
 
@@ -54,13 +54,13 @@ pub(super) struct Connection {
 /// Keeps them.
 pub(super) struct Connections {
     endpoints: Endpoints,
-    /// One for all: it is the Service's name that they are asked for.
+    /// The TLS settings of every endpoint, because all are called by the Service's name.
     tls: Option<Arc<Tls>>,
     health: Option<Health>,
     open: watch::Sender<Open>,
 }
 
-/// One endpoint's.
+/// The connection of one endpoint, which is opened again when it is lost.
 struct Kept {
     address: SocketAddr,
     dialer: Dialer,
@@ -103,12 +103,12 @@ impl Connections {
         }
     }
 
-    /// One for each endpoint that is ready, and no other.
+    /// Keeps one connection for each ready endpoint, and no other.
     fn keep(&self, kept: &mut BTreeMap<SocketAddr, oneshot::Sender<()>>, tasks: &mut JoinSet<()>) {
         let union = self.endpoints.union();
         let known = &union.endpoints;
         kept.retain(|address, _| known.get(address).is_some_and(|it| it.ready));
-        for address in union.considered(false).map(|it| it.address) {
+        for address in union.ready().map(|it| it.address) {
             if kept.contains_key(&address) {
                 continue;
             }
@@ -132,13 +132,13 @@ impl Connections {
 impl Kept {
     /// Keeps the connection open until the endpoint is gone.
     async fn run(self, mut leave: oneshot::Receiver<()>) {
-        let heard = Arc::new(Notify::new());
+        let read_notifier = Arc::new(Notify::new());
         let mut failures = 0;
         loop {
             let opened = tokio::select! {
                 biased;
                 _ = &mut leave => return,
-                opened = time::timeout(CONNECT, self.connect(&heard)) => opened,
+                opened = time::timeout(CONNECT, self.connect(&read_notifier)) => opened,
             };
             let began = Instant::now();
             match opened {
@@ -151,7 +151,7 @@ impl Kept {
                             _ = &mut leave => break None,
                             ended = &mut connection => break Some(ended),
                             // The connection is polled once more: it may have been told to end.
-                            () = heard.notified(), if self.health.is_some() => {}
+                            () = read_notifier.notified(), if self.health.is_some() => {}
                         }
                     };
                     self.remove();
@@ -180,7 +180,7 @@ impl Kept {
 
     async fn connect(
         &self,
-        heard: &Arc<Notify>,
+        read_notifier: &Arc<Notify>,
     ) -> Result<
         (
             SendRequest<Body>,
@@ -195,7 +195,10 @@ impl Kept {
             NoConnection::OtherHttp(_) => "the service's TLS does not speak HTTP/2".to_owned(),
         })?;
         http2::Builder::new(TokioExecutor::new())
-            .handshake(Heard::new(TokioIo::new(stream), Arc::clone(heard)))
+            .handshake(ReadNotifier::new(
+                TokioIo::new(stream),
+                Arc::clone(read_notifier),
+            ))
             .await
             .map_err(|error| error.to_string())
     }
@@ -210,8 +213,8 @@ impl Kept {
         loop {
             let offered = requests.clone();
             let tell = move |said| match said {
-                Said::Serving => self.add(&offered),
-                Said::Not(why) => self.withdraw(&why),
+                HealthStatus::Serving => self.add(&offered),
+                HealthStatus::Not(why) => self.withdraw(&why),
             };
             match health.follow(&mut requests, tell).await {
                 Ended::Unimplemented => {
@@ -261,7 +264,7 @@ impl Kept {
     }
 }
 
-/// How long to wait after so many failures in a row, a tenth more or less.
+/// Returns the wait after this number of failures in a row, ± 10 %.
 fn pause(failures: u32) -> Duration {
     let [first, longest] = BACKOFF;
     let wait = first.saturating_mul(2_u32.saturating_pow(failures));

@@ -1,4 +1,4 @@
-//! What an endpoint says of its own health, for as long as its connection lasts.
+//! The health that an endpoint reports, for as long as its connection lasts.
 //!
 //! | the stream of `grpc.health.v1.Health/Watch`     | requests | asked again    |
 //! |-------------------------------------------------|----------|----------------|
@@ -24,34 +24,34 @@ use tonic::body::Body;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// Time for the first message. A connection that carries none is of no use to a request.
+/// The time limit for the first message. A connection that carries none is of no use to a request.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// Longest message: a status is two bytes, and a later protocol may add to it.
+/// The longest message, in bytes. A status has two, and a later protocol may add to it.
 const LONGEST: usize = 1 << 10;
 
-/// Of what to ask, and by which address.
+/// The service whose health is watched, and the address of the call.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     service: String,
     uri: Uri,
 }
 
-/// What is known of an endpoint now.
+/// The latest health of an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Said {
-    /// It takes requests.
+pub(super) enum HealthStatus {
+    /// The endpoint takes requests.
     Serving,
-    /// It takes none, and why.
+    /// The endpoint takes no requests, for this reason.
     Not(String),
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Ended {
-    /// There is nothing to ask.
+    /// The server does not implement health checks.
     Unimplemented,
-    /// For this reason, and whether it had said something before.
+    /// The stream broke for this reason, after a message or before the first.
     Broken { why: String, had_said: bool },
 }
 
@@ -63,7 +63,7 @@ struct Messages(Vec<u8>);
 // === impl Health ===
 
 impl Health {
-    /// Of this service, at these scheme and authority; "" is the server as a whole.
+    /// Watches this service at this scheme and authority; "" is the server as a whole.
     pub(super) fn new(
         service: String,
         scheme: &http::uri::Scheme,
@@ -82,7 +82,7 @@ impl Health {
     pub(super) async fn follow(
         &self,
         requests: &mut SendRequest<Body>,
-        mut tell: impl FnMut(Said),
+        mut tell: impl FnMut(HealthStatus),
     ) -> Ended {
         let mut had_said = false;
         let broken = |why: String, had_said| Ended::Broken { why, had_said };
@@ -149,7 +149,7 @@ impl Health {
     }
 }
 
-/// hyper says what it did, and behind that what the peer did.
+/// Returns the cause of an error of hyper, which is what the peer did.
 fn whole(error: &hyper::Error) -> String {
     match error.source() {
         Some(behind) => format!("{error}: {behind}"),
@@ -157,7 +157,7 @@ fn whole(error: &hyper::Error) -> String {
     }
 }
 
-/// What the end of a stream means, by its trailers, or by a head that has their place.
+/// Returns the meaning of a stream's end, by its trailers, or by a head that has their place.
 fn ended(status: StatusCode, trailers: &HeaderMap, had_said: bool) -> Ended {
     let code = trailers.get("grpc-status");
     let code = code.map(|code| Code::from_bytes(code.as_bytes()));
@@ -180,7 +180,7 @@ fn ended(status: StatusCode, trailers: &HeaderMap, had_said: bool) -> Ended {
 
 impl Messages {
     /// The next one, once all of it has come.
-    fn next(&mut self) -> Result<Option<Said>, &'static str> {
+    fn next(&mut self) -> Result<Option<HealthStatus>, &'static str> {
         let Some(([compressed, length @ ..], rest)) = self.0.split_first_chunk::<5>() else {
             return Ok(None);
         };
@@ -197,8 +197,11 @@ impl Messages {
         let response = HealthCheckResponse::decode(message);
         self.0.drain(..5 + length);
         match response.map(|it| it.status()) {
-            Ok(ServingStatus::Serving) => Ok(Some(Said::Serving)),
-            Ok(status) => Ok(Some(Said::Not(format!("says {}", status.as_str_name())))),
+            Ok(ServingStatus::Serving) => Ok(Some(HealthStatus::Serving)),
+            Ok(status) => Ok(Some(HealthStatus::Not(format!(
+                "says {}",
+                status.as_str_name()
+            )))),
             Err(_) => Err("its health is no HealthCheckResponse"),
         }
     }

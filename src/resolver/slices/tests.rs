@@ -54,7 +54,7 @@ fn named(name: &str) -> Port {
 
 fn found(slices: &[EndpointSlice], port: &Port, include_not_ready: bool) -> Vec<String> {
     let union = Union::of(slices, port);
-    let considered = union.considered(include_not_ready);
+    let considered = union.candidates(include_not_ready);
     considered
         .map(|endpoint| endpoint.address.to_string())
         .collect()
@@ -170,7 +170,7 @@ fn defect_12_an_endpoint_of_two_slices_is_one_as_its_readier_self() {
             slice("greeter-b", "IPv4", &endpoints(&[other])),
         ];
         let union = Union::of(&slices, &named("grpc"));
-        let all: Vec<_> = union.considered(false).collect();
+        let all: Vec<_> = union.ready().collect();
         assert_eq!(all.len(), 1, "{one} {other}");
         assert!(all[0].ready && !all[0].terminating);
         let slices: Vec<_> = all[0].slices.iter().map(|name| &**name).collect();
@@ -229,7 +229,7 @@ fn an_endpoint_says_where_it_is() {
     }]);
     let slices = [slice("greeter-a", "IPv4", &endpoint)];
     let union = Union::of(&slices, &named("grpc"));
-    let told = serde_json::to_value(union.considered(false).next()).unwrap();
+    let told = serde_json::to_value(union.ready().next()).unwrap();
     assert_eq!(
         told,
         json!({

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::resolver::{Endpoints, Resolver};
 
-/// One answer.
+/// An answer of the API server.
 enum Reply {
     Whole(u16, Value),
     /// Events, after which the server ends the watch.
@@ -137,7 +137,7 @@ async fn until(endpoints: &mut Endpoints, state: &str, expected: &[&str]) {
         loop {
             let union = endpoints.union();
             let found: Vec<_> = union
-                .considered(false)
+                .ready()
                 .map(|it| it.address.ip().to_string())
                 .collect();
             if endpoints.state().name() == state && found == expected {

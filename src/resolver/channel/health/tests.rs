@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::*;
 
-fn not(why: &str) -> Said {
-    Said::Not(why.to_owned())
+fn not(why: &str) -> HealthStatus {
+    HealthStatus::Not(why.to_owned())
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn a_message_counts_when_it_is_whole_however_it_comes() {
     let stream = b"\0\0\0\0\x02\x08\x02\0\0\0\0\x02\x08\x01\0\0\0\0\0\0\0\0\0\x02\x08\x03";
     let expected = [
         not("says NOT_SERVING"),
-        Said::Serving,
+        HealthStatus::Serving,
         not("says UNKNOWN"),
         not("says SERVICE_UNKNOWN"),
     ];
@@ -79,7 +79,7 @@ fn a_stream_that_is_not_implemented_is_the_only_end_that_is_well() {
     }
 }
 
-/// What a server does after each of these waits, once it was asked.
+/// Scripts a server that acts after each of these waits, once it was called.
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Head,
@@ -89,7 +89,7 @@ enum Does {
 
 /// Follows a stream of a server that does this; what was said, how it ended, and after how
 /// many seconds.
-async fn followed(script: &[(u64, Does)]) -> (Vec<Said>, Ended, u64) {
+async fn followed(script: &[(u64, Does)]) -> (Vec<HealthStatus>, Ended, u64) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let serving = async {
         let mut connection = h2::server::handshake(theirs).await.unwrap();
@@ -175,7 +175,7 @@ async fn only_the_first_word_must_come_in_time() {
         ),
     ] {
         let (told, ended, took) = followed(script).await;
-        assert_eq!(told, vec![Said::Serving; said], "{script:?}");
+        assert_eq!(told, vec![HealthStatus::Serving; said], "{script:?}");
         let Ended::Broken {
             why: found,
             had_said: had,

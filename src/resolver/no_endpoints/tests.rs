@@ -12,12 +12,12 @@ fn service(spec: &serde_json::Value) -> Known {
     Known::There(service.expect("must be a Service"))
 }
 
-/// What is said of a target whose only slice has these endpoints.
+/// Returns the message for a target whose only slice has these endpoints.
 fn said(text: &str, texts: &[&str], include_not_ready: bool, service: &Known) -> String {
     let target = target(text);
     let slices = [slice("greeter-a", "IPv4", &endpoints(texts))];
     let union = Union::of(&slices, &target.port);
-    absence(&target, &union, include_not_ready, service)
+    reason(&target, &union, include_not_ready, service)
         .map_or_else(|| "found".to_owned(), |absence| absence.to_string())
 }
 
@@ -55,7 +55,7 @@ fn no_service_no_endpoints_and_none_ready_are_three_things() {
     let target = target(text);
     let of_no_slice = |known: &Known| {
         let union = Union::of([], &target.port);
-        let absence = absence(&target, &union, false, known);
+        let absence = reason(&target, &union, false, known);
         absence.expect("must be absent").to_string()
     };
     assert_eq!(

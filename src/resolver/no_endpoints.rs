@@ -1,4 +1,4 @@
-//! Why a target stands for nothing, in words that say what to write instead.
+//! The reasons why a target has no endpoints, in words that say what to write instead.
 //!
 //! | the slices            | the Service          | said                                   |
 //! |-----------------------|----------------------|----------------------------------------|
@@ -12,26 +12,26 @@ use crate::resolver::service::Service;
 use crate::resolver::slices::{SlicePort, Union};
 use crate::resolver::target::{Port, Target};
 
-/// What is known of the Service itself, which need not be readable.
+/// The knowledge about the Service itself, which need not be readable.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Known {
-    /// It may not be read, or was not.
+    /// The Service was not read, or must not be read.
     Nothing,
-    /// There is none.
+    /// No Service has this name.
     Absent,
-    /// There is this one.
+    /// The Service as it was read.
     There(Service),
 }
 
-/// Why there is nothing to ask.
+/// The reason why there is no endpoint to call.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum Absence {
+pub(crate) enum NoEndpoints {
     /// No such Service.
     #[error("no Service {service} in namespace {namespace}")]
     NoService {
-        /// Its name.
+        /// The name of the Service.
         service: String,
-        /// Where it was looked for.
+        /// The namespace in which the Service was looked for.
         namespace: String,
     },
     /// A Service that is another name.
@@ -39,24 +39,24 @@ pub(crate) enum Absence {
     ExternalName(String, String),
     /// A Service with nobody behind it.
     #[error("{0} has no endpoints")]
-    NoEndpoints(String),
-    /// Nobody knows whether there is such a Service.
+    Empty(String),
+    /// The slices are empty, and the Service could not be read.
     #[error("{0} has no endpoints: is there a Service of this name, and a pod behind it?")]
     NothingKnown(String),
-    /// Nobody listens on a port of this name.
+    /// No endpoint has a port of this name.
     #[error("no port named {port} on {name}; available: {}", listed(.available))]
     NoPort {
-        /// What was asked for.
+        /// The name of the port in the target.
         port: String,
-        /// Of whom.
+        /// The name of the Service.
         name: String,
-        /// What there is.
+        /// The ports that the endpoints have.
         available: Vec<SlicePort>,
     },
-    /// Nobody listens on TCP at all.
+    /// No endpoint has a TCP port.
     #[error("{0} has no TCP port: give a number, such as {1}:8080")]
     NoTcp(String, Target),
-    /// All are starting, failing or going.
+    /// Every endpoint is starting, failing or terminating.
     #[error("none of the {0} endpoints of {1} is ready")]
     NoneReady(usize, String),
 }
@@ -64,71 +64,73 @@ pub(crate) enum Absence {
 /// A number that no endpoint is known to listen on: dialled all the same.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum Unlisted {
-    /// It is the Service's own.
+    /// The number is the port of the Service itself.
     #[error(
         "{number} is the port of the Service {name} itself, whose endpoints listen on {there}: write {instead}"
     )]
     Services {
-        /// What was asked for.
+        /// The number in the target.
         number: u16,
-        /// Of whom.
+        /// The name of the Service.
         name: String,
-        /// Where they listen.
+        /// The ports on which the endpoints listen.
         there: SlicePort,
         /// The target to write.
         instead: Target,
     },
-    /// It is nobody's.
+    /// The number belongs to no port at all.
     #[error("{number} is none of the ports of {name}: {}", listed(.available))]
     Nobodys {
-        /// What was asked for.
+        /// The number in the target.
         number: u16,
-        /// Of whom.
+        /// The name of the Service.
         name: String,
-        /// What there is.
+        /// The ports that the endpoints have.
         available: Vec<SlicePort>,
     },
 }
 
-/// Why nothing of a union is considered; `None` if something is.
-pub(crate) fn absence(
+/// Returns the reason why a union has no endpoint to call; `None` if it has one.
+pub(crate) fn reason(
     target: &Target,
     union: &Union,
     include_not_ready: bool,
     service: &Known,
-) -> Option<Absence> {
-    if union.considered(include_not_ready).next().is_some() {
+) -> Option<NoEndpoints> {
+    if union.candidates(include_not_ready).next().is_some() {
         return None;
     }
     let name = target.server_name();
     if !union.endpoints.is_empty() {
-        return Some(Absence::NoneReady(union.endpoints.len(), name));
+        return Some(NoEndpoints::NoneReady(union.endpoints.len(), name));
     }
     if union.is_filled {
         return Some(match &target.port {
-            Port::Name(port) => Absence::NoPort {
+            Port::Name(port) => NoEndpoints::NoPort {
                 port: port.clone(),
                 name,
                 available: union.ports.iter().cloned().collect(),
             },
-            Port::First | Port::Number(_) => Absence::NoTcp(name, target.clone()),
+            Port::First | Port::Number(_) => NoEndpoints::NoTcp(name, target.clone()),
         });
     }
     Some(match service {
-        Known::Absent if union.slices == 0 => Absence::NoService {
+        Known::Absent if union.slices == 0 => NoEndpoints::NoService {
             service: target.service.clone(),
             namespace: target.namespace.clone().unwrap_or_default(),
         },
         Known::There(service) => match &service.spec.external_name {
-            Some(external) if !external.is_empty() => Absence::ExternalName(name, external.clone()),
-            _ => Absence::NoEndpoints(name),
+            Some(external) if !external.is_empty() => {
+                NoEndpoints::ExternalName(name, external.clone())
+            }
+            _ => NoEndpoints::Empty(name),
         },
-        Known::Absent | Known::Nothing if union.slices > 0 => Absence::NoEndpoints(name),
-        Known::Absent | Known::Nothing => Absence::NothingKnown(name),
+        Known::Absent | Known::Nothing if union.slices > 0 => NoEndpoints::Empty(name),
+        Known::Absent | Known::Nothing => NoEndpoints::NothingKnown(name),
     })
 }
 
-/// Whether a number is none that the slices list, and whose it may be instead.
+/// Returns what a port number is that the slices do not list.
 pub(crate) fn unlisted(target: &Target, union: &Union, service: &Known) -> Option<Unlisted> {
     let Port::Number(number) = target.port else {
         return None;
@@ -165,7 +167,7 @@ pub(crate) fn unlisted(target: &Target, union: &Union, service: &Known) -> Optio
     })
 }
 
-/// Whether only the Service itself can explain what there is.
+/// Returns whether only the Service itself can explain the state of the slices.
 pub(crate) fn needs_service(target: &Target, union: &Union) -> bool {
     !union.is_filled || unlisted(target, union, &Known::Nothing).is_some()
 }

@@ -13,15 +13,15 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::sync::Notify;
 
 /// Tells each time that all there was to read has been read.
-pub(super) struct Heard<T> {
+pub(super) struct ReadNotifier<T> {
     io: T,
     has_read: bool,
     tell: Arc<Notify>,
 }
 
-// === impl Heard ===
+// === impl ReadNotifier ===
 
-impl<T> Heard<T> {
+impl<T> ReadNotifier<T> {
     pub(super) fn new(io: T, tell: Arc<Notify>) -> Self {
         Self {
             io,
@@ -31,7 +31,7 @@ impl<T> Heard<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Heard<T> {
+impl<T: Read + Unpin> Read for ReadNotifier<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -47,7 +47,7 @@ impl<T: Read + Unpin> Read for Heard<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Heard<T> {
+impl<T: Write + Unpin> Write for ReadNotifier<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
