@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs the README's blocks that are marked `run by: docs`, line by line as they stand, beside a greeter.
+# Runs the README's blocks that are marked `run by: docs`, line by line and unchanged, beside a
+# greeter.
 #
-# A line that begins with `health` goes on until stopped, so it is left running; any other must succeed within
-# ten seconds, and is asked again until then, as a person would.
+# A line that begins with `health` runs until it is stopped, so the script leaves it running. Any
+# other line must succeed within ten seconds. Until then the script repeats it, as a person would.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +15,7 @@ export PATH="$target/debug:$PATH"
 
 lines() { sed -n '/^<!-- run by: docs -->$/,/^```$/p' README.md | grep -v -e '^<!--' -e '^```'; }
 
-# The lines' own variables and settings are theirs to give.
+# Removes our variables, because only the README's lines may set them.
 unset "${!MICRO_@}"
 "$target/debug/examples/greeter" 127.0.0.1:9091 &
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# tests/cluster/isolated.sh PROGRAM ARGUMENT...: runs it in namespaces of its own for network, mounts and processes.
+# Runs a program in namespaces of its own for network, mounts and processes:
+# tests/cluster/isolated.sh PROGRAM ARGUMENT...
 #
-# `just cluster` runs the tests with it. A cluster leaves bridges, mounts, shims and files all over a machine;
-# in here they end with the namespaces, and those end with this script, however it ends. Only control groups know
-# no namespace that would remove them: they are swept before and after.
+# `just cluster` runs the tests with it. A cluster leaves bridges, mounts, shims and files all over
+# a machine. Here they end with the namespaces, and the namespaces end with this script, however it
+# ends. No namespace removes control groups, so the script removes them before and after.
 set -euo pipefail
 
-# Ends with whoever started it: cargo.
+# The script ends when the process that started it ends, which is cargo.
 if [[ -z "${ISOLATED:-}" ]]; then ISOLATED=1 exec setpriv --pdeathsig TERM "$0" "$@"; fi
 
-# The kubelet has this name too (tests/cluster/rig/node.rs).
+# The configuration of the kubelet has the same name (tests/cluster/rig/node.rs).
 readonly cgroup=micro-health-cluster
 lock="${XDG_CACHE_HOME:-$HOME/.cache}/micro-health/cluster.lock"
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -29,7 +30,7 @@ for tool in runc:runc ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugin
   fi
 done
 
-# A process that was just killed may hold its group for a moment yet.
+# Removes the control groups. A process that was just killed may hold its group for a moment.
 sweep() {
   local _
   for _ in {1..50}; do
@@ -41,11 +42,11 @@ sweep() {
   return 1
 }
 
-# The kubelet wants to find it.
+# Creates the control group, because the kubelet expects it.
 plant() {
   local hierarchy
   for hierarchy in /sys/fs/cgroup/*/; do
-    # One hierarchy for everything, or else one for each controller.
+    # There is one hierarchy for everything, otherwise one for each controller.
     if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then hierarchy=/sys/fs/cgroup; fi
     [[ ! -e "$hierarchy/cgroup.procs" ]] || "${as_root[@]}" mkdir -p "$hierarchy/$cgroup"
   done
@@ -60,15 +61,15 @@ fi
 sweep
 plant
 
-# The first process of the namespaces has to be one that reaps: shims become its children. What the parts of a
-# cluster write goes to memory, at fixed places as well as in TMPDIR. The address is where pods look
-# for the API server, the first one of the range for Services: there is no kube-proxy.
+# The first process of the namespaces has to reap its children, because shims become its children.
+# The parts of a cluster write into memory, at fixed places and in TMPDIR. The address is the first
+# one of the range for Services, where pods look for the API server, because there is no kube-proxy.
 # shellcheck disable=SC2016 # expanded inside
 readonly inside='
   set -euo pipefail
   for folder in /run /var/log; do mount -t tmpfs -o mode=755 isolated "$folder"; done
   mkdir /var/log/{cluster,upper,work}
-  # Others may have in there what the tests need.
+  # Other programs may have files in /var/lib that the tests need.
   mount -t overlay -o lowerdir=/var/lib,upperdir=/var/log/upper,workdir=/var/log/work isolated /var/lib
   ip link set lo up
   ip address add 10.96.0.1/32 dev lo
@@ -80,7 +81,8 @@ readonly inside='
   MICRO_HEALTH_SHIPPED="${MICRO_HEALTH_SHIPPED:?}" RUST_BACKTRACE="${RUST_BACKTRACE:-0}" \
   bash -c "$inside" isolated "$@" 9>&- &
 running=$!
-# The signal may have come from the keyboard, and to everybody: nothing in there outlives this.
+# A signal from the keyboard reaches every process. The kill ensures that no process of the
+# namespaces outlives this script.
 trap '"${as_root[@]}" kill -KILL "$running" 2>/dev/null' INT TERM
 ended=0
 wait "$running" || ended=$?

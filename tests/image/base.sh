@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Sourced by run.sh. What the stand-in for the Dockerfile's base image is made of.
+# Sourced by run.sh. The parts of the image that replaces the Dockerfile's base image.
 #
-# No registry is asked for it: it is this machine's own toolchain over a small Debian, with the crates inside because
-# the build has no network. What the Dockerfile would fetch is there already: the targets, and a C compiler for each.
+# It does not come from an image registry. It is this machine's own toolchain over a small Debian.
+# The crates are inside, because the build has no network. The files that the Dockerfile would fetch
+# are there already: the targets, and a C compiler for each.
 
 # shellcheck disable=SC2034,SC2154 # run.sh uses these, and sets tree, cache, work, as_root
 
@@ -31,7 +32,7 @@ debian() {
   "${as_root[@]}" mv "$rootfs.partial" "$rootfs"
 }
 
-# Every crate of Cargo.lock, and the configuration that makes cargo read them there.
+# Fetches every crate of Cargo.lock, and writes the configuration with which cargo reads them there.
 crates() {
   if [[ -d "$crates" ]]; then return; fi
   rm -rf "$cache"/crates-*

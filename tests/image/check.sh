@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. Runs checks, and has the few questions that they are made of.
+# Sourced by inside.sh. Runs checks, and has the functions that they use.
 
 # shellcheck disable=SC2154 # inside.sh sets work, image
 
@@ -28,17 +28,17 @@ check() { # FUNCTION [ARGUMENT...]
   docker ps --all --quiet | xargs -r "$docker" --host "unix://$work/docker.sock" rm --force >/dev/null
 }
 
-# The last line is for .ci/run, which adds up the tests of every level.
+# Prints the result. The last line is for .ci/run, which adds up the tests of every level.
 report() {
   printf '\ntest result: %s. %d passed; %d failed; of the image\n' \
     "$( ((failed)) && echo FAILED || echo ok)" "$passed" "$failed"
   ((failed == 0))
 }
 
-# What a check has found, for its line in the report.
+# Prints a finding of a check, for its line in the report.
 note() { printf 'note: %s\n' "$*"; }
 
-# Waits until a URL has this status and body: as a kubelet would, one probe after the other.
+# Waits until a URL has this status and body, with one probe after the other, as the kubelet does.
 says() { # STATUS BODY URL
   local answer="" attempt
   for attempt in {1..100}; do
@@ -56,7 +56,7 @@ service() { # [OPTION...] CELL
   docker run --detach --name service "${@:1:$#-1}" --env FIX_MODE="$(mode "$cell")" service "/$cell" >/dev/null
 }
 
-# go-micro has stopped registering Debug by itself.
+# Prints the mode of a cell. Newer releases of go-micro do not register Debug by themselves.
 mode() {
   case "$1" in
     v5.*) echo register ;;
@@ -68,5 +68,5 @@ sidecar() { # [OPTION...] IMAGE FLAG...
   docker run --detach --name sidecar "$@" >/dev/null
 }
 
-# A field of a container, e.g. .State.Pid.
+# Prints a field of a container, such as .State.Pid.
 field() { docker inspect --format "{{$2}}" "$1"; }

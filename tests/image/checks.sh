@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. What the image is, and how it runs.
+# Sourced by inside.sh. Checks what the image holds, and how it runs.
 
 # shellcheck disable=SC2154 # inside.sh sets tree, work, image, flavour, commit
 
@@ -48,7 +48,8 @@ says_its_version_and_help() {
   docker run --rm "$image" --help | grep -e --server_name
 }
 
-# As its documentation says: docker run -p, and a service elsewhere that stops, hangs and comes back.
+# Runs as the documentation says, with docker run -p. The service is elsewhere, stops, hangs and
+# comes back.
 answers_on_a_published_port() {
   local url="http://127.0.0.1:$published/health"
   docker network inspect pods >/dev/null || docker network create --subnet=172.31.254.0/24 pods >/dev/null
@@ -66,7 +67,7 @@ answers_on_a_published_port() {
   says 200 OK "$url"
 }
 
-# The command of the original's manifest, word for word, in one pod with the service.
+# Runs the command of the original's manifest, word for word, in one pod with the service.
 runs_the_published_manifest() { # COMMAND
   service --publish "127.0.0.1:$published:8081" --env FIX_ADDR=0.0.0.0:8080 v1.18.0-mucp
   sidecar --network container:service --entrypoint "$1" "$image" \
@@ -89,7 +90,8 @@ needs_no_privilege() {
   note "$(tr -s '\t ' ' ' <<<"$status" | grep -E '^(VmRSS|Threads):' | paste -sd,)"
 }
 
-# As the first process of its container, where no default action would end it.
+# The sidecar is the first process of its container, so the default action of SIGTERM would not end
+# it.
 stops_at_sigterm() {
   local started ended
   service v5.30.0-grpc

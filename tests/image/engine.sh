@@ -1,19 +1,22 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. A Docker engine of our own, and the images it needs.
+# Sourced by inside.sh. Starts a Docker engine of our own, and makes the images that it needs.
 
-# shellcheck disable=SC2154 # run.sh passes tree, work, rootfs, crates, cgroup, docker and the toolchain's places
+# shellcheck disable=SC2154 # run.sh passes these variables
 
-# The bridge, so that the name server can be told where to listen. Nothing outside these namespaces sees it.
+# The addresses of the bridge, on which the name server listens. No process outside these namespaces
+# sees it.
 readonly gateway=172.31.255.1 gateway_v6=fd00:31::1
 
 docker() { command "$docker" --host "unix://$work/docker.sock" "$@"; }
 
 start_engine() {
   ip link set lo up
-  # Here an engine leaves locks and sockets, and there a key; the machine's own configuration is not for this one.
+  # An engine leaves locks and sockets in /run, and a key in /etc/docker. The machine's own
+  # configuration there is not for this engine.
   mount -t tmpfs none /run
   if [[ -d /etc/docker ]]; then mount -t tmpfs none /etc/docker; fi
-  # In memory where there is plenty: nothing to write, and nothing to remove afterwards.
+  # The data is in memory where there is enough, so that nothing is written to the disk or left on
+  # it.
   mkdir "$work/data"
   if (($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) > 8 << 20)); then mount -t tmpfs none "$work/data"; fi
   dockerd --host "unix://$work/docker.sock" --pidfile "$work/docker.pid" \
@@ -30,14 +33,15 @@ start_engine() {
   done
 }
 
-# Containers first, so that no cgroup stays behind. What is left dies with the namespaces.
+# Removes the containers first, so that no cgroup stays behind. All other processes end with the
+# namespaces.
 stop_engine() {
   docker ps --all --quiet | xargs -r "$docker" --host "unix://$work/docker.sock" rm --force >/dev/null || true
   kill "$engine"
   wait "$engine" || true
 }
 
-# Tags this machine's toolchain with the name that the Dockerfile asks for.
+# Tags this machine's toolchain with the name of the Dockerfile's base image.
 import_base() {
   local name="$toolchain-x86_64-unknown-linux-gnu" home="$rootfs/usr/local"
   mkdir -p "$home/rustup/toolchains/$name" "$home/cargo"
@@ -57,7 +61,7 @@ import_base() {
   umount "$home/cargo/vendor" "$home/cargo" "$home/rustup/toolchains/$name"
 }
 
-# The Dockerfile as it is, with the tree as its context.
+# Builds the unchanged Dockerfile, with the tree as its context.
 build() { # FLAVOUR [ARCHITECTURE]
   local tag="$1${2:+-$2}"
   if ! DOCKER_BUILDKIT=1 docker build --progress=plain ${2:+--platform "linux/$2"} --target "$1" --tag "health:$tag" \
@@ -67,7 +71,7 @@ build() { # FLAVOUR [ARCHITECTURE]
   fi
 }
 
-# The go-micro services, which are static too. They keep files in HOME.
+# Builds an image of the go-micro services, which are static too. They keep files in HOME.
 build_service() {
   printf 'FROM scratch\nCOPY v* /\nENV HOME=/ FIX_NAME=greeter FIX_ADDR=0.0.0.0:9091\n' >"$work/service/Dockerfile"
   DOCKER_BUILDKIT=1 docker build --quiet --tag service "$work/service" >/dev/null

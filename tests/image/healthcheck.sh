@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. `health probe` where a container is asked from inside: HEALTHCHECK, and exec.
+# Sourced by inside.sh. Runs `health probe` inside of a container, by HEALTHCHECK and by exec.
 
 # shellcheck disable=SC2154 # inside.sh sets tree, image
 
-# Docker's own defaults are 30 s and three times.
+# Docker's own defaults are an interval of 30 s and three retries.
 readonly soon=(--health-interval=200ms --health-retries=2)
 
-# In the image of a service, which then hangs and comes round again.
+# The check runs in the image of a service, which hangs and then goes on.
 tells_docker_when_the_service_hangs() {
   build_checked service
   docker run --detach --name service "${soon[@]}" --env FIX_MODE=register checked /v5.30.0-grpc
@@ -18,7 +18,7 @@ tells_docker_when_the_service_hangs() {
   is_called healthy service
 }
 
-# In the sidecar's, whose service is killed.
+# The check runs in the sidecar's image, and the service is killed.
 tells_docker_when_its_target_is_gone() {
   build_checked "$image"
   service v1.18.0-mucp
@@ -29,7 +29,7 @@ tells_docker_when_its_target_is_gone() {
   note "$(said_last sidecar)"
 }
 
-# As the kubelet's exec probe, and as a person.
+# The check runs by exec, as the kubelet's exec probe and a person run it.
 answers_an_exec() {
   local probe=(docker exec sidecar /health probe --server_name=greeter --server_address=localhost:9091)
   service v5.30.0-grpc
@@ -42,14 +42,14 @@ answers_an_exec() {
   exits 2 "${probe[@]}"
 }
 
-# The lines of the README, word for word, on top of an image.
+# Builds the README's lines, word for word, on top of an image.
 build_checked() { # IMAGE
   docker tag "$image" health
   { echo "FROM $1"; sed -n '/^```dockerfile$/,/^```$/p' "$tree/README.md" | grep -v '^```'; } |
     DOCKER_BUILDKIT=1 docker build --quiet --tag checked -
 }
 
-# Waits until Docker calls a container so.
+# Waits until Docker reports this status of a container.
 is_called() { # STATUS CONTAINER
   local found="" attempt
   for attempt in {1..100}; do
@@ -61,7 +61,7 @@ is_called() { # STATUS CONTAINER
   return 1
 }
 
-# The exit code of the latest check in a container, and what it printed.
+# Prints the exit code and the output of the latest check in a container.
 said_last() {
   docker inspect --format '{{range .State.Health.Log}}{{println .ExitCode .Output}}{{end}}' "$1" | grep . | tail -n 1
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Started by run.sh as the first process of its namespaces: an engine, two images, every check on both.
+# Started by run.sh as the first process of its namespaces. Starts an engine, builds two images and
+# runs every check on both.
 set -euo pipefail
 
-# run.sh passes them.
+# run.sh sets these variables.
 : "${tree:?}" "${work:?}" "${since:?}"
 here="$tree/tests/image"
 SECONDS="$since"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by inside.sh. Host names as --server_address, with nothing in the image to resolve them but musl.
+# Sourced by inside.sh. Checks host names as --server_address. In the image only musl can resolve
+# them.
 
 # shellcheck disable=SC2154 # inside.sh sets image, published, gateway
 
@@ -9,7 +10,7 @@ finds_localhost() {
   says 200 OK "http://127.0.0.1:$published/health"
 }
 
-# The engine's own name server, on a network that somebody made.
+# Uses the engine's own name server, which only a user-defined network has.
 finds_a_container_by_name() {
   docker network inspect pods >/dev/null || docker network create --subnet=172.31.254.0/24 pods >/dev/null
   service --network pods v5.30.0-grpc
@@ -18,7 +19,7 @@ finds_a_container_by_name() {
   says 200 OK "http://127.0.0.1:$published/health"
 }
 
-# resolv.conf as a pod has it: three search domains and ndots:5.
+# Uses a resolv.conf like that of a pod, with three search domains and ndots:5.
 finds_a_name_in_a_search_domain() {
   local name
   service v5.30.0-grpc
@@ -29,7 +30,8 @@ finds_a_name_in_a_search_domain() {
   done
 }
 
-# A and AAAA for one name: the service at both, at one beside a port that refuses, at one beside nothing at all.
+# One name has A and AAAA records. The service is at both addresses, or at one of them. At the other
+# one a port refuses, or there is no machine at all.
 finds_the_living_one_of_two_addresses() {
   local here here_v6
   service v5.30.0-grpc
@@ -49,7 +51,7 @@ ask_by_name() { # NAME [OPTION...]
   docker rm --force sidecar
 }
 
-# Knows these names and no other. Ends with the check's shell.
+# Starts a name server that knows only these names. It ends with the check's shell.
 name_server() { # RECORD...
   dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= --no-resolv --no-hosts --no-poll \
     --bind-interfaces --listen-address="$gateway" --except-interface=lo --local=/#/ "$@" &

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile with a real Docker engine and asks its images from outside.
+# Builds the Dockerfile with a real Docker engine and probes its images from outside.
 #
-# The engine is one of our own, in namespaces of its own for network, mounts and processes: it meets no other engine,
-# leaves the machine's firewall alone, and ends with them. So nothing in there has a network to fetch from; this
-# script fetches before. Needs root (or sudo without a password), an apt, Rust and Go.
+# The script starts an engine of its own, in namespaces for network, mounts and processes. This
+# engine meets no other engine, does not change the machine's firewall, and ends with the
+# namespaces. There is no network in the namespaces, so the script fetches everything before. It
+# needs root (or sudo without a password), apt, Rust and Go.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -11,7 +12,7 @@ tree="$(cd "$here/../.." && pwd)"
 cache="${MICRO_HEALTH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/micro-health/image}"
 readonly here tree cache
 
-# Real services to stand behind the sidecar: one for each wire, the newest and the oldest of their kind.
+# The real services behind the sidecar: one for each wire, the newest and the oldest of their kind.
 readonly services=(v5.30.0-grpc v1.18.0-mucp)
 
 as_root=()
@@ -29,7 +30,8 @@ source "$here/base.sh"
 
 step() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
 
-# A client that can ask for BuildKit: up to 22 by itself, from 23 on with its plugin.
+# Finds a client that can use BuildKit. Up to version 22 it can by itself, from 23 on it needs its
+# plugin.
 client() {
   local path
   while read -r path; do
@@ -55,7 +57,7 @@ packages() {
 
 clean() {
   [[ ! -d "$work" ]] || step "cleaning up"
-  # Whatever an engine that was killed has left of its containers.
+  # Removes the control groups that a killed engine has left.
   find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec "${as_root[@]}" rmdir {} + 2>/dev/null || true
   "${as_root[@]}" rm -rf "$work"
 }
@@ -67,7 +69,7 @@ work="$cache/work"
 cgroup="micro-health-image"
 clean
 trap clean EXIT
-# Not before what is running in the foreground has ended: it gets the signal too.
+# The trap runs after the command in the foreground has ended, which gets the signal too.
 trap 'exit 143' INT TERM
 mkdir -p "$work/service"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the Go programs of the rig: tests/rig/build.sh [PROGRAM or PART...], everything by default.
 #
-# A program is a folder with a go.mod, and goes by the folder's name; a part is the folder above several of
-# them. Each binary lands outside the tree, keyed by the sources it was built from, so that a second run costs
-# milliseconds. The last line of stdout, and the only one, is a directory with a link per program.
+# A program is a folder with a go.mod, and has the folder's name. A part is the folder above several
+# programs. Each binary lands outside the tree, keyed by its sources, so that a second run costs
+# milliseconds. The only line of stdout is a directory with a link for each program.
 set -euo pipefail
 shopt -s nullglob
 
@@ -19,7 +19,7 @@ mapfile -t known < <(printf '%s\n' "${!sources[@]}" | sort)
 
 say() { printf '%s\n' "$*" >&2; }
 
-# The programs that an argument names.
+# Prints the programs that an argument names.
 named() {
   local program
   for program in "${known[@]}"; do
@@ -27,14 +27,16 @@ named() {
   done
 }
 
-# The linker's flags. A file `ldflags` beside the sources sets variables that a release build would.
+# Prints the linker's flags. A file `ldflags` beside the sources sets the variables that a release
+# build sets.
 ldflags() {
   local more="${sources[$1]}/ldflags"
   printf -- '-s -w'
   [[ ! -f "$more" ]] || printf ' %s' "$(<"$more")"
 }
 
-# The key of a program: its binary is rebuilt when one of its files changes, or one of its part's stubs.
+# Prints the key of a program. Its binary is rebuilt when one of its files or of its part's stubs
+# changes.
 key() {
   local from="${sources[$1]}"
   cat "$from"/go.mod "$from"/go.su[m] "$from"/*.go "$from"/ldflag[s] "$from"/../stub/*/* | sha256sum | cut -c1-16
@@ -46,14 +48,14 @@ build() {
   local program="$1" out lock partial started="$SECONDS"
   out="$(binary "$program")"
   mkdir -p "$(dirname "$out")"
-  # Whoever comes second waits for the first instead of doing its work again.
+  # A second process waits for the first one and does not repeat its work.
   exec {lock}>"$out.lock"
   flock "$lock"
   if [[ -x "$out" ]]; then
     say "$program: already built"
   else
     partial="$(mktemp "$out.XXXXXX")"
-    # No version control stamp: it would ask git about the tree the sources lie in.
+    # There is no version control stamp, because Go would run git on the tree of the sources.
     if ! (cd "${sources[$program]}" && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
       go build -trimpath -buildvcs=false -ldflags "$(ldflags "$program")" -o "$partial" . >&2); then
       rm -f "$partial"
