@@ -1,18 +1,19 @@
-# The sidecar as an image: one static file and nothing else.
+# Builds the sidecar as an image with one static file and nothing else.
 #
-#   docker build --target slim -t health:slim .    the sidecar by itself
-#   docker build --target full -t health:full .    with its Kubernetes parts and TLS
-#   docker build --platform linux/arm64 ...        for arm64, compiled here and not emulated
+#   docker build --target slim -t health:slim .    the sidecar and `health probe`
+#   docker build --target full -t health:full .    also the Kubernetes parts and TLS
+#   docker build --platform linux/arm64 ...        for arm64, cross-compiled and not emulated
 #
-# Needs BuildKit (the default since Docker 23; DOCKER_BUILDKIT=1 before).
+# Needs BuildKit, which is the default since Docker 23. Before, set DOCKER_BUILDKIT=1.
 
-# The compiler of rust-toolchain.toml. A base that has musl-gcc and the target already is not asked to fetch them.
+# The compiler of rust-toolchain.toml. If the base image has musl-gcc and the target already, the
+# build does not fetch them.
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS source
 ARG TARGETARCH
 WORKDIR /src
-# One branch per architecture: the target, and with it the compiler for the C parts.
+# Each architecture has its target, and a compiler for the C parts.
 RUN case "$TARGETARCH" in \
       amd64) echo x86_64-unknown-linux-musl ;; \
       arm64) echo aarch64-unknown-linux-musl ;; \
@@ -29,7 +30,8 @@ RUN case "$TARGETARCH" in \
     }
 RUN rustup target list --installed | grep -qx "$(cat /target-triple)" || rustup target add "$(cat /target-triple)"
 COPY . .
-# What --version says; without it "unknown", because no .git comes along.
+# The commit that --version prints. Without it --version prints "unknown", because the context has
+# no .git.
 ARG MICRO_HEALTH_COMMIT
 
 FROM source AS build-slim
@@ -48,9 +50,10 @@ LABEL org.opencontainers.image.title="health" \
       org.opencontainers.image.description="Answers Kubernetes probes on behalf of a go-micro service in the same pod" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="${MICRO_HEALTH_COMMIT}"
-# A command that says `health`, without the slash, finds it too.
+# With this path a command can be `health`, without the slash.
 ENV PATH=/
-# A loopback bind, the binary's default, could not be reached from outside the container.
+# The default of the binary is a loopback address, which no client outside the container could
+# reach.
 ENV MICRO_HEALTH_ADDRESS=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532

@@ -1,4 +1,5 @@
-# Every check of this project; CI calls these and nothing else (.ci/run, which also installs their tools).
+# Every check of this project is a recipe. CI runs these recipes and nothing else (.ci/run, which
+# also installs their tools). `just --list` shows the last line of a comment.
 
 # Show the recipes
 default:
@@ -8,16 +9,16 @@ default:
 fetch:
     cargo fetch --locked
 
-# Formatting as rustfmt has it
+# Check the formatting with rustfmt
 fmt:
     cargo fmt --check
 
-# Lints, on everything that compiles; --all-targets leaves out what plain `cargo test` does
+# Lint everything that compiles; the second line has the tests that --all-targets leaves out
 clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --test interop --test browser --test registry --test cluster --test hostile -- -D warnings
 
-# The documentation builds, and no link in it is broken
+# Build the documentation; a broken link is an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
@@ -35,50 +36,53 @@ slim:
     cargo test --locked --package micro-health --no-default-features --lib
     cargo build --locked --package micro-health --no-default-features
 
-# micro-debug compiles with the Rust that it declares (.ci/run installs it), in a folder of its own
+# Compile micro-debug with the Rust that it declares (.ci/run installs it), in a folder of its own
 msrv:
     CARGO_TARGET_DIR=target/msrv cargo +"$(sed -nE 's/^rust-version = "(.*)"/\1/p' crates/micro-debug/Cargo.toml)" \
       check --locked --package micro-debug
 
-# Licences, sources and duplicates of the crates (needs cargo-deny)
+# Check the licences, sources and duplicates of the crates (needs cargo-deny)
 deny:
     cargo deny --locked check bans licenses sources
 
-# Known vulnerabilities: a report and no gate, because a new advisory must not fail an old commit
+# Report known vulnerabilities; not a gate, because a new advisory must not fail an old commit
 advisories:
     @cargo deny --locked check advisories || echo "advisories: reported above, or the database could not be fetched; not a gate"
 
-# A greeter, the sidecar beside it, and one probe
+# Run a greeter, the sidecar beside it, and one probe
 demo:
     cargo run --locked --example demo -- --once
 
-# The README's commands for a workstation, word for word, beside a greeter (needs curl, and ports 8080 and 9091)
+# Run the README's commands for a workstation beside a greeter (needs curl, and ports 8080 and 9091)
 docs:
     tests/docs.sh
 
-# The crate grpc_health_probe is asked beside ours: its build needs protoc, and MICRO_HEALTH_PEER_PROBE names another
-# place. One test at a time: they assert when answers come, which ten thousand probes beside them would delay.
-# Real go-micro services of every generation, asked through the sidecar (needs Go)
+# The crate grpc_health_probe is compared with ours. Its build needs protoc, and
+# MICRO_HEALTH_PEER_PROBE names another place for it. One test runs at a time, because the tests
+# assert when answers come, and ten thousand probes of another test would delay them.
+# Check real go-micro services of every generation through the sidecar (needs Go)
 interop:
     bin="$(tests/rig/build.sh go-micro kubelet)" && MICRO_HEALTH_RIG_BIN="$bin" \
     MICRO_HEALTH_PEER_PROBE="${MICRO_HEALTH_PEER_PROBE:-$(command -v grpc_health_probe)}" \
     cargo test --locked --test interop -- --test-threads=1
 
-# Needs root or user namespaces; the first build takes 10 minutes.
-# A real API server, the Go registries of every generation, and every manifest of k8s/ (needs Go)
+# Needs root or user namespaces. The first build takes 10 minutes.
+# Test with a real API server, every generation of Go registries and all of k8s/ (needs Go)
 registry:
     bin="$(tests/rig/build.sh kube kubectl go-registry kuberesolver)" && cargo build --locked --example greeter && \
     MICRO_HEALTH_RIG_BIN="$bin" cargo test --locked --test registry
 
-# Optimised, or the thousand TLS handshakes of this one process would be what is measured.
-# What a thousand pods cost the API server (needs what `just registry` does)
+# The build is optimised, because otherwise the test would measure the thousand TLS handshakes of
+# this one process.
+# Measure what a thousand pods cost the API server (needs the same as `just registry`)
 crowd:
     bin="$(tests/rig/build.sh kube)" && MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_CROWD=1000 \
     CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test registry -- crowd
 
-# Needs musl-gcc and Debian's runc, containernetworking-plugins and iproute2; leaves nothing behind
-# (tests/cluster/isolated.sh). The rig comes first, because who has no Go should not wait for a release build to hear it.
-# A real kubelet and containerd, with go-micro greeters and the shipped file in its pods (needs Go and root)
+# Needs musl-gcc and Debian's runc, containernetworking-plugins and iproute2. Leaves nothing behind
+# (tests/cluster/isolated.sh). The rig is built first, so that a missing Go fails before the release
+# build.
+# Test the shipped file with a real kubelet, containerd and go-micro greeters (needs Go and root)
 cluster:
     bin="$(tests/rig/build.sh kube node runtime v1.8.0-grpc v2.9.1-mucp v5.30.0-mucp v4c)" && \
     cargo build --locked --release --package micro-health --bin health --target x86_64-unknown-linux-musl \
@@ -86,8 +90,9 @@ cluster:
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     cargo --config "target.'cfg(unix)'.runner='tests/cluster/isolated.sh'" test --locked --test cluster -- --test-threads=16
 
-# `just hostile gRPC` runs the rows whose name contains that. One test at a time: they measure times.
-# Every hostile client against the shipped file, and h2spec (needs Go and musl-gcc)
+# `just hostile gRPC` runs the rows whose name contains `gRPC`. One test runs at a time, because the
+# tests measure times.
+# Run every hostile client and h2spec against the shipped file (needs Go and musl-gcc)
 hostile rows="":
     bin="$(tests/rig/build.sh h2spec)" && \
     cargo build --locked --release --package micro-health --bin health --target x86_64-unknown-linux-musl \
@@ -95,44 +100,44 @@ hostile rows="":
     MICRO_HEALTH_RIG_BIN="$bin" MICRO_HEALTH_SHIPPED="$PWD/target/x86_64-unknown-linux-musl/release/health" \
     MICRO_HEALTH_ROWS="{{rows}}" cargo test --locked --test hostile -- --test-threads=1
 
-# /statusz in a real Chromium, /metrics read by promtool (needs Debian's chromium and prometheus)
+# Open /statusz in Chromium, read /metrics with promtool (needs Debian's chromium and prometheus)
 browser:
     cargo test --locked --test browser
 
-# The image, built by a real Docker engine and asked from outside (needs root, apt and Go)
+# Build the image with a real Docker engine and probe it from outside (needs root, apt and Go)
 image:
     tests/image/run.sh
 
-# Needs what .ci/run installs, and takes a quarter of an hour.
-# dist/: the files for both architectures, their bill of materials, the manifests, checksums
+# Needs the tools that .ci/run installs, and takes a quarter of an hour.
+# Make dist/: the files for both architectures, their bill of materials, the manifests, checksums
 release:
     release/dist.sh
 
-# The same in its bounded form, held to what it promises; the arm64 file runs under qemu
+# Make a smaller release and check it; the arm64 file runs under qemu
 release-ci:
     release/check.sh
 
-# Every figure, beside its budget and the least such a sidecar can cost (needs Go, valgrind, and what `registry` does)
+# Measure every figure beside its budget and the floor (needs Go, valgrind, tools of `registry`)
 bench: scale
     benches/bench.py table
 
-# What watching a thousand Services costs, and one of 5,000 endpoints
+# Measure what watching a thousand Services costs, and one of 5,000 endpoints
 scale:
     cargo bench --locked --bench scale
 
-# The figures that gate, bounded (needs what `bench` does)
+# Measure the figures that gate, in bounded time (needs the same as `bench`)
 budgets:
     benches/bench.py budgets
 
-# What opt-level, allocator and position independence cost: how [profile.release] was chosen (half an hour)
+# Measure opt-level, allocator and position independence, to choose [profile.release] (half an hour)
 profiles:
     benches/bench.py profiles
 
-# A million probes in ten minutes, half of the time with a service that is killed and comes back (needs Go)
+# Send a million probes in 10 minutes; in half of the time the service comes and goes (needs Go)
 soak:
     benches/bench.py soak 1000000 10m
 
-# The same, bounded
+# Send 100,000 probes in one minute, in the same way
 soak-ci:
     benches/bench.py soak 100000 60s
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds a file that is shipped: release/build.sh TARGET slim|full OUT
+# Builds a shipped file: release/build.sh TARGET slim|full OUT
 #
-# The same sources and the same compiler make the same bytes, wherever they lie: what would name a folder of
-# this machine is given another name. What --version says is $MICRO_HEALTH_COMMIT, else what git says.
+# The same sources and the same compiler make the same bytes in every folder, because paths of this
+# machine are replaced. --version prints $MICRO_HEALTH_COMMIT, otherwise git's commit.
 set -euo pipefail
 
 readonly target="$1" edition="$2" out="$3"
@@ -17,8 +17,8 @@ cd "$sources"
 folder="${CARGO_TARGET_DIR:-target}"
 flags="\"--remap-path-prefix=$sources=/src\", \"--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo\""
 
-# An edition has a folder of its own, so that one build does not undo the other's. The package is named, because the
-# features of all selected packages are united.
+# An edition has a folder of its own, so that one build does not undo the other's. The command names
+# the package, because cargo unites the features of all selected packages.
 cargo build --locked --release --package micro-health --bin health --target "$target" \
   --no-default-features "${features[@]}" --target-dir "$folder/shipped-$edition" --config "target.$target.rustflags=[$flags]"
 mkdir -p "$(dirname "$out")"

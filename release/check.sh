@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a release in its bounded form, and holds it to what it promises: the same bytes from another folder, a file
-# for arm64 that answers probes, a bill of materials, manifests, checksums.
+# Makes a smaller release and checks it: the same bytes from another folder, a file for arm64 that
+# answers probes, a bill of materials, manifests, checksums.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,7 +23,8 @@ release/dist.sh amd64-slim arm64-full
 (cd dist && sha256sum --quiet --check SHA256SUMS) || fail "checksums"
 ok "checksums of $(wc -l <dist/SHA256SUMS) files"
 
-# A clone elsewhere, of what is here now, with a folder for Cargo's own files that has another name.
+# A copy of the tracked files in another folder. Cargo's own files also have a folder with another
+# name.
 git ls-files -z | xargs -0 cp --parents -t "$work"
 commit="$(git rev-parse --short=12 HEAD)"
 ln -s "${CARGO_HOME:-$HOME/.cargo}" "$work/cargo-home"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes dist/: the files that are shipped, their bill of materials, the manifests, and the checksums of all.
+# Makes dist/: the shipped files, their bill of materials, the manifests, and the checksums of all.
 #
 #   release/dist.sh                     both architectures, both editions (a quarter of an hour)
-#   release/dist.sh amd64-slim ...      those alone
+#   release/dist.sh amd64-slim ...      only the named ones
 #
-# Needs what .ci/run installs: both musl targets, musl-gcc, Debian's gcc-aarch64-linux-gnu, cargo-cyclonedx, Go.
+# Needs the tools that .ci/run installs: both musl targets, musl-gcc, Debian's
+# gcc-aarch64-linux-gnu, cargo-cyclonedx, Go.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,10 +23,12 @@ for file in "${files[@]}"; do
   release/build.sh "${target[$architecture]}" "$edition" "$dist/health-$version-$file"
 done
 
-# Of the full file, which has everything that the slim one has. The time is the commit's, so that it is reproducible too.
+# The bill of materials is that of the full file, which has everything that the slim file has. Its
+# time is the commit's, so that it is reproducible too.
 SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" cargo cyclonedx --quiet --format json --describe binaries \
   --target "${target[amd64]}" --no-default-features --features kubernetes,latest,tls
-# It names the folder that the sources lie in, which the files do not (build.sh).
+# The bill of materials names the folder of the sources, so that is replaced, as in the files
+# (build.sh).
 sed "s|$PWD|/src|g" health_bin.cdx.json >"$dist/health-$version.cdx.json"
 rm health_bin.cdx.json
 

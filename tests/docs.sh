@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the README's blocks that are marked `run by: docs`, line by line as they stand, beside a greeter.
+# Runs the README's blocks that are marked `run by: docs`, line by line and unchanged, beside a
+# greeter.
 #
 # A line that begins with `health` runs until stopped, so it stays in the background. Any other line must succeed
 # within ten seconds, and is tried again until then, as a person would.

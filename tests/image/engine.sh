@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by inside.sh. Starts a Docker engine, and makes the images that it needs.
 
-# shellcheck disable=SC2154 # run.sh passes tree, work, rootfs, crates, cgroup, docker and the toolchain's places
+# shellcheck disable=SC2154 # run.sh passes these variables
 
 # The bridge, on which the name server listens. It does not exist outside of these namespaces.
 readonly gateway=172.31.255.1 gateway_v6=fd00:31::1
