@@ -1,21 +1,21 @@
-//! A channel for tonic's clients: round robin over open connections to a Service's endpoints.
+//! A Service as tonic's clients call it: round robin over connections that are open.
 //!
 //! ```text
 //!                        ┌─ connection ── endpoint      added and removed as the
 //! request ──▶ Channel ───┼─ connection ── endpoint      Service's slices say
-//!              in turn   └─ (connecting)  endpoint      unused until it is open
+//!              in turn   └─ (connecting)  endpoint      not asked until it is open
 //! ```
 //!
-//! tonic's own balanced channel treats an endpoint that refuses connections as ready, and
-//! fails every request that it sends there (grpc-rust issue 2839). Here a request goes only to
-//! an open connection, and to the next one if that closed before it accepted the request. A
-//! removed endpoint gets no new requests and finishes those that it has.
+//! tonic's own balanced channel counts an endpoint that refuses connections as ready and
+//! fails every request it gives to it (grpc-rust issue 2839). Here a request goes only to
+//! an open connection, and to the next one if that has closed before taking it. An
+//! endpoint that is removed is given nothing more and finishes what it has.
 //!
-//! With [`Builder::health`], an endpoint that reports that it is not serving gets no requests.
+//! With [`Builder::health`] an endpoint that says of itself that it is not serving is given
+//! nothing either.
 //!
-//! The channel sends no HTTP/2 pings, because grpc-go treats a client's pings as an attack. An
-//! endpoint that vanished without closing its connection is removed when the API server
-//! reports it.
+//! No pings: grpc-go takes those of a client for an attack. An endpoint that is gone
+//! without a word is known when the API server says so.
 
 use std::fmt;
 use std::future::Future;
@@ -47,7 +47,7 @@ mod connections;
 mod health;
 mod read_notifier;
 
-/// A builder of channels that share one resolver.
+/// Makes channels of targets, all of one resolver.
 ///
 /// ```no_run
 /// use micro_health::resolver::{Resolver, channel::Builder};
@@ -65,14 +65,13 @@ mod read_notifier;
 pub struct Builder {
     resolver: Resolver,
     scheme: String,
-    max_wait: Duration,
+    patience: Duration,
     tls: tls::options::Options,
     health: Option<String>,
 }
 
-/// A channel to the endpoints of a Service, for any number of clients.
-///
-/// It is cheap to clone. Its connections close when the last clone is dropped.
+/// A Service, for as many clients as want to call it. Cheap to clone; its connections
+/// close with the last clone.
 #[derive(Clone)]
 pub struct Channel {
     service: Arc<Service>,
@@ -82,7 +81,7 @@ struct Service {
     target: Target,
     scheme: Scheme,
     authority: Authority,
-    max_wait: Duration,
+    patience: Duration,
     open: watch::Receiver<Open>,
     turn: AtomicUsize,
     _connections: JoinSet<()>,
@@ -91,10 +90,10 @@ struct Service {
 /// The reason why there is no channel.
 #[derive(Debug, thiserror::Error)]
 pub enum NoChannel {
-    /// The text is not a target.
+    /// A text that is no target.
     #[error(transparent)]
     Target(#[from] InvalidTarget),
-    /// The TLS options cannot be used.
+    /// TLS that cannot be spoken as the options say.
     #[error(transparent)]
     Tls(#[from] InvalidTls),
 }
@@ -105,18 +104,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 // === impl Builder ===
 
 impl Builder {
-    /// Creates a builder for `kubernetes://` targets, without TLS.
+    /// Targets `kubernetes://…`, without TLS.
     pub fn new(resolver: Resolver) -> Self {
         Self {
             resolver,
             scheme: SCHEME.to_owned(),
-            max_wait: MAX_WAIT,
+            patience: PATIENCE,
             tls: tls::options::Options::default(),
             health: None,
         }
     }
 
-    /// Sets another scheme for targets, like kuberesolver's `RegisterInClusterWithSchema`.
+    /// Targets of another scheme, as kuberesolver's `RegisterInClusterWithSchema`.
     #[must_use]
     pub fn scheme(mut self, scheme: impl Into<String>) -> Self {
         self.scheme = scheme.into();
@@ -125,26 +124,26 @@ impl Builder {
 
     /// Sets the time for which a request waits while no connection is open. The default is 5 s.
     #[must_use]
-    pub fn max_wait(mut self, max_wait: Duration) -> Self {
-        self.max_wait = max_wait;
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
-    /// Sets the TLS options. A certificate must be valid for `service.namespace`, unless the
-    /// options name another server.
+    /// Speaks TLS as these options say; a certificate must be for `service.namespace`,
+    /// unless they name another.
     #[must_use]
     pub fn tls(mut self, tls: tls::options::Options) -> Self {
         self.tls = tls;
         self
     }
 
-    /// Enables health checking: an endpoint gets requests only while it reports this service as
-    /// `SERVING`. "" is the server as a whole. Off by default.
+    /// Asks each endpoint whether this service of it is well, and gives it requests only
+    /// while it says `SERVING`; "" is the server as a whole. Not asked unless said.
     ///
-    /// The channel calls `grpc.health.v1.Health/Watch`, one stream per connection. An endpoint
-    /// that does not implement the method counts as healthy. If the stream sends no status
-    /// within 10 s or ends in any other way, the endpoint counts as unhealthy, and the channel
-    /// calls again after 0.1 to 10 s. Requests that an endpoint has already accepted continue.
+    /// It is asked by `grpc.health.v1.Health/Watch`, one stream for as long as the
+    /// connection lasts. One that does not serve the method counts as well. One whose
+    /// stream is silent for 10 s or ends in any other way does not, and is asked again
+    /// after 0.1 to 10 s. A request that an endpoint has taken is left to it.
     /// Source: gRFC A17, "Client-Side Health Checking".
     #[must_use]
     pub fn health(mut self, service: impl Into<String>) -> Self {
@@ -152,13 +151,11 @@ impl Builder {
         self
     }
 
-    /// Creates a channel, which starts to watch the Service and to connect in the background.
-    ///
-    /// Must be called within a tokio runtime.
+    /// Begins to watch and to connect; waits for neither. Wants a runtime.
     ///
     /// # Errors
     ///
-    /// The text is not a target, or the TLS options cannot be used.
+    /// A text that is no target, and TLS that cannot be spoken.
     pub fn connect(&self, target: &str) -> Result<Channel, NoChannel> {
         let endpoints = self
             .resolver
@@ -186,7 +183,7 @@ impl Channel {
             target,
             scheme,
             authority,
-            max_wait: builder.max_wait,
+            patience: builder.patience,
             open,
             turn: AtomicUsize::new(0),
             _connections: task,
@@ -227,7 +224,7 @@ impl fmt::Debug for Channel {
 impl Service {
     async fn call(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Status> {
         *request.uri_mut() = self.absolute(request.uri());
-        let deadline = Instant::now() + self.max_wait;
+        let deadline = Instant::now() + self.patience;
         loop {
             let connection = time::timeout_at(deadline, self.next()).await;
             let mut connection = connection.map_err(|_| self.unavailable())?;
@@ -235,7 +232,7 @@ impl Service {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            // The connection closed before it accepted the request, so it may be sent again.
+            // One that closed before it took the request: nobody has seen it.
             let Some(unsent) = error.take_message() else {
                 let (address, error) = (connection.address, error.into_error());
                 return Err(Status::unavailable(format!("{address}: {error}")));
@@ -244,25 +241,25 @@ impl Service {
         }
     }
 
-    /// Waits for an open connection and returns the next in turn.
+    /// The open connection whose turn it is.
     async fn next(&self) -> Connection {
         let mut open = self.open.clone();
         let is_open = |connection: &&Connection| connection.requests.is_ready();
-        let usable = open.wait_for(|open| open.connections.iter().any(|it| is_open(&it)));
-        let usable = usable.await;
-        let usable = usable.expect("the sender must live as long as the channel");
+        let seen = open.wait_for(|open| open.connections.iter().any(|it| is_open(&it)));
+        let seen = seen.await;
+        let seen = seen.expect("the sender must live as long as the channel");
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        // A connection may have closed since `wait_for`.
-        let connection = in_turn(&usable.connections, turn, |it| is_open(&it));
-        connection.unwrap_or(&usable.connections[0]).clone()
+        // One may have closed between the two looks.
+        let connection = in_turn(&seen.connections, turn, |it| is_open(&it));
+        connection.unwrap_or(&seen.connections[0]).clone()
     }
 
     fn unavailable(&self) -> Status {
         let open = self.open.borrow();
-        let why = open.trouble.as_deref().unwrap_or("the Service has no ready endpoint");
-        let (target, max_wait) = (&self.target, self.max_wait);
+        let why = open.trouble.as_deref().unwrap_or("none has an endpoint");
+        let (target, patience) = (&self.target, self.patience);
         Status::unavailable(format!(
-            "no open connection to {target} within {max_wait:?}: {why}"
+            "no open connection to {target} within {patience:?}: {why}"
         ))
     }
 
@@ -288,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_item_has_its_turn_and_an_unfit_one_is_skipped() {
+    fn each_has_its_turn_and_who_does_not_fit_leaves_it_to_the_next() {
         let turns = |all: &[u8], fits: fn(&u8) -> bool| {
             let turn = |turn| in_turn(all, turn, fits).copied().unwrap_or_default();
             (0..6).map(turn).collect::<Vec<_>>()

@@ -139,7 +139,10 @@ impl Watching {
         let wait = pause(self.failures, &refusal);
         self.view.send_modify(|view| {
             if view.state().refusal() != Some(&refusal) {
-                warn!(service = self.name, "Endpoints are not told: {refusal}");
+                warn!(
+                    service = self.name,
+                    "Endpoint watch failed; keeping the last known endpoints: {refusal}"
+                );
             }
             view.fail(refusal, SystemTime::now());
         });

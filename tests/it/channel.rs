@@ -130,7 +130,7 @@ async fn a_service_without_replicas_is_unavailable_until_one_starts() {
     let gone = refusing().await;
     let api = ApiServer::start(&[(gone, true)]).await;
     let builder = builder(&api)
-        .max_wait(Duration::from_millis(300))
+        .patience(Duration::from_millis(300))
         .scheme("k8s");
     assert!(builder.connect(TARGET).is_err());
     let channel = builder.connect("k8s:///greeter.shop:grpc").unwrap();

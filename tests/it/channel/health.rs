@@ -9,7 +9,7 @@ const GREETER: &str = "greeter.Greeter";
 
 /// Returns a channel that watches the greeter's health.
 fn healthy(api: &ApiServer, patience: Duration) -> Channel {
-    let builder = builder(api).health(GREETER).max_wait(patience);
+    let builder = builder(api).health(GREETER).patience(patience);
     builder.connect(TARGET).unwrap()
 }
 

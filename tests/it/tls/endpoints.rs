@@ -77,7 +77,7 @@ fn connect(api: &ApiServer, options: Options) -> Result<Channel, NoChannel> {
     let client = kube::Client::try_from(config).unwrap();
     let builder = Builder::new(Resolver::new(client, "shop"))
         .tls(options)
-        .max_wait(Duration::from_millis(500));
+        .patience(Duration::from_millis(500));
     builder.connect("kubernetes:///greeter.shop:grpc")
 }
 
