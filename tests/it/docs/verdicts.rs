@@ -24,7 +24,7 @@ fn the_table_of_verdicts_is_the_enum() {
         )
         .unwrap();
     }
-    compare_part("docs/troubleshooting.md", "src/unhealthy.rs", &table);
+    compare_part("docs/troubleshooting.md", "src/check/unhealthy.rs", &table);
 }
 
 /// Returns an example of each kind, with a message of a peer.
