@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod blocks;
+mod evidence;
 mod flags;
 mod messages;
 mod verdicts;
