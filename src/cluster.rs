@@ -110,7 +110,7 @@ impl Cluster {
     /// # Errors
     ///
     /// Returns [`Unusable`], which names the setting.
-    pub async fn new(
+    pub(crate) async fn new(
         options: &Options,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Unusable> {
@@ -122,7 +122,7 @@ impl Cluster {
     /// # Errors
     ///
     /// Returns [`Unusable`], which names the setting.
-    pub async fn with(
+    pub(crate) async fn with(
         options: &Options,
         overrides: CredentialOverrides,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -208,7 +208,7 @@ impl Cluster {
 
     /// Returns the service account whose token is sent. It is `None` if a proxy or a kubeconfig
     /// authenticates the requests, or if the connection is not TLS.
-    pub fn credentials(&self) -> Option<&Credentials> {
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
 }

@@ -76,6 +76,7 @@ pub struct Change {
 
 /// The reasons why only the environment applies.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The `ConfigMap` does not exist.
     #[error(

@@ -27,7 +27,7 @@ const SERVICE: &str = "kubernetes.io/service-name";
 
 /// An address and port of a Service.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The IP address and the port number.
     pub address: SocketAddr,
     /// The type of the endpoint in Amalgam8's terms.
@@ -42,7 +42,7 @@ pub struct Endpoint {
 
 /// A pod as an endpoint refers to it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Pod {
+pub(crate) struct Pod {
     /// The name of the pod.
     pub name: String,
     /// The uid of the pod.

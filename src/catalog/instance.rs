@@ -43,7 +43,7 @@ pub(crate) const FIELDS: [&str; 9] = [
 
 impl Instance {
     /// Returns the instance of an endpoint, with the version of its pod.
-    pub fn new(endpoint: &Endpoint, version: Option<&str>) -> Self {
+    pub(crate) fn new(endpoint: &Endpoint, version: Option<&str>) -> Self {
         let (ip, port) = (endpoint.address.ip(), endpoint.address.port());
         let uid = endpoint.pod.as_ref().and_then(|pod| pod.uid.as_ref());
         let id = match uid {
@@ -68,7 +68,7 @@ impl Instance {
 
     /// Formats the instance as JSON with these fields, in the registry's order. The id and the
     /// endpoint are always present. An absent value is left out; ttl and links are always absent.
-    pub fn json(&self, service: &str, fields: &[&str]) -> String {
+    pub(crate) fn json(&self, service: &str, fields: &[&str]) -> String {
         let text = |text: &str| Value::from(text).to_string();
         let mut written = Vec::new();
         for field in FIELDS {

@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// A service account, whose files are in one folder.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     folder: Arc<Path>,
     overrides: Arc<CredentialOverrides>,
     cached: Arc<Mutex<Option<(Instant, HeaderValue)>>>,
@@ -29,7 +29,7 @@ pub struct Credentials {
 
 /// Values that replace the files of the service account's folder.
 #[derive(Clone, Default)]
-pub struct CredentialOverrides {
+pub(crate) struct CredentialOverrides {
     /// The token that replaces the file `token`.
     pub token: Option<String>,
     /// The path of the file that replaces `ca.crt`.
@@ -50,22 +50,14 @@ impl fmt::Debug for CredentialOverrides {
 // === impl Credentials ===
 
 impl Credentials {
-    /// Reads the token and the CA once, so that a missing file is found at the start.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Unusable::ServiceAccount`] for a file that cannot be read.
-    pub fn new(folder: &Path) -> Result<Self, Unusable> {
-        Self::with(folder, CredentialOverrides::default())
-    }
-
-    /// Reads the service account like [`Credentials::new`], with overrides for its files.
+    /// Reads the token and the CA once, so that a missing file is found at the start. The overrides
+    /// take the place of files.
     ///
     /// # Errors
     ///
     /// Returns [`Unusable::ServiceAccount`] or [`Unusable::Authority`] for a file that cannot be
     /// read.
-    pub fn with(folder: &Path, overrides: CredentialOverrides) -> Result<Self, Unusable> {
+    pub(crate) fn with(folder: &Path, overrides: CredentialOverrides) -> Result<Self, Unusable> {
         let credentials = Self {
             folder: folder.into(),
             overrides: overrides.into(),
@@ -90,7 +82,7 @@ impl Credentials {
     /// # Errors
     ///
     /// Returns an error if the token is missing, or cannot be a header value.
-    pub fn authorization(&self) -> io::Result<HeaderValue> {
+    pub(crate) fn authorization(&self) -> io::Result<HeaderValue> {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, header)) = &*cached
             && at.elapsed() < FRESH
@@ -107,7 +99,7 @@ impl Credentials {
     }
 
     /// Discards the token after the API server refused it. The next request reads its file again.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -116,7 +108,7 @@ impl Credentials {
     /// # Errors
     ///
     /// Returns the error of reading the file.
-    pub fn token(&self) -> io::Result<String> {
+    pub(crate) fn token(&self) -> io::Result<String> {
         if let Some(token) = &self.overrides.token {
             return Ok(token.trim().to_owned());
         }
@@ -130,18 +122,18 @@ impl Credentials {
     /// # Errors
     ///
     /// Returns the error of reading the file.
-    pub fn ca(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn ca(&self) -> io::Result<Vec<u8>> {
         fs::read(self.ca_path())
     }
 
     /// Returns the pod's namespace, if the folder has a file with it.
-    pub fn namespace(&self) -> Option<String> {
+    pub(crate) fn namespace(&self) -> Option<String> {
         let namespace = String::from_utf8(self.read("namespace").ok()?).ok()?;
         Some(namespace.trim().to_owned()).filter(|namespace| !namespace.is_empty())
     }
 
     /// Returns the path of the CA's file.
-    pub fn ca_path(&self) -> PathBuf {
+    pub(crate) fn ca_path(&self) -> PathBuf {
         let ca_file = self.overrides.ca_file.clone();
         ca_file.unwrap_or_else(|| self.folder.join("ca.crt"))
     }
@@ -158,7 +150,9 @@ mod tests {
     #[test]
     fn a_rotated_token_is_read_when_the_old_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = Credentials::new(folder.path()).unwrap_err().to_string();
+        let missing = Credentials::with(folder.path(), CredentialOverrides::default())
+            .unwrap_err()
+            .to_string();
         assert!(
             missing.contains("token") && missing.contains("--service_account"),
             "{missing}"
@@ -168,7 +162,7 @@ mod tests {
         write("token", "one\n");
         write("ca.crt", "-");
         write("namespace", "demo");
-        let credentials = Credentials::new(folder.path()).unwrap();
+        let credentials = Credentials::with(folder.path(), CredentialOverrides::default()).unwrap();
         assert_eq!(credentials.namespace().as_deref(), Some("demo"));
         assert_eq!(credentials.authorization().unwrap(), "Bearer one");
 

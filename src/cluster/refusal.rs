@@ -27,6 +27,7 @@ use crate::text::Excerpt;
 
 /// The reason why a request failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The API server refused the token (401).
     #[error("the API server does not accept the token (401): is it expired, or its pod deleted?")]
@@ -104,7 +105,7 @@ const OURS: &str = "metadata";
 
 impl Refusal {
     /// Reads the refusal from an answer that is not a success.
-    pub fn of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
+    pub(crate) fn of(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let parsed: Option<Status> = serde_json::from_slice(body).ok();
         let plain = || Excerpt::from(String::from_utf8_lossy(body)).to_string();
         let message = parsed
@@ -130,7 +131,7 @@ impl Refusal {
     }
 
     /// Creates the refusal of a request that was not answered.
-    pub fn unreachable(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn unreachable(error: &(dyn Error + 'static)) -> Self {
         // The innermost error has the cause; the others only passed it on.
         let mut cause = error;
         while let Some(source) = cause.source() {
@@ -146,7 +147,7 @@ impl Refusal {
 
     /// Creates the refusal of an answer that is not the requested object. Omits the values, which
     /// the error may repeat.
-    pub fn answer(error: &serde_json::Error) -> Self {
+    pub(crate) fn answer(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         Self::Answer(match error.classify() {
             Category::Data => {
@@ -157,7 +158,7 @@ impl Refusal {
     }
 
     /// Converts the error of a request that `kube` itself sent.
-    pub fn of_kube(error: &kube::Error) -> Self {
+    pub(crate) fn of_kube(error: &kube::Error) -> Self {
         let status = match error {
             kube::Error::Api(status) => status,
             kube::Error::SerdeError(error) => return Self::answer(error),

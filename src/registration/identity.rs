@@ -73,7 +73,7 @@ impl Identity {
     /// # Errors
     ///
     /// [`NoIdentity`] if no source names the pod.
-    pub fn find(
+    pub(crate) fn find(
         given: Option<&str>,
         token: Option<&str>,
         variable: impl Fn(&str) -> Option<OsString>,

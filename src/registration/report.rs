@@ -39,7 +39,7 @@ pub(crate) struct Report {
 enum View {
     None,
     Pod,
-    NoEndpoints,
+    Absent,
 }
 
 // === impl Report ===
@@ -78,14 +78,14 @@ impl Report {
                 }
             }
             Observation::Absent => {
-                if self.view != View::NoEndpoints {
+                if self.view != View::Absent {
                     warn!(
                         pod = self.pod,
                         namespace = self.namespace,
                         "No pod has this name; was it deleted, or is --pod_name wrong?"
                     );
                 }
-                self.set_view(View::NoEndpoints);
+                self.set_view(View::Absent);
             }
             Observation::Lost(refusal) => {
                 self.view = View::None;

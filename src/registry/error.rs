@@ -7,6 +7,7 @@ use crate::registry::scheme::UnmappableName;
 
 /// The reason why the registry could not be read or written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No matching pod has the service.
     #[error("no service {service:?} in namespace {namespace}{}", hidden(*.not_ready))]
@@ -71,7 +72,7 @@ fn hidden(not_ready: usize) -> String {
 
 impl Error {
     /// Converts a refusal of a request in this namespace.
-    pub fn of(refusal: Refusal, namespace: &str) -> Self {
+    pub(crate) fn of(refusal: Refusal, namespace: &str) -> Self {
         match refusal {
             Refusal::Forbidden(sentence) => {
                 Self::Forbidden(MissingPermission::read(&sentence, namespace).into())

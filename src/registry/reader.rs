@@ -168,7 +168,7 @@ impl Registry {
     }
 
     /// Returns the client that sends the requests.
-    pub fn client(&self) -> &kube::Client {
+    pub(crate) fn client(&self) -> &kube::Client {
         &self.client
     }
 

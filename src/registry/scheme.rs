@@ -50,6 +50,7 @@ pub struct Keys {
 
 /// A service name whose keys Kubernetes does not accept.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UnmappableName {
     /// The part of the key after its slash is too long.
     #[error(
@@ -110,7 +111,7 @@ impl Scheme {
     /// # Errors
     ///
     /// [`UnmappableName`] for a name whose keys Kubernetes would refuse with 422.
-    pub fn keys(self, service: &str) -> Result<Keys, UnmappableName> {
+    pub(crate) fn keys(self, service: &str) -> Result<Keys, UnmappableName> {
         let name = mapped(service);
         let selector_label = format!("{}{name}", self.selector_prefix());
         let annotation = format!("{}{name}", self.annotation_prefix());
@@ -159,17 +160,17 @@ impl Scheme {
 
     /// Returns the mapped name of the service whose record this annotation holds. Returns `None`
     /// for any other annotation.
-    pub fn service_of_annotation(self, key: &str) -> Option<&str> {
+    pub(crate) fn service_of_annotation(self, key: &str) -> Option<&str> {
         key.strip_prefix(self.annotation_prefix())
     }
 
     /// Returns whether an annotation holds a record.
-    pub fn is_annotation(self, key: &str) -> bool {
+    pub(crate) fn is_annotation(self, key: &str) -> bool {
         self.service_of_annotation(key).is_some()
     }
 
     /// Returns whether a label marks pods that have one certain service.
-    pub fn is_selector_label(self, key: &str) -> bool {
+    pub(crate) fn is_selector_label(self, key: &str) -> bool {
         key.starts_with(self.selector_prefix())
     }
 

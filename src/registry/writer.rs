@@ -18,7 +18,7 @@ impl Registry {
     /// # Errors
     ///
     /// [`Error::NoPod`] if the pod does not exist, or the API server's refusal.
-    pub async fn pod(&self, name: &str) -> Result<Pod, Error> {
+    pub(crate) async fn pod(&self, name: &str) -> Result<Pod, Error> {
         let pod = self.pod_named(name).read().await;
         let pod = pod.map_err(|refusal| Error::of(refusal, self.namespace()))?;
         pod.map(|pod| *pod).ok_or_else(|| Error::NoPod {

@@ -89,6 +89,7 @@ struct Service {
 
 /// The reason why there is no channel.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NoChannel {
     /// A text that is no target.
     #[error(transparent)]

@@ -17,7 +17,7 @@ pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// A part of the endpoints of a Service. Every other field is skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct EndpointSlice {
+pub(crate) struct EndpointSlice {
     /// The name and the version of the slice.
     #[serde(default, deserialize_with = "without_the_rest")]
     pub metadata: ObjectMeta,
@@ -35,7 +35,7 @@ pub struct EndpointSlice {
 /// An endpoint of a slice.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The address: only the first of the list has a meaning, and only if it is an IP address.
     #[serde(default, rename = "addresses", deserialize_with = "first")]
     pub address: Option<IpAddr>,
@@ -55,7 +55,7 @@ pub struct Endpoint {
 
 /// The state of an endpoint; each field may be missing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct Conditions {
+pub(crate) struct Conditions {
     /// The endpoint is ready; missing means true.
     #[serde(default)]
     pub ready: Option<bool>,
@@ -69,7 +69,7 @@ pub struct Conditions {
 
 /// An object by its name.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// The kind of the object.
     #[serde(default)]
     pub kind: Kind,
@@ -80,7 +80,7 @@ pub struct Reference {
 
 /// The kind of an object.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A pod.
     Pod,
     /// Every other kind.
@@ -92,7 +92,7 @@ pub enum Kind {
 /// A port of all endpoints of a slice.
 #[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct Port {
+pub(crate) struct Port {
     /// The name of the port; empty or missing where the Service has only one.
     #[serde(default)]
     pub name: Option<String>,
@@ -175,14 +175,14 @@ impl kube::Resource for EndpointSlice {
 
 impl Port {
     /// Returns whether the port can be dialled.
-    pub fn is_tcp(&self) -> bool {
+    pub(crate) fn is_tcp(&self) -> bool {
         self.protocol
             .as_deref()
             .is_none_or(|protocol| protocol == "TCP")
     }
 
     /// Returns the name of the port, empty where it has none.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }
 }

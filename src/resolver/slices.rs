@@ -74,7 +74,7 @@ pub struct SlicePort {
 
 impl Union {
     /// Makes the union of these slices, at this port.
-    pub fn of<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, port: &Port) -> Self {
+    pub(crate) fn of<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, port: &Port) -> Self {
         let mut union = Self::default();
         for slice in slices {
             union.count(slice);
@@ -87,7 +87,7 @@ impl Union {
 
     /// Takes in that the slice of this name was like that before and is now as `slices`
     /// have it: at the cost of that one, and not of all.
-    pub fn replace(
+    pub(crate) fn replace(
         &mut self,
         name: &str,
         before: Option<&EndpointSlice>,

@@ -43,6 +43,7 @@ pub enum Port {
 
 /// The reason why a text is not a [`Target`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidTarget {
     /// The text names no Service.
     #[error("no Service; expected kubernetes:///service.namespace:port")]

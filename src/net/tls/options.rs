@@ -51,7 +51,7 @@ pub struct Options {
 
 /// The reason why these flags cannot be combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Conflict {
+pub(crate) enum Conflict {
     /// The build cannot speak TLS.
     #[error(
         "--{0}: this build has no TLS because it was made without the feature tls; use the full build"
@@ -78,7 +78,7 @@ impl Options {
     /// # Errors
     ///
     /// Returns a `Conflict` that names the flags.
-    pub fn validate(&self) -> Result<(), Conflict> {
+    pub(crate) fn validate(&self) -> Result<(), Conflict> {
         let details = [
             ("tls_ca_cert", self.tls_ca_cert.is_some()),
             ("tls_client_cert", self.tls_client_cert.is_some()),

@@ -97,6 +97,7 @@ pub(crate) enum Standing {
 
 /// A label or an annotation that prevents a registration.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Obstacle {
     /// A label has another value already, perhaps for the pod's controller.
     #[error(

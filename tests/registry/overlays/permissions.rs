@@ -54,7 +54,7 @@ async fn the_overlays_permissions_suffice_to_register_and_the_policy_applies() {
     sidecar.is("registered").await;
     assert!(sidecar.terminate().await.success());
     let log = sidecar.log();
-    assert!(log.contains("reading the pod instead"), "{log}");
+    assert!(log.contains("reading the pod at each interval"), "{log}");
     assert!(!log.contains("denied"), "{log}");
 }
 
