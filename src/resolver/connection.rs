@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::cluster::watch_rate::{WatchRate, is_watch};
 
 #[derive(Clone)]
-struct Told {
+struct BeginReporter {
     client: Client,
     rate: WatchRate,
     begun: Arc<watch::Sender<()>>,
@@ -24,22 +24,22 @@ struct Told {
 
 /// Returns the client for the watch of one Service, and the signal that changes whenever a watch of
 /// it has begun.
-pub(super) fn told(client: Client) -> (Client, watch::Receiver<()>) {
+pub(super) fn reporting_begins(client: Client) -> (Client, watch::Receiver<()>) {
     let namespace = client.default_namespace().to_owned();
     let (begun, begins) = watch::channel(());
-    let told = Told {
+    let reporter = BeginReporter {
         client,
         // Not a client of its own: each has a queue, which would be half of what a
         // Service costs.
         rate: WatchRate::default(),
         begun: Arc::new(begun),
     };
-    (Client::new(told, namespace), begins)
+    (Client::new(reporter, namespace), begins)
 }
 
-// === impl Told ===
+// === impl BeginReporter ===
 
-impl tower_service::Service<Request<Body>> for Told {
+impl tower_service::Service<Request<Body>> for BeginReporter {
     type Response = Response<Body>;
     type Error = kube::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, kube::Error>> + Send>>;
@@ -49,13 +49,13 @@ impl tower_service::Service<Request<Body>> for Told {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let told = self.clone();
+        let reporter = self.clone();
         Box::pin(async move {
             let is_watch = is_watch(request.uri());
-            told.rate.wait(request.uri()).await;
-            let response = told.client.send(request).await?;
+            reporter.rate.wait(request.uri()).await;
+            let response = reporter.client.send(request).await?;
             if is_watch && response.status().is_success() {
-                told.begun.send_replace(());
+                reporter.begun.send_replace(());
             }
             Ok(response)
         })

@@ -81,7 +81,7 @@ impl Watching {
         service: &str,
         view: watch::Sender<View>,
     ) -> Self {
-        let (client, begins) = connection::told(client);
+        let (client, begins) = connection::reporting_begins(client);
         let api = Api::namespaced(client, namespace);
         let config = Config::default().labels(&format!("{SERVICE_NAME}={service}"));
         Self {

@@ -42,6 +42,23 @@ fn compare(name: &str, expected: &str) {
     );
 }
 
+/// Returns every file below a folder of the project.
+pub fn files_below(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![path(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
 /// Compares the part between two comments, which name its source.
 fn compare_part(name: &str, part: &str, expected: &str) {
     let (begin, end) = (

@@ -2,9 +2,8 @@
 //! its article.
 
 use std::fs;
-use std::path::Path;
 
-use crate::docs::path;
+use crate::docs::files_below;
 
 /// The greatest share of doc comments that may begin otherwise, in percent.
 const MOST: usize = 3;
@@ -47,7 +46,7 @@ const PRONOUNS: [&str; 7] = ["same", "one", "other", "others", "former", "latter
 fn doc_comments_begin_with_a_verb_or_a_noun() {
     let (mut all, mut faults) = (0, Vec::new());
     for folder in FOLDERS {
-        read(&path(folder), &mut |place, text| {
+        read(folder, &mut |place, text| {
             all += 1;
             if !begins_well(text) {
                 faults.push(format!("{place}: {text}"));
@@ -116,13 +115,8 @@ fn begins_well(text: &str) -> bool {
 
 /// Calls `each` with the place and the first line of every doc comment below a folder. The texts
 /// of `--help`, which begin as clap's do, are left out.
-fn read(folder: &Path, each: &mut impl FnMut(String, &str)) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read(&path, each);
-            continue;
-        }
+fn read(folder: &str, each: &mut impl FnMut(String, &str)) {
+    for path in files_below(folder) {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! A connection that tells when something has come in.
+//! A connection that notifies when its input has been read.
 //!
 //! hyper looks for a GOAWAY when there is a request to send. A stream that stays open with
 //! nothing to send beside it, as the one after an endpoint's health does, would keep a
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::sync::Notify;
 
-/// Tells each time that all there was to read has been read.
+/// Notifies each time that everything that had arrived has been read.
 pub(super) struct ReadNotifier<T> {
     io: T,
     has_read: bool,
@@ -38,7 +38,7 @@ impl<T: Read + Unpin> Read for ReadNotifier<T> {
         to: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, to);
-        // Who wants more has handled what came before.
+        // A reader that asks for more has handled what it read before.
         if read.is_pending() && self.has_read {
             self.tell.notify_one();
         }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
-use super::{path, read};
+use super::{files_below, path, read};
 
 const PAGE: &str = "docs/troubleshooting.md";
 
@@ -23,8 +22,7 @@ const BEGINNINGS: [&str; 5] = [
 
 #[test]
 fn every_message_is_explained_and_nothing_else_is() {
-    let mut known = BTreeSet::new();
-    collect(&path("src"), &mut known);
+    let known = known();
     assert!(known.len() > 100, "only {} messages found", known.len());
     let explained = explained(&read(PAGE));
     let missing: Vec<_> = known.difference(&explained).collect();
@@ -48,21 +46,25 @@ fn explained(page: &str) -> BTreeSet<String> {
     tables.lines().filter_map(cell).collect()
 }
 
-fn collect(folder: &Path, known: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() && name != "tests" {
-            collect(&path, known);
-        } else if name.ends_with(".rs") && name != "tests.rs" && path != super::path(VERDICTS) {
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text
-                .split("#[cfg(test)]\nmod tests {")
-                .next()
-                .unwrap_or_default();
-            known.extend(BEGINNINGS.iter().flat_map(|begin| messages(code, begin)));
+/// Returns the messages of src/, without those of tests.
+fn known() -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for file in files_below("src") {
+        let below = file.strip_prefix(path("src")).unwrap_or(&file);
+        let is_test = below
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs");
+        if is_test || file.extension().is_none_or(|it| it != "rs") || file == path(VERDICTS) {
+            continue;
         }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        known.extend(BEGINNINGS.iter().flat_map(|begin| messages(code, begin)));
     }
+    known
 }
 
 /// Returns the messages of one file as the page writes them, with `…` for each placeholder.
