@@ -36,6 +36,11 @@ slim:
     cargo test --locked --package micro-health --no-default-features --lib
     cargo build --locked --package micro-health --no-default-features
 
+# Explore the registration's states further than `cargo test` does; by hand
+model events="3" depth="10":
+    MODEL_EVENTS={{ events }} MODEL_DEPTH={{ depth }} cargo test --locked --package micro-health --profile model \
+      --lib state::tests::model -- --nocapture
+
 # Compile micro-debug with the Rust that it declares (.ci/run installs it), in a folder of its own
 msrv:
     CARGO_TARGET_DIR=target/msrv cargo +"$(sed -nE 's/^rust-version = "(.*)"/\1/p' crates/micro-debug/Cargo.toml)" \

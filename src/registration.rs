@@ -26,6 +26,8 @@ pub(crate) mod records;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod report;
 #[cfg(feature = "kubernetes")]
+mod requests;
+#[cfg(feature = "kubernetes")]
 pub(crate) mod run;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod state;

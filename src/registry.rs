@@ -1,24 +1,22 @@
 //! go-micro's registry, which Kubernetes keeps in labels and annotations of pods.
 //!
 //! ```text
-//! pod   metadata.labels       micro.mu/type              = service    what lists select
-//!                             micro.mu/selector-greeter  = service    what lookups select
-//!       metadata.annotations  micro.mu/service-greeter   = JSON       the record
-//!                             micro-health/registration  = JSON       our mark
+//! pod   metadata.labels       micro.mu/type                     = service    what lists select
+//!                             micro.mu/selector-greeter         = service    what lookups select
+//!       metadata.annotations  micro.mu/service-greeter          = JSON       the record
+//!                             registration.micro-health/greeter = JSON       our mark
 //! ```
 //!
 //! [`Registry`] finds, watches and registers services. A [`Service`] is the content of one record,
 //! [`Schemes`] chooses the names of the keys, and an [`Error`] says which permission is missing.
 //!
 //! Inside, `scheme` has the keys, `record` the JSON and `mark` the keys that we added. `plan` decides
-//! the next write to one pod, `other_pods` does so for a service of any pod. `snapshot` merges the
 //! records of the pods, and `changes` compares two snapshots. `access` and `rbac` are about the Role.
 
 pub(crate) mod access;
 pub(crate) mod changes;
 pub(crate) mod error;
 pub(crate) mod mark;
-pub(crate) mod other_pods;
 pub(crate) mod plan;
 pub(crate) mod pod;
 pub(crate) mod pod_client;

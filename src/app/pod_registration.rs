@@ -51,7 +51,9 @@ impl PodRegistration {
         let mut entry = Self::none(args);
         if args.registry.registry == Kind::Kubernetes {
             let variable = |name: &str| environment.get(name);
-            let registration = Registration::new(&args.registry, Arc::clone(monitors), variable);
+            let (monitors, own) = (Arc::clone(monitors), args.server.health_address.port);
+            let limit = args.app.deregister_limit();
+            let registration = Registration::new(&args.registry, monitors, (own, limit), variable);
             let registration = registration
                 .await
                 .context("cannot keep --registry=kubernetes")?;
@@ -118,7 +120,9 @@ impl PodRegistration {
         if !handle.stop(self.limit).await {
             warn!(limit = ?self.limit, "Stopping with the pod still registered");
         } else if was_registered {
-            let since = handle.status().since.elapsed().unwrap_or_default();
+            // Clients have had the time since the removal to notice it.
+            let removed = handle.status().removed;
+            let since = removed.and_then(|at| at.elapsed().ok()).unwrap_or_default();
             time::sleep(self.drain.saturating_sub(since)).await;
         }
     }

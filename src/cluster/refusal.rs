@@ -219,6 +219,14 @@ impl Refusal {
         matches!(self, Self::Forbidden(_) | Self::Policy(_))
     }
 
+    /// Tells whether the server may have done what the request asked for.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Unreachable(_) | Self::Answer(_)
+        )
+    }
+
     /// Decides between the four meanings of 422. The server may repeat a cause.
     fn invalid(message: &str, mut causes: Vec<Cause>) -> Self {
         let field = |name: &str| causes.iter().any(|cause| cause.field == name);

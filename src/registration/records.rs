@@ -1,10 +1,12 @@
 //! Builds the records of the pod's services: name, version, address, metadata.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::registration::address::AdvertisedAddress;
 use crate::registration::options::Options;
-use crate::registry::plan::write::Entry;
+use crate::registry::mark::Owner;
+use crate::registry::plan::write::{Entry, Ownership};
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{Keys, Scheme, UnmappableName};
@@ -20,6 +22,7 @@ pub(crate) struct RecordBuilder {
     given_ip: Option<String>,
     pod_ip: Option<String>,
     uid: Option<String>,
+    owner: Owner,
 }
 
 /// The parts of a service's record that never change.
@@ -27,7 +30,7 @@ pub(crate) struct RecordBuilder {
 struct NamedService {
     name: String,
     advertised: AdvertisedAddress,
-    keys: Vec<(Scheme, Keys)>,
+    keys: Arc<[(Scheme, Keys)]>,
 }
 
 // === impl RecordBuilder ===
@@ -42,6 +45,7 @@ impl RecordBuilder {
         options: &Options,
         services: Vec<(String, AdvertisedAddress)>,
         given_ip: Option<String>,
+        owner: Owner,
     ) -> Result<Self, UnmappableName> {
         let schemes = options.register_scheme.schemes();
         let keyed = |(name, advertised): (String, AdvertisedAddress)| {
@@ -52,7 +56,7 @@ impl RecordBuilder {
             Ok(NamedService {
                 name,
                 advertised,
-                keys: keys?,
+                keys: keys?.into(),
             })
         };
         Ok(Self {
@@ -66,6 +70,7 @@ impl RecordBuilder {
             given_ip,
             pod_ip: None,
             uid: None,
+            owner,
         })
     }
 
@@ -73,11 +78,6 @@ impl RecordBuilder {
     pub(crate) fn update_from(&mut self, pod: &Pod) {
         self.pod_ip = pod.ips().first().map(|ip| (*ip).to_owned());
         self.uid.clone_from(&pod.metadata.uid);
-    }
-
-    /// Returns the names of the services.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.services.iter().map(|service| service.name.as_str())
     }
 
     /// Returns the entry of each service, given its verdict and the protocol that it was found to
@@ -105,12 +105,13 @@ impl RecordBuilder {
                     .copied()
                     .flatten()
                     .filter(|wanted| address.is_some() || !wanted),
-                record: self.record(
+                record: Arc::new(self.record(
                     name,
                     address.unwrap_or_default(),
                     speaks.copied().unwrap_or_default(),
-                ),
-                keys: keys.clone(),
+                )),
+                schemes: Arc::clone(keys),
+                ownership: Ownership::Sidecar(self.owner.clone()),
             }
         };
         self.services.iter().enumerate().map(entry).collect()

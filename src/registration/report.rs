@@ -1,15 +1,16 @@
 //! Reports the registration, in the log and in [`Status`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, info, warn};
 
 use crate::cluster::Refusal;
 use crate::registration::own_pod::Observation;
-use crate::registration::records::RecordBuilder;
-use crate::registration::state::{Phase, State};
-use crate::registration::status::{End, Service, Status};
+use crate::registration::state::State;
+use crate::registration::state::service::ServiceState;
+use crate::registration::status::{End, Refused, Service, Status};
 use crate::registry::plan::write::{Purpose, Standing, Write};
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
@@ -24,13 +25,22 @@ pub(crate) struct Report {
     since: SystemTime,
     was_registered: bool,
     was_stale: bool,
-    rounds: u32,
-    standings: Vec<Standing>,
+    services: Vec<ServiceReport>,
     view: View,
     verified: Option<SystemTime>,
-    writing: Option<Purpose>,
     writes: BTreeMap<(&'static str, &'static str), u64>,
     written: Option<SystemTime>,
+    removed: Option<SystemTime>,
+    /// The refusal of the last observation.
+    refusal: Option<Refusal>,
+}
+
+/// The part that concerns one service.
+#[derive(Debug, Default)]
+struct ServiceReport {
+    standing: Option<Standing>,
+    is_contested: bool,
+    writing: Option<Purpose>,
     refusal: Option<Refusal>,
 }
 
@@ -54,13 +64,12 @@ impl Report {
             since: SystemTime::now(),
             was_registered: false,
             was_stale: false,
-            rounds: 0,
-            standings: Vec::new(),
+            services: Vec::new(),
             view: View::None,
             verified: None,
-            writing: None,
             writes: BTreeMap::new(),
             written: None,
+            removed: None,
             refusal: None,
         }
     }
@@ -89,7 +98,10 @@ impl Report {
             }
             Observation::Lost(refusal) => {
                 self.view = View::None;
-                self.refused(refusal);
+                if !is_known(self.refusal.as_ref(), refusal) {
+                    self.log_refusal(refusal, None);
+                }
+                self.refusal = Some(refusal.clone());
             }
         }
     }
@@ -100,82 +112,101 @@ impl Report {
         self.verified = Some(SystemTime::now());
     }
 
-    /// Reports a write that is sent.
-    pub(crate) fn writing(&mut self, write: &Write) {
+    /// Reports a write that is sent for the service in this place.
+    pub(crate) fn writing(&mut self, place: usize, write: &Write) {
         debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing the registration");
-        self.writing = Some(write.purpose);
+        self.service(place).writing = Some(write.purpose);
+    }
+
+    fn service(&mut self, place: usize) -> &mut ServiceReport {
+        if self.services.len() <= place {
+            self.services.resize_with(place + 1, ServiceReport::default);
+        }
+        &mut self.services[place]
     }
 
     /// Reports the answer to a write. Answers to reads are ignored.
-    pub(crate) fn answered(&mut self, answer: &Result<Box<Pod>, Refusal>) {
-        let Some(purpose) = self.writing.take() else {
+    pub(crate) fn answered(
+        &mut self,
+        state: &State,
+        place: usize,
+        answer: &Result<Arc<Pod>, Refusal>,
+    ) {
+        let service = self.service(place);
+        let Some(purpose) = service.writing.take() else {
             return;
+        };
+        let last = match answer {
+            Ok(_) => service.refusal.take(),
+            Err(refusal) => service.refusal.replace(refusal.clone()),
         };
         let outcome = answer.as_ref().map_or_else(Refusal::code, |_| "ok");
         *self.writes.entry((purpose.name(), outcome)).or_default() += 1;
         match answer {
             Ok(_) => {
-                self.written = Some(SystemTime::now());
-                self.refusal = None;
+                let now = Some(SystemTime::now());
+                self.written = now;
+                match purpose {
+                    Purpose::Deregister => self.removed = now,
+                    Purpose::Register => self.removed = None,
+                    Purpose::Announce | Purpose::Repair => {}
+                }
             }
-            Err(refusal) => self.refused(refusal),
+            Err(refusal) if is_known(last.as_ref(), refusal) => {}
+            Err(refusal) => {
+                let name = state.all().nth(place).map(ServiceState::name);
+                self.log_refusal(refusal, name);
+            }
         }
     }
 
-    /// Logs a refusal if it is a new one, with the server's sentence and the remedy.
-    fn refused(&mut self, refusal: &Refusal) {
-        let is_known = self.refusal.as_ref().is_some_and(|last| match refusal {
-            // Another verb may be missing after the first was granted.
-            Refusal::Forbidden(_) => last == refusal,
-            refusal => last.code() == refusal.code(),
-        });
-        if is_known {
-            return;
+    /// Logs a refusal, with the server's sentence and the remedy.
+    fn log_refusal(&self, refusal: &Refusal, service: Option<&str>) {
+        if let Refusal::Forbidden(sentence) = refusal {
+            let help = rbac::help(sentence, &self.namespace);
+            warn!(service, "Registry request failed: {refusal}\n{help}");
+        } else {
+            let (pod, remedy) = (&self.pod, refusal.remedy());
+            warn!(service, pod, remedy, "Registry request failed: {refusal}");
         }
-        match refusal {
-            Refusal::Forbidden(sentence) => {
-                let help = rbac::help(sentence, &self.namespace);
-                warn!("Registry request failed: {refusal}\n{help}");
-            }
-            refusal => warn!(
-                pod = self.pod,
-                remedy = refusal.remedy(),
-                "Registry request failed: {refusal}"
-            ),
-        }
-        self.refusal = Some(refusal.clone());
     }
 
     /// Reports the state after an event.
-    pub(crate) fn decided(&mut self, state: &State, records: &RecordBuilder) {
-        if self.standings != state.standings {
-            let none = Standing::Unknown;
-            let before = self.standings.iter().chain(std::iter::repeat(&none));
-            for ((name, now), before) in records.names().zip(&state.standings).zip(before) {
-                if before != now {
-                    log_standing(name, before, now);
-                }
+    pub(crate) fn decided(&mut self, state: &State) {
+        for (place, service) in state.all().enumerate() {
+            let report = self.service(place);
+            if report.standing.as_ref() != Some(service.standing()) {
+                let before = report.standing.replace(service.standing().clone());
+                log_standing(service.name(), before.as_ref(), service.standing());
             }
-            self.standings.clone_from(&state.standings);
+            let is_contested = service.rate().is_contested();
+            let was_contested = std::mem::replace(&mut report.is_contested, is_contested);
+            if is_contested && !was_contested {
+                warn!(
+                    service = service.name(),
+                    key = service.rate().contested_key(),
+                    times = service.rate().rewrites(),
+                    "The registration does not stay: an admission webhook or a controller removes it, or another writer replaces it. Trying again every 5 minutes. If the service registers itself, start it with --registry=memory"
+                );
+            }
         }
         let is_registered = state.is_registered();
         if is_registered != self.was_registered {
             self.since = SystemTime::now();
             self.was_registered = is_registered;
             if is_registered {
-                info!(pod = self.pod, namespace = self.namespace, services = ?records.names().collect::<Vec<_>>(), "Registered");
+                let services: Vec<_> = state.services().iter().map(ServiceState::name).collect();
+                info!(
+                    pod = self.pod,
+                    namespace = self.namespace,
+                    ?services,
+                    "Registered"
+                );
             } else {
                 info!(pod = self.pod, namespace = self.namespace, "Not registered");
             }
         }
-        if state.tolerates_foreign_writer() && state.rounds != self.rounds {
-            warn!(
-                pod = self.pod,
-                "Another writer keeps registering this unhealthy service; no longer removing it. If the service registers itself, start it with --registry=memory"
-            );
-        }
-        self.rounds = state.rounds;
-        if state.phase == Phase::Gone {
+        if state.is_gone() {
             info!(pod = self.pod, "The registration has ended");
         }
     }
@@ -183,9 +214,6 @@ impl Report {
     /// Reports that the registration has become stale, if it has.
     pub(crate) fn tick(&mut self, state: &State) {
         let now = SystemTime::now();
-        if self.view != View::None {
-            self.verified = Some(now);
-        }
         let is_stale = self.status_without_services(state).is_stale(now);
         if is_stale && !self.was_stale {
             warn!(ttl = ?self.ttl, "The registration is stale: the pod could not be observed for longer than --register_ttl");
@@ -194,62 +222,84 @@ impl Report {
     }
 
     /// Returns the status for the pages and the metrics.
-    pub(crate) fn status(&self, state: &State, records: &RecordBuilder) -> Status {
-        let services = records
-            .names()
-            .zip(&state.standings)
-            .zip(&state.entries)
-            .map(|((name, standing), entry)| {
-                let node = entry.record.nodes.iter().flatten().next();
-                let (standing, detail) = match standing {
-                    Standing::Unknown => ("unknown", None),
-                    Standing::Absent => ("absent", None),
-                    Standing::Registered => ("registered", node.map(|node| node.address.clone())),
-                    Standing::Adopted { node } => ("adopted", Some(node.clone())),
-                    Standing::Refused(taken) => ("refused", Some(taken.to_string())),
-                };
-                let name = name.to_owned();
-                Service {
-                    name,
-                    standing,
-                    detail,
-                }
-            });
+    pub(crate) fn status(&self, state: &State) -> Status {
         Status {
-            services: services.collect(),
+            services: state.services().iter().map(service_status).collect(),
             ..self.status_without_services(state)
         }
     }
 
     fn status_without_services(&self, state: &State) -> Status {
+        let mut services = state.all();
+        let refusal = services.find_map(ServiceState::refusal);
+        let refusal = refusal.or(self.refusal.as_ref());
         Status {
             pod: self.pod.clone(),
             namespace: self.namespace.clone(),
-            state: state.phase.name(),
-            pending: state.pending().map(Purpose::name),
+            state: state.phase(),
+            pending: state
+                .all()
+                .find_map(ServiceState::pending)
+                .map(Purpose::name),
             since: self.since,
             services: Vec::new(),
             is_registered: state.is_registered(),
-            end: match (state.phase, state.ending) {
-                (Phase::Gone, _) => End::Over,
+            end: match (state.is_gone(), state.is_ending()) {
+                (true, _) => End::Over,
                 (_, true) => End::Begun,
                 (_, false) => End::None,
             },
             is_connected: self.view != View::None,
             verified: self.verified,
             ttl: self.ttl,
-            foreign_rewrites: state.foreign_rewrites,
+            foreign_rewrites: state.all().map(ServiceState::foreign_rewrites).sum(),
             writes: self.writes.clone(),
             written: self.written,
-            refusal: self.refusal.as_ref().map(ToString::to_string),
+            removed: self.removed,
+            refusal: refusal.map(|refusal| Refused {
+                code: refusal.code(),
+                text: refusal.to_string(),
+            }),
         }
     }
 }
 
-fn log_standing(service: &str, before: &Standing, now: &Standing) {
+/// Returns whether a refusal was logged already.
+fn is_known(last: Option<&Refusal>, refusal: &Refusal) -> bool {
+    last.is_some_and(|last| match refusal {
+        // Another verb may be missing after the first was granted.
+        Refusal::Forbidden(_) => last == refusal,
+        refusal => last.code() == refusal.code(),
+    })
+}
+
+fn service_status(service: &ServiceState) -> Service {
+    let address = || {
+        let node = service.entry().record.nodes().first();
+        node.map(|node| node.address.clone())
+    };
+    let (standing, detail) = match service.standing() {
+        Standing::Refused(obstacle) => ("refused", Some(obstacle.to_string())),
+        _ if service.is_contested() => {
+            let key = service.rate().contested_key();
+            ("contested", key.map(str::to_owned))
+        }
+        Standing::Unknown => ("unknown", None),
+        Standing::Absent => ("absent", None),
+        Standing::Registered => ("registered", address()),
+        Standing::Adopted { node } => ("adopted", Some(node.clone())),
+    };
+    Service {
+        name: service.name().to_owned(),
+        standing,
+        detail,
+    }
+}
+
+fn log_standing(service: &str, before: Option<&Standing>, now: &Standing) {
     match now {
-        Standing::Refused(taken) => error!(service, "Not registered: {taken}"),
-        Standing::Adopted { node } if *before == Standing::Registered => {
+        Standing::Refused(obstacle) => error!(service, "Not registered: {obstacle}"),
+        Standing::Adopted { node } if before == Some(&Standing::Registered) => {
             warn!(
                 service,
                 node,

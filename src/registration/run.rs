@@ -2,15 +2,13 @@
 //! [`crate::registration::state`] decides what to do.
 
 use std::ffi::OsString;
-use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{self, Instant, Sleep};
+use tokio::time::{self, Instant};
 use tracing::warn;
 
 use crate::check::monitor::Monitor;
@@ -23,8 +21,11 @@ use crate::registration::options::Options;
 use crate::registration::own_pod::{self, Observation};
 use crate::registration::records::RecordBuilder;
 use crate::registration::report::Report;
-use crate::registration::state::{Action, Event, Phase, State};
+use crate::registration::requests::Requests;
+use crate::registration::state::action::Action;
+use crate::registration::state::{Event, Settings, Source, State};
 use crate::registration::status::Status;
+use crate::registry::mark::Owner;
 use crate::registry::plan::write::Entry;
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
@@ -39,6 +40,7 @@ pub struct Registration {
     monitors: Arc<[Monitor]>,
     interval: Duration,
     state: State,
+    requests: Requests,
     report: Report,
     status: watch::Sender<Status>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
@@ -67,12 +69,11 @@ pub enum SetupError {
 /// read.
 const EVENTS: usize = 16;
 
-type Answer = Pin<Box<dyn Future<Output = Result<Box<Pod>, Refusal>> + Send>>;
-
 // === impl Registration ===
 
 impl Registration {
-    /// Finds the API server and the pod. Sends no request.
+    /// Finds the API server and the pod. Sends no request. `port` is the sidecar's own, and `limit`
+    /// the longest time for the removal at the end.
     ///
     /// # Errors
     ///
@@ -80,6 +81,7 @@ impl Registration {
     pub async fn new(
         options: &Options,
         monitors: Arc<[Monitor]>,
+        (port, limit): (u16, Duration),
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SetupError> {
         let cluster = Cluster::new(&options.cluster, &variable).await?;
@@ -96,12 +98,24 @@ impl Registration {
             let address = AdvertisedAddress::new(advertise, monitor.target().address())?;
             Ok::<_, Unreachable>((monitor.target().name().to_owned(), address))
         });
-        let records = RecordBuilder::new(options, services.collect::<Result<_, _>>()?, pod_ip)?;
+        // A sidecar that takes any free port has another one after a restart.
+        let owner = match port {
+            0 => Owner::sidecar(format_args!("0-{:08x}", fastrand::u32(..))),
+            port => Owner::sidecar(port),
+        };
+        let services = services.collect::<Result<_, _>>()?;
+        let records = RecordBuilder::new(options, services, pod_ip, owner.clone())?;
         let entries = records.entries(&vec![None; monitors.len()], None);
-        let state = State::new(entries, options.on_foreign, options.register_jitter.0);
+        let settings = Settings {
+            owner,
+            on_foreign: options.on_foreign,
+            jitter: options.register_jitter.0,
+            limit,
+        };
+        let state = State::new(entries, settings);
         let own = PodClient::new(cluster.client(), cluster.namespace(), &identity.pod);
         let report = Report::new(&own, options.register_ttl.0);
-        let status = watch::Sender::new(report.status(&state, &records));
+        let status = watch::Sender::new(report.status(&state));
         Ok(Self {
             own,
             identity,
@@ -109,6 +123,7 @@ impl Registration {
             monitors,
             interval: options.register_interval.0,
             state,
+            requests: Requests::default(),
             report,
             status,
             events: mpsc::channel(EVENTS),
@@ -131,10 +146,8 @@ impl Registration {
         let mut observations = own_pod::observe(self.own.clone(), self.interval);
         let mut verdicts = verdicts(&self.monitors);
         let mut wanted = vec![None; self.monitors.len()];
-        let mut answer: Option<Answer> = None;
-        let mut due: Option<Pin<Box<Sleep>>> = None;
         let mut tick = Box::pin(time::sleep(self.tick()));
-        while self.state.phase != Phase::Gone {
+        while !self.state.is_gone() {
             let event = tokio::select! {
                 Some(observation) = observations.next() => self.observation(observation, &wanted),
                 Some((place, verdict)) = verdicts.next() => {
@@ -142,15 +155,7 @@ impl Registration {
                     Some(Event::Entries(self.entries(&wanted)))
                 }
                 Some(event) = self.events.1.recv() => Some(event),
-                answered = ready(&mut answer) => {
-                    answer = None;
-                    self.report.answered(&answered);
-                    Some(Event::Answered(answered))
-                }
-                () = ready(&mut due) => {
-                    due = None;
-                    Some(Event::Due)
-                }
+                event = self.requests.next() => Some(event),
                 () = &mut tick => {
                     tick = Box::pin(time::sleep(self.tick()));
                     self.report.tick(&self.state);
@@ -158,33 +163,46 @@ impl Registration {
                 }
             };
             let Some(event) = event else { continue };
-            match self.next(event) {
-                Action::Nothing => {}
-                Action::Write(write, uid) => {
-                    self.report.writing(&write);
-                    let (own, body) = (self.own.clone(), write.patch.body(&uid));
-                    answer = Some(async move { own.patch(body).await }.boxed());
-                    due = None;
-                }
-                Action::Read => {
-                    let own = self.own.clone();
-                    let missing = Refusal::NotFound(own.name().to_owned());
-                    answer = Some(async move { own.read().await?.ok_or(missing) }.boxed());
-                }
-                Action::Wait(from, to) => {
-                    let wait = from + to.saturating_sub(from).mul_f64(fastrand::f64());
-                    due = Some(Box::pin(time::sleep(wait)));
-                }
-            }
+            self.next(event);
         }
     }
 
-    fn next(&mut self, event: Event) -> Action {
-        let action = self.state.next(event, self.started.elapsed());
-        self.report.decided(&self.state, &self.records);
-        self.status
-            .send_replace(self.report.status(&self.state, &self.records));
-        action
+    /// Applies an event, and starts the requests and the waits that follow.
+    fn next(&mut self, event: Event) {
+        if let Event::Answer(place, answer) = &event {
+            self.report.answered(&self.state, *place, answer);
+        }
+        let was_ending = self.state.is_ending();
+        let actions = self.state.next(event, self.started.elapsed());
+        if self.state.is_ending() && !was_ending {
+            self.requests.hurry();
+        }
+        for (place, action) in actions {
+            self.start(place, action);
+        }
+        self.report.decided(&self.state);
+        self.status.send_replace(self.report.status(&self.state));
+    }
+
+    fn start(&mut self, place: usize, action: Action) {
+        let own = self.own.clone();
+        match action {
+            Action::Write(write, uid) => {
+                self.report.writing(place, &write);
+                let body = write.patch.body(&uid);
+                let answer = async move { own.patch(body).await.map(Arc::from) };
+                self.requests.start_request(place, answer);
+            }
+            Action::Read => {
+                let missing = Refusal::NotFound(own.name().to_owned());
+                let answer = async move { own.read().await?.map(Arc::from).ok_or(missing) };
+                self.requests.start_request(place, answer);
+            }
+            Action::Wait(from, to) => {
+                let wait = from + to.saturating_sub(from).mul_f64(fastrand::f64());
+                self.requests.start_wait(place, wait);
+            }
+        }
     }
 
     /// Returns an observation as an event. A pod that cannot be ours gives none.
@@ -192,7 +210,7 @@ impl Registration {
         self.report.observed(&observation);
         let event = match observation {
             Observation::Lost(_) | Observation::Begun => None,
-            Observation::Absent => Some(Event::Vanished),
+            Observation::Absent => Some(Event::Absent),
             Observation::Pod(pod) => {
                 let uid = self.identity.uid.as_deref();
                 if uid.is_some() && uid != pod.metadata.uid.as_deref() {
@@ -203,14 +221,14 @@ impl Registration {
                 } else {
                     // The records contain the pod's IP.
                     self.records.update_from(&pod);
-                    self.state.entries = self.entries(wanted);
-                    Some(Event::Seen(pod))
+                    let entries = self.entries(wanted);
+                    self.state.set_entries(entries);
+                    Some(Event::Pod(pod.into(), Source::Watch))
                 }
             }
         };
         if event.is_none() {
-            self.status
-                .send_replace(self.report.status(&self.state, &self.records));
+            self.status.send_replace(self.report.status(&self.state));
         }
         event
     }
@@ -242,14 +260,6 @@ impl Registration {
             self.interval
         };
         jittered(interval)
-    }
-}
-
-/// Awaits the future, or for ever if there is none.
-async fn ready<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => pending().await,
     }
 }
 

@@ -36,8 +36,19 @@ pub struct Status {
     pub writes: BTreeMap<(&'static str, &'static str), u64>,
     /// The time of the last successful write.
     pub written: Option<SystemTime>,
+    /// The time of the last write that removed a service, if none was registered after it.
+    pub removed: Option<SystemTime>,
     /// The last refusal of the API server. `None` after the next success.
-    pub refusal: Option<String>,
+    pub refusal: Option<Refused>,
+}
+
+/// A refusal of the API server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The kind of the refusal, from a closed set.
+    pub code: &'static str,
+    /// The whole text, which may have the API server's own sentence.
+    pub text: String,
 }
 
 /// The progress of a registration's end.
@@ -76,9 +87,10 @@ pub struct Document<'a> {
 pub struct Service {
     /// The name of the service.
     pub name: String,
-    /// `unknown`, `absent`, `registered`, `adopted` or `refused`.
+    /// `unknown`, `absent`, `registered`, `adopted`, `contested` or `refused`.
     pub standing: &'static str,
-    /// The address of our node, the id of the adopted node, or the obstacle.
+    /// The address of our node, the id of the adopted node, the key that does not stay, or the
+    /// obstacle.
     pub detail: Option<String>,
 }
 
@@ -89,6 +101,22 @@ impl Status {
     pub fn is_stale(&self, now: SystemTime) -> bool {
         let is_old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > self.ttl);
         !self.ttl.is_zero() && !self.is_connected && is_old(self.verified.unwrap_or(self.since))
+    }
+
+    /// Returns the status without any text of the API server or of the pod object, for clients that
+    /// are not authenticated.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        for service in &mut self.services {
+            if service.standing != "registered" {
+                service.detail = None;
+            }
+        }
+        if let Some(refusal) = &mut self.refusal {
+            let code = refusal.code;
+            refusal.text = format!("{code}; the log has the details");
+        }
+        self
     }
 
     /// Returns whether clients may have found the service.
@@ -104,12 +132,10 @@ impl Status {
             "ending"
         } else if self.is_stale(now) {
             "stale"
-        } else if self
-            .services
-            .iter()
-            .any(|service| service.standing == "refused")
-        {
+        } else if self.any("refused") {
             "refused"
+        } else if self.any("contested") {
+            "contested"
         } else if self.is_registered {
             "registered"
         } else if self.refusal.is_some() {
@@ -121,6 +147,11 @@ impl Status {
                 None => "not registered",
             }
         }
+    }
+
+    fn any(&self, standing: &str) -> bool {
+        let mut services = self.services.iter();
+        services.any(|service| service.standing == standing)
     }
 
     /// Returns the status for the JSON of `/statusz`.
@@ -136,7 +167,7 @@ impl Status {
             namespace: &self.namespace,
             services: &self.services,
             foreign_rewrites: self.foreign_rewrites,
-            last_refusal: self.refusal.as_deref(),
+            last_refusal: self.refusal.as_ref().map(|refusal| &*refusal.text),
         }
     }
 }
@@ -159,6 +190,7 @@ pub(crate) fn example() -> Status {
         foreign_rewrites: 0,
         writes: [(("register", "ok"), 1)].into(),
         written: None,
+        removed: None,
         refusal: None,
     }
 }

@@ -39,7 +39,7 @@ pub enum Schemes {
 
 /// The keys of one service in one scheme. The value of both labels is [`LABEL_VALUE`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// The label of every pod that has a service.
     pub type_label: &'static str,
     /// The label of every pod that has this service.

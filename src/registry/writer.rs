@@ -2,8 +2,8 @@
 
 use crate::cluster::Refusal;
 use crate::registry::error::Error;
-use crate::registry::other_pods;
-use crate::registry::plan::write::{Plan, Standing};
+use crate::registry::plan::plan;
+use crate::registry::plan::write::{Entry, OnForeign, Ownership, Standing};
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
 use crate::registry::reader::Registry;
@@ -39,22 +39,11 @@ impl Registry {
     /// [`Error::Obstacle`] for a key or a label that cannot be used. [`Error::NoPod`] or
     /// [`Error::Terminating`] for the pod. Otherwise the API server's refusal.
     pub async fn register(&self, pod: &str, service: &Service) -> Result<bool, Error> {
-        let nodes = service.nodes.as_ref().map_or(0, Vec::len);
+        let nodes = service.nodes().len();
         if nodes != 1 {
             return Err(Error::Nodes(nodes));
         }
-        let keys = self.all_keys(&service.name)?;
-        self.write(pod, |pod| {
-            if pod.is_terminating() {
-                return Err(Error::Terminating);
-            }
-            let plan = other_pods::plan_registration(pod, service, &keys);
-            match plan.standings.last() {
-                Some(Standing::Refused(taken)) => Err(taken.clone().into()),
-                _ => Ok(plan),
-            }
-        })
-        .await
+        self.write(pod, service, true).await
     }
 
     /// Removes the nodes of a service from a pod, or the whole service if it names no nodes. It
@@ -68,21 +57,26 @@ impl Registry {
     /// [`Error::Obstacle`] if the key holds another service, [`Error::NoPod`] if the pod does not
     /// exist, or the API server's refusal.
     pub async fn deregister(&self, pod: &str, service: &Service) -> Result<bool, Error> {
-        let keys = self.all_keys(&service.name)?;
-        self.write(pod, |pod| {
-            Ok(other_pods::plan_deregistration(pod, service, &keys)?)
-        })
-        .await
+        self.write(pod, service, false).await
     }
 
-    async fn write(
-        &self,
-        name: &str,
-        plan: impl Fn(&Pod) -> Result<Plan, Error>,
-    ) -> Result<bool, Error> {
+    async fn write(&self, name: &str, service: &Service, wanted: bool) -> Result<bool, Error> {
+        let entry = Entry {
+            record: service.clone().into(),
+            schemes: self.all_keys(&service.name)?.into(),
+            wanted: Some(wanted),
+            ownership: Ownership::Command,
+        };
         let mut pod = self.pod(name).await?;
         for writes in 0..WRITES {
-            let Some(write) = plan(&pod)?.write else {
+            if wanted && pod.is_terminating() {
+                return Err(Error::Terminating);
+            }
+            let next = plan(&pod, &entry, OnForeign::Merge);
+            if let Standing::Refused(obstacle) = next.standing {
+                return Err(obstacle.into());
+            }
+            let Some(write) = next.write else {
                 return Ok(writes > 0);
             };
             let uid = pod.metadata.uid.clone().unwrap_or_default();

@@ -269,7 +269,12 @@ impl Handler {
 
     fn registration_status(&self) -> Option<status::Status> {
         let registration = self.registration.as_ref()?;
-        Some(registration.handle.status())
+        let status = registration.handle.status();
+        Some(if self.expose_errors {
+            status
+        } else {
+            status.public()
+        })
     }
 
     fn count(&self, request: &ProbeRequest<'_>, reply: &Reply) {

@@ -35,7 +35,7 @@ async fn a_service_is_registered_by_two_writes_and_deregistered_by_one() {
     assert_eq!(registry.deregister("g-0", &service()).await, Ok(false));
     let mark = |announced: bool| {
         format!(
-            "{{\"v\":1,\"nodes\":[\"greeter-1\"],\"keys\":[\"micro.mu/selector-greeter\",\"micro.mu/type\"],\"announced\":{announced}}}"
+            "{{\"service\":\"greeter\",\"nodes\":{{\"greeter-1\":\"command\"}},\"keys\":[\"micro.mu/selector-greeter\",\"micro.mu/type\"],\"announced\":{announced}}}"
         )
     };
     let expected = [
@@ -44,14 +44,14 @@ async fn a_service_is_registered_by_two_writes_and_deregistered_by_one() {
             "labels": {"micro.mu/type": "service", "micro.mu/selector-greeter": "service"},
             "annotations": {
                 "micro.mu/service-greeter": service().to_json(),
-                "micro-health/registration": mark(false),
+                "registration.micro-health/greeter": mark(false),
             },
         }),
-        json!({"uid": "uid-g-0", "annotations": {"micro-health/registration": mark(true)}}),
+        json!({"uid": "uid-g-0", "annotations": {"registration.micro-health/greeter": mark(true)}}),
         json!({
             "uid": "uid-g-0",
             "labels": {"micro.mu/type": null, "micro.mu/selector-greeter": null},
-            "annotations": {"micro.mu/service-greeter": null, "micro-health/registration": null},
+            "annotations": {"micro.mu/service-greeter": null, "registration.micro-health/greeter": null},
         }),
     ];
     assert_eq!(wire.patches(), expected);

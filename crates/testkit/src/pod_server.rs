@@ -108,7 +108,7 @@ impl PodServer {
         let mut pod = self.0.pod.subscribe();
         let registered = pod.wait_for(|pod| {
             let annotations = &pod["metadata"]["annotations"];
-            let mark = annotations["micro-health/registration"].as_str();
+            let mark = annotations["registration.micro-health/greeter"].as_str();
             annotations[RECORD].is_string()
                 && mark.is_some_and(|mark| mark.contains(r#""announced":true"#))
         });

@@ -11,7 +11,7 @@ use tokio::time::{self, Instant};
 use tracing::warn;
 
 use crate::cluster::Refusal;
-use crate::registration::state::Event;
+use crate::registration::state::{Event, Source};
 use crate::registry::pod_client::PodClient;
 
 /// Reads whether the pod is being deleted.
@@ -116,7 +116,7 @@ impl Deletion {
 async fn read(own: PodClient, events: mpsc::Sender<Event>) -> Answer {
     match time::timeout(TIMEOUT, own.read()).await {
         Ok(Ok(Some(pod))) if pod.is_terminating() => {
-            let _ = events.send(Event::Seen(pod)).await;
+            let _ = events.send(Event::Pod(pod.into(), Source::Read)).await;
             Answer::Begun
         }
         Ok(Ok(Some(_))) => Answer::None,

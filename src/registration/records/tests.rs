@@ -22,7 +22,7 @@ fn records(flags: &[&str]) -> RecordBuilder {
         &args.target.server_address,
     );
     let services = vec![("greeter".to_owned(), advertised.unwrap())];
-    RecordBuilder::new(&args.registry, services, None).unwrap()
+    RecordBuilder::new(&args.registry, services, None, Owner::sidecar(8080)).unwrap()
 }
 
 fn pod() -> Pod {
@@ -37,7 +37,7 @@ fn pod() -> Pod {
 fn body(records: &mut RecordBuilder) -> Value {
     records.update_from(&pod());
     let entries = records.entries(&[Some(true)], Some(&["grpc"]));
-    let write = plan(&pod(), &entries, OnForeign::Adopt).write.unwrap();
+    let write = plan(&pod(), &entries[0], OnForeign::Adopt).write.unwrap();
     let body = write.patch.body(pod().metadata.uid.as_deref().unwrap());
     serde_json::from_slice(&body).unwrap()
 }
@@ -95,7 +95,7 @@ fn the_metadata_names_the_protocol_that_the_service_speaks() {
         ("grpc-health", "grpc", "grpc"),
     ] {
         let entry = records.entries(&[Some(true)], Some(&[speaks])).remove(0);
-        let node = entry.record.nodes.unwrap().remove(0);
+        let node = entry.record.nodes()[0].clone();
         let metadata = node.metadata.unwrap();
         assert_eq!(
             (&*metadata["protocol"], &*metadata["transport"]),
@@ -125,7 +125,13 @@ fn a_name_that_no_client_can_look_up_is_refused() {
         .unwrap()
         .args;
     let advertised = AdvertisedAddress::new(None, &args.target.server_address).unwrap();
-    let refused = RecordBuilder::new(&args.registry, vec![(name, advertised)], None).unwrap_err();
+    let refused = RecordBuilder::new(
+        &args.registry,
+        vec![(name, advertised)],
+        None,
+        Owner::sidecar(8080),
+    )
+    .unwrap_err();
     assert!(
         refused.to_string().contains("micro.mu/selector-xxx"),
         "{refused}"

@@ -1,24 +1,32 @@
-//! A plan that is built service by service, and then completed with what the services share.
+//! A plan that is built scheme by scheme, and then completed with the mark.
 
-use crate::registry::mark::Mark;
-use crate::registry::plan::write::{Entry, Obstacle, OnForeign, Patch, Purpose, Standing, Write};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::registry::mark::{Mark, Owner};
+use crate::registry::plan::write::{Entry, Obstacle, OnForeign, Ownership, Patch, Standing};
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
+mod finish;
+
 /// The write so far.
 pub(super) struct Draft<'a> {
     pod: &'a Pod,
+    entry: &'a Entry,
     on_foreign: OnForeign,
+    mark_key: String,
     /// The mark on the pod, if there is one.
     there: Option<Mark>,
     /// The content of that mark: what we wrote before.
     known: Mark,
-    /// The mark after the write.
-    mark: Mark,
+    /// The marks of the pod's other services, by key.
+    others: BTreeMap<String, Mark>,
+    /// The name of another service whose mark has our key.
+    mark_of: Option<String>,
     patch: Patch,
-    /// The keys of the removed services, and whether another writer wrote their records.
-    gone: Vec<(Scheme, Keys, bool)>,
+    /// The keys of labels that the patch adds, or that another service of ours added.
+    added: BTreeSet<String>,
     appears: bool,
     goes: bool,
     is_over_foreign: bool,
@@ -33,110 +41,67 @@ enum Record {
 // === impl Draft ===
 
 impl<'a> Draft<'a> {
-    /// Starts an empty plan for a pod.
-    pub(super) fn new(pod: &'a Pod, on_foreign: OnForeign) -> Self {
-        let there = pod.annotation(Mark::KEY).and_then(Mark::from_json);
+    /// Starts an empty plan for a service of a pod.
+    pub(super) fn new(pod: &'a Pod, entry: &'a Entry, on_foreign: OnForeign) -> Self {
+        let mark_key = Mark::key(&entry.record.name);
+        let marks = Mark::all(pod).map(|(key, mark)| (key.to_owned(), mark));
+        let mut others: BTreeMap<_, _> = marks.collect();
+        let there = others.remove(&mark_key);
+        let is_ours = |mark: &Mark| mark.service == entry.record.name;
+        let mark_of = there.as_ref().filter(|mark| !is_ours(mark));
+        let mark_of = mark_of.map(|mark| mark.service.clone());
+        let there = there.filter(is_ours);
         Self {
             pod,
+            entry,
             on_foreign,
+            mark_key,
             known: there.clone().unwrap_or_default(),
             there,
-            mark: Mark::default(),
+            others,
+            mark_of,
             patch: Patch::default(),
-            gone: Vec::new(),
+            added: BTreeSet::new(),
             appears: false,
             goes: false,
             is_over_foreign: false,
         }
     }
 
-    /// Adds one service to the plan, and returns how it will stand.
-    pub(super) fn entry(&mut self, entry: &Entry) -> Standing {
-        let ours = ours(entry);
-        match entry.wanted {
-            None => {
-                // Without a verdict the node stays, and stays marked.
-                self.mark.nodes.extend(
-                    ours.map(|node| node.id.clone())
-                        .filter(|id| self.known.nodes.contains(id)),
-                );
-                for (_, keys) in &entry.keys {
-                    self.keep_known(keys);
-                }
-                Standing::Unknown
-            }
-            Some(true) => {
-                let each: Vec<_> = entry
-                    .keys
-                    .iter()
-                    .map(|(_, keys)| self.appear(entry, keys))
-                    .collect();
-                let refused = each
-                    .iter()
-                    .find(|standing| matches!(standing, Standing::Refused(_)));
-                let standing = refused
-                    .or(each.first())
-                    .cloned()
-                    .unwrap_or(Standing::Absent);
-                if standing == Standing::Registered {
-                    self.mark.nodes.extend(ours.map(|node| node.id.clone()));
-                }
-                standing
-            }
-            Some(false) => {
-                for (scheme, keys) in &entry.keys {
-                    self.disappear(entry, *scheme, keys);
-                }
-                Standing::Absent
-            }
+    /// Adds the registration in one scheme. Returns why it stays as it is, if it does.
+    pub(super) fn register(&mut self, keys: &Keys) -> Option<Standing> {
+        if let Some(obstacle) = self.label_taken(keys).or_else(|| self.mark_taken()) {
+            return Some(Standing::Refused(obstacle));
         }
-    }
-
-    fn appear(&mut self, entry: &Entry, keys: &Keys) -> Standing {
-        if let Some(taken) = self.label_taken(keys) {
-            return Standing::Refused(taken);
-        }
-        let standing = match self.record(entry, keys) {
-            Record::Stays(standing) => {
-                self.keep_known(keys);
-                return standing;
-            }
-            Record::Is(record) => {
-                let there = self.pod.annotation(&keys.annotation);
-                let same = there
-                    .and_then(|text| Service::from_json(text).ok())
-                    .is_some_and(|there| there.same_as(&record));
-                if !same {
-                    self.appears |= there.is_none();
-                    self.is_over_foreign |= self
-                        .readable(keys)
-                        .is_some_and(|there| self.foreign(&there, entry).next().is_some());
-                    self.patch
-                        .annotations
-                        .insert(keys.annotation.clone(), Some(record.to_json()));
-                }
-                Standing::Registered
-            }
+        let record = match self.record(keys) {
+            Record::Stays(standing) => return Some(standing),
+            Record::Is(record) => record,
         };
-        self.keep_known(keys);
+        let there = self.readable(keys);
+        if !there.as_ref().is_some_and(|there| there.same_as(&record)) {
+            self.appears |= self.pod.annotation(&keys.annotation).is_none();
+            self.is_over_foreign |=
+                there.is_some_and(|there| self.foreign(&there).next().is_some());
+            let (key, text) = (keys.annotation.clone(), Some(record.to_json()));
+            self.patch.annotations.insert(key, text);
+        }
         for key in labels(keys) {
             if self.pod.label(key) != Some(LABEL_VALUE) {
                 self.appears = true;
-                self.mark.keys.insert(key.to_owned());
-                self.patch
-                    .labels
-                    .insert(key.to_owned(), Some(LABEL_VALUE.to_owned()));
+                self.added.insert(key.to_owned());
+                let (key, value) = (key.to_owned(), Some(LABEL_VALUE.to_owned()));
+                self.patch.labels.insert(key, value);
             }
         }
-        standing
-    }
-
-    /// Keeps the labels that we added in the mark.
-    fn keep_known(&mut self, keys: &Keys) {
-        let known = labels(keys)
-            .into_iter()
-            .filter(|key| self.known.keys.contains(*key) && self.pod.label(key).is_some());
-        self.mark.keys.extend(known.map(str::to_owned));
+        // The type label belongs to all services, and goes with the last one.
+        if self
+            .others
+            .values()
+            .any(|it| it.keys.contains(keys.type_label))
+        {
+            self.added.insert(keys.type_label.to_owned());
+        }
+        None
     }
 
     /// Finds a label with another value than ours. Go-micro 2.0 to 2.4 deregister by an empty
@@ -153,21 +118,31 @@ impl<'a> Draft<'a> {
             })
     }
 
-    fn record(&self, entry: &Entry, keys: &Keys) -> Record {
+    /// Finds the mark of another service whose name maps to the same key.
+    fn mark_taken(&self) -> Option<Obstacle> {
+        let name = self.mark_of.clone()?;
+        (self.on_foreign != OnForeign::Take).then(|| Obstacle::Name {
+            key: self.mark_key.clone(),
+            name,
+        })
+    }
+
+    fn record(&self, keys: &Keys) -> Record {
+        let wanted = &*self.entry.record;
         let Some(there) = self.readable(keys) else {
-            return Record::Is(entry.record.clone());
+            return Record::Is(wanted.clone());
         };
-        if there.name != entry.record.name && self.on_foreign != OnForeign::Take {
+        if there.name != wanted.name && self.on_foreign != OnForeign::Take {
             let (key, name) = (keys.annotation.clone(), there.name);
             return Record::Stays(Standing::Refused(Obstacle::Name { key, name }));
         }
-        let foreign: Vec<_> = self.foreign(&there, entry).cloned().collect();
-        let (Some(first), Some(ours)) = (foreign.first(), ours(entry)) else {
-            return Record::Is(entry.record.clone());
+        let foreign: Vec<_> = self.foreign(&there).cloned().collect();
+        let (Some(first), Some(ours)) = (foreign.first(), wanted.nodes().first()) else {
+            return Record::Is(wanted.clone());
         };
         let at_our_address = foreign.iter().find(|node| node.address == ours.address);
         match (self.on_foreign, at_our_address) {
-            (OnForeign::Take, _) => Record::Is(entry.record.clone()),
+            (OnForeign::Take, _) => Record::Is(wanted.clone()),
             (OnForeign::Fail, _) => {
                 let node = at_our_address.unwrap_or(first).id.clone();
                 Record::Stays(Standing::Refused(Obstacle::Writer { node }))
@@ -176,109 +151,123 @@ impl<'a> Draft<'a> {
                 node: node.id.clone(),
             }),
             (OnForeign::Adopt | OnForeign::Merge, _) => {
-                let mut nodes: Vec<_> = foreign
-                    .iter()
-                    .filter(|node| node.address != ours.address)
-                    .cloned()
-                    .collect();
-                nodes.push(ours.clone());
+                let beside = foreign.iter().filter(|node| node.address != ours.address);
+                let nodes = beside.chain([ours]).cloned().collect();
                 Record::Is(Service {
                     nodes: Some(nodes),
                     endpoints: there.endpoints,
                     metadata: there.metadata,
-                    ..entry.record.clone()
+                    ..wanted.clone()
                 })
             }
         }
     }
 
-    fn disappear(&mut self, entry: &Entry, scheme: Scheme, keys: &Keys) {
+    /// Adds the removal from one scheme. Returns the obstacle if a command cannot remove it.
+    pub(super) fn remove(&mut self, scheme: Scheme, keys: &Keys) -> Option<Standing> {
         let key = &keys.annotation;
         let Some(text) = self.pod.annotation(key) else {
-            // Labels that an earlier, partial deregistration left.
-            self.gone.push((scheme, keys.clone(), false));
-            return;
+            // Labels that an earlier removal kept for the sake of another service.
+            if labels(keys)
+                .iter()
+                .any(|key| self.known.keys.contains(*key))
+            {
+                self.remove_labels(scheme, keys, false);
+            }
+            return None;
         };
         let mut written_by_another = false;
         if let Some(there) = self.readable(keys) {
-            let mut foreign: Vec<_> = self.foreign(&there, entry).cloned().collect();
-            if there.name != entry.record.name
-                || (!foreign.is_empty() && self.on_foreign == OnForeign::Fail)
-            {
-                self.keep_known(keys);
-                return;
+            if there.name != self.entry.record.name {
+                let is_command = self.entry.ownership == Ownership::Command;
+                let (key, name) = (key.clone(), there.name);
+                return is_command.then_some(Standing::Refused(Obstacle::Name { key, name }));
             }
-            let ours = ours(entry);
-            written_by_another = !foreign.is_empty();
-            foreign.retain(|node| ours.is_none_or(|ours| ours.address != node.address));
-            if !foreign.is_empty() {
+            let at_our_address = |node: &Node| self.removes_address(scheme, &node.address);
+            written_by_another = self.foreign(&there).next().is_some();
+            let foreign = self.foreign(&there).filter(|node| !at_our_address(node));
+            let rest: Vec<_> = foreign.cloned().collect();
+            if rest.len() == there.nodes().len() && !rest.is_empty() {
+                return None;
+            }
+            if !rest.is_empty() {
                 let rest = Service {
-                    nodes: Some(foreign),
-                    ..there.clone()
+                    nodes: Some(rest),
+                    ..there
                 };
-                if !rest.same_as(&there) {
-                    self.goes = true;
-                    self.patch
-                        .annotations
-                        .insert(key.clone(), Some(rest.to_json()));
-                }
-                self.keep_known(keys);
-                return;
+                self.goes = true;
+                let text = Some(rest.to_json());
+                self.patch.annotations.insert(key.clone(), text);
+                return None;
             }
         } else if text.is_empty() {
             // Go-micro 2.0 to 2.4 leave an empty text when they deregister.
             written_by_another = true;
+        } else if !self.owns_all() && !self.known.nodes.values().any(|it| self.is_owner(it)) {
+            // The text of another program.
+            return None;
         }
         self.goes = true;
         self.is_over_foreign |= written_by_another;
         self.patch.annotations.insert(key.clone(), None);
-        self.gone.push((scheme, keys.clone(), written_by_another));
+        self.remove_labels(scheme, keys, written_by_another);
+        None
     }
 
-    /// Removes the labels of a scheme that has no service left on the pod. A selector label that
-    /// goes earlier makes Go's watchers delete the services that stay.
-    fn labels_of_the_gone(&mut self) {
-        for (scheme, keys, written_by_another) in std::mem::take(&mut self.gone) {
-            let stays = self.others(scheme);
-            for key in labels(&keys) {
-                let is_ours = self.known.keys.contains(key);
-                // Go's own deregistration removes this label.
-                let is_theirs = written_by_another && key == keys.selector_label;
-                if self.pod.label(key).is_none() || !(is_ours || is_theirs) {
-                    continue;
-                }
-                if stays {
-                    self.mark.keys.insert(key.to_owned());
-                } else {
-                    self.goes = true;
-                    self.patch.labels.insert(key.to_owned(), None);
-                }
-            }
-            if stays {
+    /// Removes the labels if the scheme has no record left on the pod. A selector label that goes
+    /// earlier makes Go's watchers delete the services that stay.
+    fn remove_labels(&mut self, scheme: Scheme, keys: &Keys, written_by_another: bool) {
+        if self.has_others(scheme) {
+            return;
+        }
+        let type_label = keys.type_label;
+        let is_added = |key: &str| {
+            let by_others = self.others.values().any(|it| it.keys.contains(key));
+            self.known.keys.contains(key) || (key == type_label && by_others)
+        };
+        // Go's own deregistration removes this label.
+        let is_theirs = |key: &str| written_by_another && key == keys.selector_label;
+        let mut gone: BTreeSet<String> = labels(keys)
+            .into_iter()
+            .filter(|key| is_added(key) || is_theirs(key))
+            .map(str::to_owned)
+            .collect();
+        // The labels of services that left earlier.
+        for (mark_key, mark) in &mut self.others {
+            let is_left = |key: &String| scheme.is_selector_label(key) || key == type_label;
+            let left: Vec<_> = mark
+                .keys
+                .iter()
+                .filter(|key| is_left(key))
+                .cloned()
+                .collect();
+            if !mark.nodes.is_empty() || left.is_empty() {
                 continue;
             }
-            // Selector labels that earlier partial deregistrations kept.
-            let is_kept =
-                |key: &&String| scheme.is_selector_label(key) && self.pod.label(key).is_some();
-            let kept: Vec<_> = self.known.keys.iter().filter(is_kept).cloned().collect();
-            for key in kept {
+            mark.keys.retain(|key| !left.contains(key));
+            gone.extend(left);
+            let text = (!mark.is_empty()).then(|| mark.to_json());
+            self.goes = true;
+            self.patch.annotations.insert(mark_key.clone(), text);
+        }
+        for key in gone {
+            if self.pod.label(&key).is_some() {
                 self.goes = true;
                 self.patch.labels.insert(key, None);
             }
         }
     }
 
-    /// Returns whether another service of the scheme is on the pod once the patch is written.
-    fn others(&self, scheme: Scheme) -> bool {
+    /// Returns whether another record of the scheme is on the pod once the patch is written.
+    fn has_others(&self, scheme: Scheme) -> bool {
         let changed = &self.patch.annotations;
-        let stays = |(key, value): (&String, &String)| {
-            scheme.is_annotation(key) && !value.is_empty() && !changed.contains_key(key)
+        let annotations = self.pod.metadata.annotations.iter().flatten();
+        let stays = |(key, text): (&String, &String)| {
+            scheme.is_annotation(key) && !text.is_empty() && !changed.contains_key(key)
         };
-        let there = self.pod.metadata.annotations.iter().flatten().any(stays);
-        there
-            || changed
-                .iter()
-                .any(|(key, value)| scheme.is_annotation(key) && value.is_some())
+        let mut written = changed.iter();
+        annotations.into_iter().any(stays)
+            || written.any(|(key, text)| scheme.is_annotation(key) && text.is_some())
     }
 
     /// Returns the record under a key, if the annotation is a valid one.
@@ -286,59 +275,70 @@ impl<'a> Draft<'a> {
         Service::from_json(self.pod.annotation(&keys.annotation)?).ok()
     }
 
-    /// Returns the nodes of a record that we did not write.
-    fn foreign<'b>(
-        &'b self,
-        there: &'b Service,
-        entry: &'b Entry,
-    ) -> impl Iterator<Item = &'b Node> {
-        let is_ours = |node: &&Node| {
-            ours(entry).is_some_and(|ours| ours.id == node.id)
-                || self.known.nodes.contains(&node.id)
-        };
-        there
-            .nodes
-            .iter()
-            .flatten()
-            .filter(move |node| !is_ours(node))
+    /// Returns the nodes of a record that are not ours.
+    fn foreign<'b>(&'b self, there: &'b Service) -> impl Iterator<Item = &'b Node> {
+        there.nodes().iter().filter(|node| !self.is_ours(&node.id))
     }
 
-    /// Completes the plan. Returns `None` if the pod needs no write.
-    pub(super) fn finish(mut self) -> Option<Write> {
-        self.labels_of_the_gone();
-        let there = self.there.as_ref();
-        let changes = self.patch != Patch::default();
-        self.mark.announced =
-            !self.appears && there.is_none_or(|there| there.announced || !changes);
-        let mark = (self.mark
-            != Mark {
-                announced: self.mark.announced,
-                ..Mark::default()
-            })
-        .then_some(self.mark);
-        if there != mark.as_ref() {
-            self.patch
-                .annotations
-                .insert(Mark::KEY.to_owned(), mark.map(|mark| mark.to_json()));
-        } else if !changes {
-            return None;
+    fn is_ours(&self, id: &str) -> bool {
+        let is_listed = || self.known.nodes.get(id).is_some_and(|it| self.is_owner(it));
+        let nodes = self.entry.record.nodes();
+        self.owns_all() || nodes.iter().any(|node| node.id == id) || is_listed()
+    }
+
+    fn is_owner(&self, of: &Owner) -> bool {
+        matches!(&self.entry.ownership, Ownership::Sidecar(owner) if owner == of)
+    }
+
+    /// Returns whether a node of another writer goes as well, because it leads clients to our
+    /// unhealthy service.
+    fn removes_address(&self, scheme: Scheme, address: &str) -> bool {
+        let is_sidecar = matches!(self.entry.ownership, Ownership::Sidecar(_));
+        let is_configured = self.entry.schemes.iter().any(|(of, _)| *of == scheme);
+        let mut ours = self.entry.record.nodes().iter();
+        let is_at_ours = ours.any(|node| node.address == address && !address.is_empty());
+        is_sidecar && is_configured && is_at_ours && self.on_foreign != OnForeign::Fail
+    }
+
+    /// Returns whether the command removes all nodes of the service.
+    fn owns_all(&self) -> bool {
+        let Entry {
+            ownership,
+            record,
+            wanted,
+            ..
+        } = self.entry;
+        *ownership == Ownership::Command && *wanted == Some(false) && record.nodes().is_empty()
+    }
+
+    /// Returns the standing on the pod as it is, before the write.
+    pub(super) fn standing(&self) -> Standing {
+        let is_there = |keys: &Keys| {
+            let there = self.readable(keys);
+            let there = there.filter(|there| there.name == self.entry.record.name);
+            let has_node = there.is_some_and(|there| {
+                let nodes = there.nodes().iter();
+                nodes.into_iter().any(|node| self.is_ours(&node.id))
+            });
+            has_node
+                && labels(keys)
+                    .iter()
+                    .all(|key| self.pod.label(key) == Some(LABEL_VALUE))
+        };
+        let mut schemes = self.entry.schemes.iter().map(|(_, keys)| is_there(keys));
+        let is_wanted = self.entry.wanted == Some(true);
+        // While it is wanted it has to be everywhere, and otherwise nowhere.
+        let is_registered = if is_wanted {
+            schemes.all(|is_there| is_there)
+        } else {
+            schemes.any(|is_there| is_there)
+        };
+        match (is_registered, self.entry.wanted) {
+            (true, _) => Standing::Registered,
+            (false, None) => Standing::Unknown,
+            (false, Some(_)) => Standing::Absent,
         }
-        let purpose = match (changes, self.appears, self.goes) {
-            (false, ..) => Purpose::Announce,
-            (_, true, _) => Purpose::Register,
-            (_, _, true) => Purpose::Deregister,
-            _ => Purpose::Repair,
-        };
-        Some(Write {
-            purpose,
-            patch: self.patch,
-            is_over_foreign: self.is_over_foreign,
-        })
     }
-}
-
-fn ours(entry: &Entry) -> Option<&Node> {
-    entry.record.nodes.as_ref()?.first()
 }
 
 fn labels(keys: &Keys) -> [&str; 2] {

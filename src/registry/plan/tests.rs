@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use super::write::*;
 use super::*;
-use crate::registry::mark::Mark;
 use crate::registry::record::Node;
 use crate::registry::record::Service;
 use crate::registry::scheme::Scheme;
@@ -11,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 const TYPE: &str = "micro.mu/type";
 const SELECTOR: &str = "micro.mu/selector-greeter";
 const RECORD: &str = "micro.mu/service-greeter";
+const MARK: &str = "registration.micro-health/greeter";
 
 fn node(id: &str, address: &str) -> Node {
     Node {
@@ -32,12 +32,28 @@ fn record(name: &str, nodes: &[Node]) -> Service {
 
 fn entry(name: &str, port: u16, wanted: Option<bool>) -> Entry {
     let node = node(&format!("{name}-uid"), &format!("10.1.0.7:{port}"));
-    let keys = vec![(Scheme::MicroMu, Scheme::MicroMu.keys(name).unwrap())];
+    let keys = [(Scheme::MicroMu, Scheme::MicroMu.keys(name).unwrap())];
     Entry {
-        record: record(name, &[node]),
-        keys,
+        record: record(name, &[node]).into(),
+        schemes: keys.into(),
         wanted,
+        ownership: Ownership::Sidecar(Owner::sidecar(8080)),
     }
+}
+
+/// The same service, as another sidecar of the pod registers it.
+fn of_port(port: u16, entry: Entry) -> Entry {
+    let ownership = Ownership::Sidecar(Owner::sidecar(port));
+    Entry { ownership, ..entry }
+}
+
+fn without(pod: &Pod, key: &str) -> Pod {
+    let gone = [(key.to_owned(), None)].into();
+    let patch = Patch {
+        annotations: gone,
+        ..Patch::default()
+    };
+    written(pod, &patch)
 }
 
 fn greeter(wanted: bool) -> Vec<Entry> {
@@ -85,10 +101,15 @@ fn written(pod: &Pod, patch: &Patch) -> Pod {
 /// Writes until the plan is empty, and returns the purpose of each write.
 fn settle(pod: &mut Pod, entries: &[Entry], on_foreign: OnForeign) -> String {
     let mut purposes = Vec::new();
-    while let Some(write) = plan(pod, entries, on_foreign).write {
+    let next = |pod: &Pod| {
+        entries
+            .iter()
+            .find_map(|entry| plan(pod, entry, on_foreign).write)
+    };
+    while let Some(write) = next(pod) {
         purposes.push(write.purpose.name());
         *pod = written(pod, &write.patch);
-        assert!(purposes.len() < 5, "it does not settle: {purposes:?}");
+        assert!(purposes.len() < 8, "it does not settle: {purposes:?}");
     }
     purposes.join(", ")
 }
@@ -112,7 +133,7 @@ fn adopt(pod: &mut Pod, entries: &[Entry]) -> String {
 fn a_registration_is_two_writes_and_its_end_is_one() {
     let mut here = pod(&[("app", "g")], &[]);
     assert_eq!(adopt(&mut here, &greeter(true)), "register, announce");
-    assert_eq!(keys(&here), ["app", SELECTOR, TYPE, Mark::KEY, RECORD]);
+    assert_eq!(keys(&here), ["app", SELECTOR, TYPE, RECORD, MARK]);
     assert_eq!(
         here.annotation(RECORD),
         Some(&*entry("greeter", 9091, None).record.to_json())
@@ -126,22 +147,17 @@ fn a_registration_is_two_writes_and_its_end_is_one() {
 #[test]
 fn the_first_write_makes_lookups_work_and_the_second_is_the_mark_alone() {
     let here = pod(&[], &[]);
-    let first = plan(&here, &greeter(true), OnForeign::Adopt).write.unwrap();
-    assert_eq!(
-        first.patch.keys(),
-        [SELECTOR, RECORD, TYPE, Mark::KEY].into()
-    );
-    let second = plan(
-        &written(&here, &first.patch),
-        &greeter(true),
-        OnForeign::Adopt,
-    )
-    .write
-    .unwrap();
-    assert_eq!(second.patch.keys(), [Mark::KEY].into());
+    let greeter = &greeter(true)[0];
+    let first = plan(&here, greeter, OnForeign::Adopt).write.unwrap();
+    assert_eq!(first.patch.keys(), [SELECTOR, RECORD, TYPE, MARK].into());
+    let second = plan(&written(&here, &first.patch), greeter, OnForeign::Adopt);
+    let second = second.write.unwrap();
+    assert_eq!(second.patch.keys(), [MARK].into());
     let body = String::from_utf8(second.patch.body("uid-1")).unwrap();
     assert!(
-        body.starts_with(r#"{"metadata":{"annotations":{"micro-health/registration":"{\"v\":1,"#),
+        body.starts_with(
+            r#"{"metadata":{"annotations":{"registration.micro-health/greeter":"{\"service\":"#
+        ),
         "{body}"
     );
     assert!(
@@ -183,7 +199,7 @@ fn drift_is_one_repair_and_lost_labels_are_announced_again() {
             ),
             "repair",
         ),
-        (Mark::KEY, None, "announce"),
+        (MARK, None, "announce"),
         ("kubectl.kubernetes.io/restartedAt", Some("now"), ""),
     ] {
         let mut here = changed(key, value);
@@ -195,7 +211,7 @@ fn drift_is_one_repair_and_lost_labels_are_announced_again() {
         assert_eq!(here.annotation(RECORD), registered.annotation(RECORD));
     }
     // Once the mark was lost, the labels count as not ours: they stay at the end.
-    let mut here = changed(Mark::KEY, None);
+    let mut here = changed(MARK, None);
     adopt(&mut here, &greeter(true));
     adopt(&mut here, &greeter(false));
     assert_eq!(keys(&here), [SELECTOR, TYPE]);
@@ -227,27 +243,31 @@ fn labels_of_the_pods_template_stay() {
 
 #[test]
 fn the_selector_label_goes_with_the_last_service() {
-    let both = |a, b| {
-        [
-            entry("greeter", 9091, Some(a)),
-            entry("other", 9092, Some(b)),
-        ]
-    };
-    let mut here = pod(&[], &[]);
-    assert_eq!(adopt(&mut here, &both(true, true)), "register, announce");
-    assert_eq!(adopt(&mut here, &both(false, true)), "deregister");
-    assert_eq!(
-        keys(&here),
-        [
+    let other = |wanted| entry("other", 9092, Some(wanted));
+    for other_port in [8080, 8081] {
+        let both = |a, b| {
+            let greeter = entry("greeter", 9091, Some(a));
+            [greeter, of_port(other_port, other(b))]
+        };
+        let mut here = pod(&[], &[]);
+        assert_eq!(
+            adopt(&mut here, &both(true, true)),
+            "register, announce, register, announce"
+        );
+        assert_eq!(adopt(&mut here, &both(false, true)), "deregister");
+        let left = [
             SELECTOR,
             "micro.mu/selector-other",
             TYPE,
-            Mark::KEY,
-            "micro.mu/service-other"
-        ]
-    );
-    assert_eq!(adopt(&mut here, &both(false, false)), "deregister");
-    assert_eq!(keys(&here), Vec::<&str>::new());
+            "micro.mu/service-other",
+            MARK,
+            "registration.micro-health/other",
+        ];
+        assert_eq!(keys(&here), left);
+        // The last one takes along what the first one had to leave, even if its sidecar is gone.
+        assert_eq!(adopt(&mut here, &both(false, false)[1..]), "deregister");
+        assert_eq!(keys(&here), Vec::<&str>::new());
+    }
 }
 
 #[test]
@@ -258,25 +278,16 @@ fn the_service_of_another_writer_keeps_its_labels() {
     let before = here.clone();
     assert_eq!(adopt(&mut here, &greeter(true)), "register, announce");
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
-    assert_eq!(
-        keys(&here),
-        [
-            SELECTOR,
-            "micro.mu/selector-other",
-            TYPE,
-            Mark::KEY,
-            "micro.mu/service-other"
-        ]
-    );
+    let left = [
+        SELECTOR,
+        "micro.mu/selector-other",
+        TYPE,
+        "micro.mu/service-other",
+        MARK,
+    ];
+    assert_eq!(keys(&here), left);
     // Our selector label goes with the last service, whenever that is.
-    let gone = [("micro.mu/service-other".to_owned(), None)].into();
-    here = written(
-        &here,
-        &Patch {
-            annotations: gone,
-            ..Patch::default()
-        },
-    );
+    here = without(&here, "micro.mu/service-other");
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
     assert_eq!(keys(&here), keys(&before)[..2]);
 }
@@ -290,3 +301,4 @@ fn before_the_first_verdict_nothing_changes() {
 }
 
 mod foreign;
+mod owners;

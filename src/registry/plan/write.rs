@@ -2,22 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::registry::mark::Owner;
 use crate::registry::record::Service;
 use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
-/// A service of the pod and whether it should be in the registry.
-#[derive(Clone, Debug)]
+/// A service and whether it should be on a pod.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
-    /// The whole record, with our node and no other.
-    pub record: Service,
-    /// The keys of the service in each scheme.
-    pub keys: Vec<(Scheme, Keys)>,
+    /// The whole record, with our nodes and no other. A removal needs only the name and the ids.
+    pub(crate) record: Arc<Service>,
+    /// The keys of the service in each scheme in which it should be registered.
+    pub(crate) schemes: Arc<[(Scheme, Keys)]>,
     /// The wish for this service: `Some(true)` to register it, `Some(false)` to remove it. `None`
     /// until the first verdict: nothing changes.
-    pub wanted: Option<bool>,
+    pub(crate) wanted: Option<bool>,
+    /// The extent of what counts as ours.
+    pub(crate) ownership: Ownership,
+}
+
+/// The nodes of a service that count as ours, and so may be replaced and removed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Ownership {
+    /// The node of the record, and the nodes that the mark lists for this sidecar, in every scheme.
+    Sidecar(Owner),
+    /// The nodes of the record, whichever program added them; all nodes if the record to remove has
+    /// none. Only the schemes of the entry count.
+    Command,
 }
 
 /// The value of `--on_foreign`: how to treat another writer's node at our address, such as the node
@@ -35,13 +49,13 @@ pub enum OnForeign {
     Fail,
 }
 
-/// The writes for one pod.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// The next write for one service.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Plan {
     /// The next write. `None` if the pod is as it should be.
     pub write: Option<Write>,
-    /// The standing of each entry after the write, in the order of the entries.
-    pub standings: Vec<Standing>,
+    /// The standing of the service on the pod as it was read.
+    pub standing: Standing,
 }
 
 /// A write to a pod.
@@ -77,21 +91,21 @@ pub(crate) struct Patch {
     pub annotations: BTreeMap<String, Option<String>>,
 }
 
-/// The standing of one service in the registry.
+/// The standing of one service on a pod, as it was read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
-    /// No verdict is known yet.
+    /// The pod was not read yet, or it has no record of ours and no verdict is known.
     Unknown,
-    /// The service is not registered, as wanted.
+    /// The pod has no record of ours.
     Absent,
-    /// The service is registered by us.
+    /// The pod has our record and its labels.
     Registered,
     /// The service is registered by another writer, and its node counts as ours.
     Adopted {
         /// The id of the other writer's node.
         node: String,
     },
-    /// The service should be registered, but the obstacle prevents it.
+    /// The obstacle prevents what is wanted.
     Refused(Obstacle),
 }
 
@@ -125,6 +139,15 @@ pub enum Obstacle {
         /// The id of the other writer's node.
         node: String,
     },
+}
+
+// === impl Write ===
+
+impl Write {
+    /// Returns whether the write removes a record.
+    pub(crate) fn is_removal(&self) -> bool {
+        self.purpose == Purpose::Deregister
+    }
 }
 
 // === impl Purpose ===
@@ -163,13 +186,15 @@ impl Patch {
         json!({ "metadata": metadata }).to_string().into_bytes()
     }
 
+    /// Returns every key that the patch sets or removes, with its value.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let changes = self.labels.iter().chain(&self.annotations);
+        changes.map(|(key, value)| (&**key, value.as_deref()))
+    }
+
     /// Returns every key that the patch sets or removes.
     pub(crate) fn keys(&self) -> BTreeSet<&str> {
-        self.labels
-            .keys()
-            .chain(self.annotations.keys())
-            .map(String::as_str)
-            .collect()
+        self.changes().map(|(key, _)| key).collect()
     }
 }
 

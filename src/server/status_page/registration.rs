@@ -28,7 +28,7 @@ pub(super) fn write_html(
         Age(status.since, now)
     )?;
     if let Some(refusal) = &status.refusal {
-        write!(page, "<p class=bad>{}", Escaped(refusal))?;
+        write!(page, "<p class=bad>{}", Escaped(&refusal.text))?;
     }
     write!(
         page,
@@ -48,7 +48,6 @@ pub(super) fn write_html(
         }
     }
     let verified = match status.verified {
-        Some(_) if status.is_connected => "now".to_owned(),
         Some(at) => format!("{} ago", Age(at, now)),
         None => "never".to_owned(),
     };

@@ -223,7 +223,10 @@ fn a_registration_is_shown_with_its_obstacle() {
     let registration = status::Status {
         services: services.into_iter().map(service).collect(),
         is_connected: true,
-        refusal: Some("forbidden: cannot <patch>".into()),
+        refusal: Some(status::Refused {
+            code: "forbidden",
+            text: "forbidden: cannot <patch>".into(),
+        }),
         ..status::example()
     };
     let status = Status {
@@ -240,7 +243,7 @@ fn a_registration_is_shown_with_its_obstacle() {
         "registered: 10.1.0.7:9091",
         "a&lt;b",
         "cannot &lt;patch&gt;",
-        "<dt>verified<dd>now",
+        "<dt>verified<dd>3 min 20 s ago",
     ] {
         assert!(page.contains(text), "{text:?} is not in\n{page}");
     }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::*;
+use crate::registry::plan::write::{Ownership, Write};
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::Scheme;
 
@@ -22,12 +23,22 @@ pub(super) fn entries(wanted: Option<bool>) -> Vec<Entry> {
         endpoints: None,
         nodes: Some(vec![node]),
     };
-    let keys = vec![(Scheme::MicroMu, Scheme::MicroMu.keys("greeter").unwrap())];
+    let keys = [(Scheme::MicroMu, Scheme::MicroMu.keys("greeter").unwrap())];
     vec![Entry {
-        record,
-        keys,
+        record: record.into(),
+        schemes: keys.into(),
         wanted,
+        ownership: Ownership::Sidecar(Owner::sidecar(8080)),
     }]
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        owner: Owner::sidecar(8080),
+        on_foreign: OnForeign::Adopt,
+        jitter: Duration::ZERO,
+        limit: Duration::from_secs(5),
+    }
 }
 
 /// A registration and the pod that its writes go to.
@@ -47,7 +58,7 @@ impl World {
             ..ObjectMeta::default()
         };
         Self {
-            state: State::new(entries(None), OnForeign::Adopt, Duration::ZERO),
+            state: State::new(entries(None), settings()),
             pod: Pod {
                 metadata,
                 status: None,
@@ -59,39 +70,44 @@ impl World {
     }
 
     /// Applies the event of this name, and returns the result as `phase: action`.
-    fn row(&mut self, event: &str) -> String {
+    pub(super) fn row(&mut self, event: &str) -> String {
         let event = self.event(event);
-        let action = self.state.next(event, self.now);
-        let action = match action {
-            Action::Nothing => "-".to_owned(),
-            Action::Read => "read".to_owned(),
-            Action::Wait(from, to) => format!("{} to {} ms", from.as_millis(), to.as_millis()),
-            Action::Write(write, uid) => {
+        let actions = self.state.next(event, self.now);
+        let action = match actions.into_iter().next() {
+            None => "-".to_owned(),
+            Some((_, Action::Read)) => "read".to_owned(),
+            Some((_, Action::Wait(from, to))) => {
+                format!("{} to {} ms", from.as_millis(), to.as_millis())
+            }
+            Some((_, Action::Write(write, uid))) => {
                 assert_eq!(uid, "u");
                 let name = write.purpose.name().to_owned();
                 self.sent = Some(write);
                 name
             }
         };
-        format!("{}: {action}", self.state.phase.name())
+        format!("{}: {action}", self.state.phase())
+    }
+
+    fn observed(&self, source: Source) -> Event {
+        Event::Pod(Arc::new(self.pod.clone()), source)
     }
 
     fn event(&mut self, name: &str) -> Event {
-        let refused = |refusal| Event::Answered(Err(refusal));
-        let unavailable = |status, seconds: Option<u64>| {
-            refused(Refusal::Unavailable {
-                status,
-                retry_after: seconds.map(Duration::from_secs),
-                message: "".into(),
-            })
-        };
+        let refused = |refusal| Event::Answer(0, Err(refusal));
         match name {
             "healthy" => Event::Entries(entries(Some(true))),
             "unhealthy" => Event::Entries(entries(Some(false))),
-            "seen" => Event::Seen(Box::new(self.pod.clone())),
+            "listed" => self.observed(Source::Read),
+            "restored" => {
+                self.version = 1;
+                self.change(|metadata| (metadata.labels, metadata.annotations) = (None, None));
+                self.observed(Source::Read)
+            }
+            "seen" => self.observed(Source::Watch),
             "wiped" => {
                 self.change(|metadata| (metadata.labels, metadata.annotations) = (None, None));
-                Event::Seen(Box::new(self.pod.clone()))
+                self.observed(Source::Watch)
             }
             "foreign" => {
                 let theirs = r#"{"name":"greeter","version":"1","nodes":[{"id":"greeter-go","address":"10.1.0.7:9091"}]}"#;
@@ -104,18 +120,27 @@ impl World {
                             .into(),
                     );
                 });
-                Event::Seen(Box::new(self.pod.clone()))
+                self.observed(Source::Watch)
+            }
+            "drifted" => {
+                let keys = Scheme::MicroMu.keys("greeter").unwrap();
+                let old = r#"{"name":"greeter","version":"0","nodes":[{"id":"greeter-u","address":"10.1.0.7:9091"}]}"#;
+                self.change(|metadata| {
+                    let annotations = metadata.annotations.get_or_insert_default();
+                    annotations.insert(keys.annotation, old.to_owned());
+                });
+                self.observed(Source::Watch)
             }
             "terminating" => {
                 self.change(|metadata| {
                     metadata.deletion_timestamp =
                         Some(Time("2026-11-21T00:00:00Z".parse().unwrap()));
                 });
-                Event::Seen(Box::new(self.pod.clone()))
+                self.observed(Source::Watch)
             }
             "another" => {
                 self.change(|metadata| metadata.uid = Some("v".into()));
-                Event::Seen(Box::new(self.pod.clone()))
+                self.observed(Source::Watch)
             }
             "older" => {
                 let mut pod = Pod {
@@ -126,11 +151,11 @@ impl World {
                     status: None,
                 };
                 pod.metadata.resource_version = Some("1".into());
-                Event::Seen(Box::new(pod))
+                Event::Pod(Arc::new(pod), Source::Watch)
             }
-            "vanished" => Event::Vanished,
+            "vanished" => Event::Absent,
             "replaced" => Event::Replaced,
-            "due" => Event::Due,
+            "due" => Event::Due(0),
             "stop" => Event::Stop,
             "done" => {
                 let patch = self.sent.take().expect("something must be sent").patch;
@@ -138,25 +163,45 @@ impl World {
                     apply(&mut metadata.labels, patch.labels);
                     apply(&mut metadata.annotations, patch.annotations);
                 });
-                Event::Answered(Ok(Box::new(self.pod.clone())))
+                Event::Answer(0, Ok(Arc::new(self.pod.clone())))
             }
-            "read" => Event::Answered(Ok(Box::new(self.pod.clone()))),
-            "401" => refused(Refusal::Unauthorized),
-            "403" => refused(Refusal::Forbidden("no".into())),
-            "404" => refused(Refusal::NotFound("pod".into())),
-            "409" => refused(Refusal::Conflict),
-            "422 uid" => refused(Refusal::Replaced),
-            "422 policy" => refused(Refusal::Policy("no".into())),
-            "422 labels" => refused(Refusal::Invalid("metadata.labels".into())),
-            "429 after 7" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(7)),
-            "503" => unavailable(StatusCode::SERVICE_UNAVAILABLE, None),
-            "away" => refused(Refusal::Unreachable("refused".into())),
+            "stripped" => {
+                let patch = self.sent.take().expect("something must be sent").patch;
+                self.change(|metadata| apply(&mut metadata.labels, patch.labels));
+                Event::Answer(0, Ok(Arc::new(self.pod.clone())))
+            }
+            "read" => Event::Answer(0, Ok(Arc::new(self.pod.clone()))),
+            refusal if Self::refusal(refusal).is_some() => refused(Self::refusal(refusal).unwrap()),
             seconds => {
                 self.now +=
                     Duration::from_secs(seconds.strip_suffix(" s later").unwrap().parse().unwrap());
-                Event::Due
+                Event::Due(0)
             }
         }
+    }
+
+    /// Returns the refusal of this name, if it is one.
+    fn refusal(name: &str) -> Option<Refusal> {
+        let unavailable = |status, seconds: Option<u64>| Refusal::Unavailable {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+            message: "".into(),
+        };
+        Some(match name {
+            "401" => Refusal::Unauthorized,
+            "403" => Refusal::Forbidden("no".into()),
+            "404" => Refusal::NotFound("pod".into()),
+            "409" => Refusal::Conflict,
+            "422 uid" => Refusal::Replaced,
+            "409 hook" | "422 policy" => Refusal::Policy("no".into()),
+            "422 labels" => Refusal::Invalid("metadata.labels".into()),
+            "429 after 0" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(0)),
+            "429 after 7" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(7)),
+            "429 after 45" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(45)),
+            "503" => unavailable(StatusCode::SERVICE_UNAVAILABLE, None),
+            "away" => Refusal::Unreachable("refused".into()),
+            _ => return None,
+        })
     }
 
     fn change(&mut self, change: impl FnOnce(&mut ObjectMeta)) {

@@ -52,8 +52,8 @@ fn another_writers_node_is_treated_as_the_flag_says() {
 #[test]
 fn an_adopted_registration_is_removed_as_go_removes_it() {
     let mut here = go_pod("greeter-go", "10.1.0.7:9091");
-    let Plan { write, standings } = plan(&here, &greeter(false), OnForeign::Adopt);
-    assert!(write.unwrap().is_over_foreign && standings == [Standing::Absent]);
+    let Plan { write, standing } = plan(&here, &greeter(false)[0], OnForeign::Adopt);
+    assert!(write.unwrap().is_over_foreign && standing == Standing::Absent);
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
     assert_eq!(keys(&here), [TYPE]);
     // Among several nodes, only ours is removed.
@@ -80,13 +80,9 @@ fn a_writer_that_replaces_us_is_adopted() {
         },
     );
     assert_eq!(adopt(&mut here, &greeter(true)), "announce");
-    let standings = plan(&here, &greeter(true), OnForeign::Adopt).standings;
-    assert_eq!(
-        standings,
-        [Standing::Adopted {
-            node: "greeter-go".into()
-        }]
-    );
+    let standing = plan(&here, &greeter(true)[0], OnForeign::Adopt).standing;
+    let node = "greeter-go".into();
+    assert_eq!(standing, Standing::Adopted { node });
     assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
     assert_eq!(keys(&here), Vec::<&str>::new());
 }
@@ -95,39 +91,27 @@ fn a_writer_that_replaces_us_is_adopted() {
 fn a_key_or_label_of_another_use_is_refused_by_name() {
     let ab = record("a:b", &[node("x", "10.1.0.9:1")]).to_json();
     let colliding = pod(&[], &[("micro.mu/service-a_b", &ab)]);
-    let a_b = [entry("a/b", 9091, Some(true))];
-    let Plan { write, standings } = plan(&colliding, &a_b, OnForeign::Adopt);
+    let a_b = entry("a/b", 9091, Some(true));
+    let Plan { write, standing } = plan(&colliding, &a_b, OnForeign::Adopt);
     assert_eq!(write, None);
-    let [Standing::Refused(taken)] = &standings[..] else {
-        panic!("{standings:?}")
+    let Standing::Refused(taken) = standing else {
+        panic!("{standing:?}")
     };
     assert!(taken.to_string().contains("\"a:b\""), "{taken}");
     assert!(plan(&colliding, &a_b, OnForeign::Take).write.is_some());
-    assert_eq!(
-        plan(
-            &colliding,
-            &[entry("a/b", 9091, Some(false))],
-            OnForeign::Adopt
-        )
-        .write,
-        None
-    );
+    let unwanted = entry("a/b", 9091, Some(false));
+    assert_eq!(plan(&colliding, &unwanted, OnForeign::Adopt).write, None);
 
     // Deployments of go-micro's own runtime select pods by this label.
-    let go_micro = vec![(Scheme::GoMicro, Scheme::GoMicro.keys("greeter").unwrap())];
-    let entries = [Entry {
-        keys: go_micro,
+    let go_micro = [(Scheme::GoMicro, Scheme::GoMicro.keys("greeter").unwrap())];
+    let entry = Entry {
+        schemes: go_micro.into(),
         ..entry("greeter", 9091, Some(true))
-    }];
-    let Plan { write, standings } = plan(
-        &pod(&[("micro", "go.micro.srv.auth")], &[]),
-        &entries,
-        OnForeign::Take,
-    );
+    };
+    let selected = pod(&[("micro", "go.micro.srv.auth")], &[]);
+    let Plan { write, standing } = plan(&selected, &entry, OnForeign::Take);
     assert_eq!(write, None);
-    assert!(
-        matches!(&standings[..], [Standing::Refused(Obstacle::Label { key, .. })] if key == "micro")
-    );
+    assert!(matches!(&standing, Standing::Refused(Obstacle::Label { key, .. }) if key == "micro"));
 }
 
 #[test]
@@ -135,7 +119,7 @@ fn both_schemes_are_written_over_the_old_ones_empty_texts() {
     let keys_of = |scheme: Scheme| (scheme, scheme.keys("greeter").unwrap());
     let entries = |wanted| {
         [Entry {
-            keys: Scheme::ALL.map(keys_of).to_vec(),
+            schemes: Scheme::ALL.map(keys_of).into(),
             ..entry("greeter", 9091, Some(wanted))
         }]
     };
