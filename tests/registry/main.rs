@@ -26,6 +26,7 @@ mod recordings;
 mod registration;
 mod resolver;
 mod rig;
+mod roles;
 mod trouble;
 mod two_services;
 mod two_writers;

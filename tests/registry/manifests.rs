@@ -8,7 +8,7 @@ use testkit::greeter::Greeter;
 use testkit::within;
 use tokio::time::{Duration, sleep};
 
-use crate::rig::Sidecar;
+use crate::rig::{Sidecar, documented};
 
 /// The label of namespaces in which the policy applies.
 pub const OWN_POD_ONLY: &str = "micro-health/own-pod-only";
@@ -36,7 +36,7 @@ async fn registers_and_deregisters(identity: &Identity) -> String {
 #[tokio::test]
 async fn the_role_suffices() {
     let (namespace, identity) = two_pods("role").await;
-    namespace.apply_file("registry/role.yaml", "greeter").await;
+    documented::apply("registry/role.yaml", &namespace, "greeter").await;
     namespace.permissions_take_effect("greeter", &ROLE).await;
     assert!(
         !registers_and_deregisters(&identity)
@@ -49,9 +49,7 @@ async fn the_role_suffices() {
 #[tokio::test]
 async fn the_smaller_role_suffices_to_register() {
     let (namespace, identity) = two_pods("small-role").await;
-    namespace
-        .apply_file("registry/role-get-patch.yaml", "greeter")
-        .await;
+    documented::apply("registry/role-get-patch.yaml", &namespace, "greeter").await;
     namespace
         .permissions_take_effect("greeter", &["get", "patch"])
         .await;
@@ -64,10 +62,7 @@ async fn the_smaller_role_suffices_to_register() {
 
 /// Applies the policy, and waits until it takes effect.
 pub async fn own_pods_only(namespace: &Namespace, token: &str) {
-    namespace
-        .apply_file("registry/admission-policy.yaml", "greeter")
-        .await;
-    namespace.label(OWN_POD_ONLY, Some("true")).await;
+    documented::apply("registry/admission-policy.yaml", namespace, "greeter").await;
     takes_effect(namespace, token).await;
 }
 
@@ -85,7 +80,7 @@ pub async fn takes_effect(namespace: &Namespace, token: &str) {
 #[tokio::test]
 async fn the_policy_lets_a_pod_change_its_own_registration_and_nothing_else() {
     let (namespace, identity) = two_pods("policy").await;
-    namespace.apply_file("registry/role.yaml", "greeter").await;
+    documented::apply("registry/role.yaml", &namespace, "greeter").await;
     namespace.permissions_take_effect("greeter", &ROLE).await;
     let token = namespace.token("greeter-0").await;
     own_pods_only(&namespace, &token).await;

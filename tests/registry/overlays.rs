@@ -7,7 +7,9 @@ use std::fs;
 use serde_json::{Value, json};
 use testkit::cluster::kustomize;
 
-use self::overlay::{Overlay, documents, k8s};
+pub use self::overlay::{documents, k8s};
+
+use self::overlay::Overlay;
 mod admission;
 mod command_line;
 mod commands;

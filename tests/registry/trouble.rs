@@ -116,7 +116,7 @@ async fn an_account_without_a_role_gets_the_role_in_the_log() {
 
     // An operator applies the Role from the log.
     let yaml = &message[message.find("apiVersion:").unwrap()..];
-    world.namespace.apply_manifest(yaml, None).await;
+    world.namespace.apply_manifest(yaml).await;
 
     world.sidecar.is("registered").await;
     world.end().await;

@@ -7,7 +7,7 @@ use testkit::greeter::Greeter;
 use super::command_line::{CommandLine, Parsed, sidecar};
 use super::overlay::Overlay;
 use crate::manifests::{OWN_POD_ONLY, takes_effect};
-use crate::rig::Sidecar;
+use crate::rig::{Sidecar, documented};
 
 #[tokio::test]
 async fn the_overlays_permissions_suffice_to_register_and_the_policy_applies() {
@@ -15,15 +15,9 @@ async fn the_overlays_permissions_suffice_to_register_and_the_policy_applies() {
     let namespace = Namespace::labelled("granted", &[(OWN_POD_ONLY, "true")]).await;
     let folder = overlay.in_namespace(&namespace.name);
     let folder = folder.path().to_str().expect("a path must be text");
-    // The policy belongs to the cluster, and another test applies it too.
-    let apply = [
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--kustomize",
-        folder,
-    ];
-    namespace.kubectl(&apply, "").await.unwrap();
+    // The README's command, for a kustomization of the operator's own.
+    let apply = format!("kubectl apply -k {folder}");
+    documented::run(&[apply], &namespace, "").await;
     namespace
         .permissions_take_effect("micro-services", &["get", "patch"])
         .await;

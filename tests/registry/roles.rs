@@ -1,0 +1,143 @@
+//! The Roles of k8s/, applied and bound by the commands that their files show.
+
+use std::fs;
+
+use serde_json::Value;
+use testkit::cluster::Namespace;
+use testkit::{LOOK_AGAIN, within};
+use tokio::time::sleep;
+
+use crate::overlays::{documents, k8s};
+use crate::rig::documented;
+
+/// The files that hold a Role.
+const FILES: [&str; 5] = [
+    "registry/role.yaml",
+    "registry/role-get-patch.yaml",
+    "resolver/role.yaml",
+    "catalog/role.yaml",
+    "config/role.yaml",
+];
+
+/// A question to the API server's authorizer: the words of `kubectl auth can-i`.
+fn permissions(file: &str) -> Vec<Vec<String>> {
+    let yaml = fs::read_to_string(k8s().join(file)).unwrap();
+    let [role] = &documents(&yaml)[..] else {
+        panic!("{file} must hold one Role and nothing else")
+    };
+    let list = |value: &Value| -> Vec<String> {
+        let values = value.as_array().into_iter().flatten();
+        values.map(|it| it.as_str().unwrap().to_owned()).collect()
+    };
+    let mut permissions = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for verb in list(&rule["verbs"]) {
+            for resource in list(&rule["resources"]) {
+                let name = list(&rule["resourceNames"]).pop();
+                let resource = match &*list(&rule["apiGroups"])[0] {
+                    "" => resource,
+                    group => format!("{resource}.{group}"),
+                };
+                let object = name.map_or(resource.clone(), |name| format!("{resource}/{name}"));
+                permissions.push(vec![verb.clone(), object]);
+            }
+        }
+    }
+    permissions
+}
+
+async fn may(namespace: &Namespace, account: &str, permission: &[String]) -> bool {
+    let user = format!("--as=system:serviceaccount:{account}");
+    let mut words = vec!["auth", "can-i", "--quiet", &user];
+    words.extend(permission.iter().map(String::as_str));
+    namespace.kubectl(&words, "").await.is_ok()
+}
+
+#[tokio::test]
+async fn the_commands_of_each_file_grant_the_named_account_and_no_other() {
+    let namespace = Namespace::fresh("roles").await;
+    for file in FILES {
+        documented::apply(file, &namespace, "greeter").await;
+        let own = format!("{}:greeter", namespace.name);
+        let permissions = permissions(file);
+        within("the role to take effect", async {
+            for permission in &permissions {
+                while !may(&namespace, &own, permission).await {
+                    sleep(LOOK_AGAIN).await;
+                }
+            }
+        })
+        .await;
+        let others = [
+            "default:greeter".to_owned(),
+            "default:micro-services".to_owned(),
+            format!("{}:default", namespace.name),
+        ];
+        for other in others {
+            for permission in &permissions {
+                let is_granted = may(&namespace, &other, permission).await;
+                assert!(!is_granted, "{file} grants {permission:?} to {other}");
+            }
+        }
+        // Nothing is granted in another namespace.
+        let elsewhere = Namespace::fresh("elsewhere").await;
+        for permission in &permissions {
+            assert!(!may(&elsewhere, &own, permission).await, "{file}");
+        }
+        let name = file.split('/').next().unwrap();
+        let bindings = ["get", "rolebindings", "--output=name"];
+        let bindings = namespace.kubectl(&bindings, "").await.unwrap();
+        assert!(bindings.contains("-greeter"), "{name}: {bindings}");
+        delete_bindings(&namespace).await;
+    }
+}
+
+/// Removes what one file has granted, so that the next file is tested alone.
+async fn delete_bindings(namespace: &Namespace) {
+    let delete = ["delete", "rolebindings", "--all"];
+    namespace.kubectl(&delete, "").await.unwrap();
+    let own = format!("{}:greeter", namespace.name);
+    let permission = ["patch".to_owned(), "pods".to_owned()];
+    within("the revocation to take effect", async {
+        while may(namespace, &own, &permission).await {
+            sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn only_a_kustomization_with_a_namespace_has_a_binding() {
+    let mut folders = vec![k8s()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            if !text.lines().any(|line| line == "kind: RoleBinding") {
+                continue;
+            }
+            let kustomization = path.with_file_name("kustomization.yaml");
+            let kustomization = fs::read_to_string(&kustomization).unwrap_or_default();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(
+                kustomization.contains(&format!("\n- {name}\n"))
+                    && kustomization.contains("\nnamespace: "),
+                "`kubectl apply -n` does not change the account's namespace in {}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn kubectl_refuses_to_apply_the_overlay_in_a_namespace_that_it_does_not_name() {
+    let namespace = Namespace::fresh("refused").await;
+    let apply = ["apply", "--dry-run=server", "-k", "k8s/overlays/registry"];
+    let refusal = namespace.kubectl(&apply, "").await.unwrap_err();
+    let why = "the namespace from the provided object \"default\" does not match the namespace";
+    assert!(refusal.contains(why), "{refusal}");
+}
