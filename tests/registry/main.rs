@@ -22,6 +22,7 @@ mod lookups;
 mod manifests;
 mod memory;
 mod overlays;
+mod policy;
 mod recordings;
 mod registration;
 mod resolver;

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use crate::overlays::{documents, k8s};
 use crate::rig::documented;
 
-/// The files that hold a Role.
+/// The files that hold a Role. The one that exempts from the policies is applied in `policy`, because
+/// its resource does not exist, which `kubectl auth can-i` does not take.
 const FILES: [&str; 5] = [
     "registry/role.yaml",
     "registry/role-get-patch.yaml",
@@ -90,6 +91,23 @@ async fn the_commands_of_each_file_grant_the_named_account_and_no_other() {
         assert!(bindings.contains("-greeter"), "{name}: {bindings}");
         delete_bindings(&namespace).await;
     }
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_about_the_registry_grant_the_account() {
+    let namespace = Namespace::fresh("registry-page").await;
+    let commands = documented::commands(include_str!("../../docs/registry.md"));
+    assert_eq!(commands.len(), 4, "{commands:#?}");
+    documented::run(&commands, &namespace, "greeter").await;
+    let permission = ["patch".to_owned(), "pods".to_owned()];
+    let own = format!("{}:greeter", namespace.name);
+    within("the role to take effect", async {
+        while !may(&namespace, &own, &permission).await {
+            sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await;
+    assert!(!may(&namespace, "default:greeter", &permission).await);
 }
 
 /// Removes what one file has granted, so that the next file is tested alone.

@@ -8,7 +8,7 @@ use testkit::within;
 use tokio::time::{Duration, sleep};
 
 use self::world::{RECORD, World, a_pod};
-use crate::manifests::{OWN_POD_ONLY, own_pods_only};
+use crate::policy::{OWN_POD_ONLY, own_pods_only};
 mod world;
 
 /// The time of a hang: longer than an answer may take, and shorter than an outage.
