@@ -23,9 +23,9 @@ const FILES: [&str; 5] = [
 /// A question to the API server's authorizer: the words of `kubectl auth can-i`.
 fn permissions(file: &str) -> Vec<Vec<String>> {
     let yaml = fs::read_to_string(k8s().join(file)).unwrap();
-    let [role] = &documents(&yaml)[..] else {
-        panic!("{file} must hold one Role and nothing else")
-    };
+    let documents = documents(&yaml);
+    let is_role = |it: &&Value| it["kind"] == "Role" || it["kind"] == "ClusterRole";
+    let role = documents.iter().find(is_role).unwrap();
     let list = |value: &Value| -> Vec<String> {
         let values = value.as_array().into_iter().flatten();
         values.map(|it| it.as_str().unwrap().to_owned()).collect()
@@ -69,6 +69,12 @@ async fn the_commands_of_each_file_grant_the_named_account_and_no_other() {
             }
         })
         .await;
+        let micro_services = format!("{}:micro-services", namespace.name);
+        for permission in &permissions {
+            // The account that the bindings of k8s/registry name.
+            let is_granted = may(&namespace, &micro_services, permission).await;
+            assert_eq!(is_granted, file.starts_with("registry/"), "{file}");
+        }
         let others = [
             "default:greeter".to_owned(),
             "default:micro-services".to_owned(),
@@ -110,6 +116,30 @@ async fn the_commands_of_the_page_about_the_registry_grant_the_account() {
     assert!(!may(&namespace, "default:greeter", &permission).await);
 }
 
+#[tokio::test]
+async fn applying_the_file_again_corrects_an_old_binding() {
+    let namespace = Namespace::fresh("corrected").await;
+    let file = fs::read_to_string(k8s().join("registry/role-get-patch.yaml")).unwrap();
+    let old = format!("{file}  namespace: default\n");
+    let apply = ["apply", "--filename=-"];
+    namespace.kubectl(&apply, &old).await.unwrap();
+    let permission = ["patch".to_owned(), "pods".to_owned()];
+    let own = format!("{}:micro-services", namespace.name);
+    for (corrected, granted) in [(false, "default:micro-services"), (true, &own)] {
+        if corrected {
+            let commands = documented::commands_of("registry/role-get-patch.yaml");
+            documented::run(&commands[..1], &namespace, "").await;
+        }
+        within("the binding to take effect", async {
+            while !may(&namespace, granted, &permission).await {
+                sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
+    }
+    assert!(!may(&namespace, "default:micro-services", &permission).await);
+}
+
 /// Removes what one file has granted, so that the next file is tested alone.
 async fn delete_bindings(namespace: &Namespace) {
     let delete = ["delete", "rolebindings", "--all"];
@@ -125,8 +155,9 @@ async fn delete_bindings(namespace: &Namespace) {
 }
 
 #[test]
-fn only_a_kustomization_with_a_namespace_has_a_binding() {
+fn no_binding_names_a_namespace() {
     let mut folders = vec![k8s()];
+    let mut found = 0;
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -138,24 +169,30 @@ fn only_a_kustomization_with_a_namespace_has_a_binding() {
             if !text.lines().any(|line| line == "kind: RoleBinding") {
                 continue;
             }
-            let kustomization = path.with_file_name("kustomization.yaml");
-            let kustomization = fs::read_to_string(&kustomization).unwrap_or_default();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            assert!(
-                kustomization.contains(&format!("\n- {name}\n"))
-                    && kustomization.contains("\nnamespace: "),
-                "`kubectl apply -n` does not change the account's namespace in {}",
-                path.display()
-            );
+            for document in documents(&text) {
+                for subject in document["subjects"].as_array().into_iter().flatten() {
+                    // `kubectl apply -n` would not change it.
+                    assert_eq!(subject["namespace"], Value::Null, "{}", path.display());
+                    found += 1;
+                }
+            }
         }
     }
+    assert_eq!(found, 2);
 }
 
 #[tokio::test]
-async fn kubectl_refuses_to_apply_the_overlay_in_a_namespace_that_it_does_not_name() {
-    let namespace = Namespace::fresh("refused").await;
-    let apply = ["apply", "--dry-run=server", "-k", "k8s/overlays/registry"];
-    let refusal = namespace.kubectl(&apply, "").await.unwrap_err();
-    let why = "the namespace from the provided object \"default\" does not match the namespace";
-    assert!(refusal.contains(why), "{refusal}");
+async fn the_overlay_grants_the_account_of_the_chosen_namespace() {
+    let permission = ["patch".to_owned(), "pods".to_owned()];
+    let chosen = Namespace::fresh("chosen").await;
+    let apply = "kubectl apply -n NAMESPACE -k k8s/overlays/registry".to_owned();
+    documented::run(&[apply], &chosen, "").await;
+    let own = format!("{}:micro-services", chosen.name);
+    within("the role to take effect", async {
+        while !may(&chosen, &own, &permission).await {
+            sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await;
+    assert!(!may(&chosen, "default:micro-services", &permission).await);
 }
