@@ -100,6 +100,39 @@ async fn a_node_has_the_id_of_the_pod() {
 }
 
 #[tokio::test]
+async fn the_sidecars_node_can_be_taken_out_of_a_record_of_others() {
+    let world = World::new("policy-shared").await;
+    let node = |id: &str, ip: &str| format!(r#"{{"id":"{id}","address":"{ip}:8080"}}"#);
+    let record = |nodes: &[&str]| {
+        let nodes = nodes.join(",");
+        let text = format!(
+            r#"{{"name":"greeter","version":"latest","metadata":null,"endpoints":[],"nodes":[{nodes}]}}"#
+        );
+        annotation("micro.mu/service-greeter", &text)
+    };
+    let own = node(&world.own_id("greeter"), "10.1.0.112");
+    let theirs = node("greeter-1", "10.1.0.113");
+    let both = record(&[&theirs, &own]);
+    world.namespace.patch_pod("greeter-0", both.clone()).await;
+    world.admits(&record(&[&theirs])).await;
+    world.admits(&both).await;
+    for id in ["greeter-2", "greeter-1"] {
+        let more = node(id, "10.1.0.112");
+        world.refuses(&record(&[&theirs, &more]), ID).await;
+    }
+    let more = node(&world.own_id("greeter"), "10.1.0.113");
+    world.refuses(&record(&[&theirs, &more]), ADDRESS).await;
+    // A node that is gone does not come back.
+    world.admits(&record(&[&own])).await;
+    let answer = world.try_patch("greeter-0", &both).await;
+    let refusal = answer.unwrap_err();
+    assert!(
+        refusal.contains(ID) || refusal.contains(ADDRESS),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
 async fn the_name_is_that_of_the_key() {
     let world = World::new("policy-name").await;
     let record = |key: &str, name: &str| {
