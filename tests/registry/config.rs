@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use testkit::cluster::{IP, Identity, Namespace};
 use testkit::within;
 
-use crate::rig::{Health, health};
-
-/// The published Role.
-const ROLE: &str = include_str!("../../k8s/config/role.yaml");
+use crate::rig::{Health, documented, health};
 
 /// Returns the data of `kubectl create configmap micro --from-file=./testdata` in the seed.
 fn seed() -> Value {
@@ -33,10 +30,10 @@ async fn a_pod(prefix: &str) -> (Namespace, Identity) {
 }
 
 async fn a_pod_that_may(prefix: &str) -> (Namespace, Identity) {
-    let namespace = Namespace::fresh(prefix).await;
-    namespace.account_with_role("app", ROLE).await;
-    namespace.running_pod("app-0", "app", IP).await;
-    let identity = namespace.identity("app-0").await;
+    let (namespace, identity) = a_pod(prefix).await;
+    documented::apply("config/role.yaml", &namespace, "app").await;
+    let rule = json!({ "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["micro"], "verbs": ["list", "watch"] });
+    namespace.rule_takes_effect("app", &rule).await;
     (namespace, identity)
 }
 

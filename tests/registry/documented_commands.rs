@@ -1,12 +1,14 @@
-//! The commands of docs/finding.md, unchanged. Commands that run until stopped must print
-//! something.
+//! The commands of docs/finding.md and the kubectl commands of k8s/README.md, unchanged. Commands
+//! that run until stopped must print something.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 use testkit::cluster::{ControlPlane, IP, Identity, Namespace};
+use testkit::{LOOK_AGAIN, within};
+use tokio::time::sleep;
 
 use crate::catalog::{cluster::Cluster, helloworld};
-use crate::rig::{Health, health};
+use crate::rig::{Health, documented, health};
 
 const PAGE: &str = include_str!("../../docs/finding.md");
 
@@ -101,6 +103,20 @@ async fn the_commands_of_the_page_print_what_it_shows() {
         for examples in examples(command) {
             examples.run(&operator, &elsewhere).await;
         }
+    }
+
+    let roles = documented::commands(include_str!("../../k8s/README.md"));
+    documented::run(&roles, &namespace, "").await;
+    let may = ["auth", "can-i", "list", "pods", "--quiet"];
+    for (account, expected) in [("ops:viewer", true), ("shop:viewer", false)] {
+        let user = format!("--as=system:serviceaccount:{account}");
+        within("the role to take effect", async {
+            let words = [&may[..], &[&user]].concat();
+            while namespace.kubectl(&words, "").await.is_ok() != expected {
+                sleep(LOOK_AGAIN).await;
+            }
+        })
+        .await;
     }
 
     let cluster = Cluster::fresh("documented").await;

@@ -1,5 +1,6 @@
 //! The helpers of this test binary: `health` in a pod, and the metrics of the API server.
 
+pub mod documented;
 mod health;
 mod metrics;
 mod running_resolver;

@@ -8,7 +8,7 @@ use testkit::within;
 use tokio::time::{Duration, sleep};
 
 use self::world::{RECORD, World, a_pod};
-use crate::manifests::{OWN_POD_ONLY, own_pods_only};
+use crate::policy::{OWN_POD_ONLY, own_pods_only};
 mod world;
 
 /// The time of a hang: longer than an answer may take, and shorter than an outage.
@@ -116,7 +116,7 @@ async fn an_account_without_a_role_gets_the_role_in_the_log() {
 
     // An operator applies the Role from the log.
     let yaml = &message[message.find("apiVersion:").unwrap()..];
-    world.namespace.apply_manifest(yaml, None).await;
+    world.namespace.apply_manifest(yaml).await;
 
     world.sidecar.is("registered").await;
     world.end().await;

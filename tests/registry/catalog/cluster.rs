@@ -13,10 +13,7 @@ use testkit::cluster::{IP, Identity, Namespace};
 use testkit::within;
 use tokio::time::sleep;
 
-use crate::rig::health;
-
-/// The published Role.
-const ROLE: &str = include_str!("../../../k8s/catalog/role.yaml");
+use crate::rig::{documented, health};
 
 /// The name of the viewer's account.
 const VIEWER: &str = "viewer";
@@ -37,7 +34,10 @@ impl Cluster {
     }
 
     pub async fn new(namespace: Namespace) -> Self {
-        namespace.account_with_role(VIEWER, ROLE).await;
+        namespace.account(VIEWER, &[], &[]).await;
+        documented::apply("catalog/role.yaml", &namespace, VIEWER).await;
+        let slices = json!({ "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"] });
+        namespace.rule_takes_effect(VIEWER, &slices).await;
         namespace.running_pod("viewer-0", VIEWER, IP).await;
         let viewer = namespace.identity("viewer-0").await;
         Self { namespace, viewer }
@@ -142,7 +142,7 @@ impl Cluster {
         let bindings =
             Api::<RoleBinding>::namespaced(self.namespace.admin.clone(), &self.namespace.name);
         let params = DeleteParams::default();
-        let deleted = bindings.delete(VIEWER, &params);
+        let deleted = bindings.delete("micro-health-catalog-viewer", &params);
         within("a deletion", deleted)
             .await
             .expect("a binding must be deletable");

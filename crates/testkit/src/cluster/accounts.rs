@@ -34,15 +34,6 @@ impl Namespace {
         self.grant(name, json!([rule])).await;
     }
 
-    /// Creates an account that has the permissions of a manifest's Role in this namespace.
-    pub async fn account_with_role(&self, name: &str, manifest: &str) {
-        let role: Value = serde_saphyr::from_str(manifest).expect("a manifest must be YAML");
-        assert_eq!(role["kind"], "Role");
-        self.create::<ServiceAccount>(json!({ "metadata": { "name": name } }))
-            .await;
-        self.grant(name, role["rules"].clone()).await;
-    }
-
     /// Gives these rules to an account, and waits until they take effect.
     pub async fn grant(&self, name: &str, rules: Value) {
         let metadata = json!({ "name": name });
@@ -55,18 +46,18 @@ impl Namespace {
         }))
         .await;
         for rule in rules.as_array().into_iter().flatten() {
-            self.takes_effect(name, rule).await;
+            self.rule_takes_effect(name, rule).await;
         }
     }
 
     /// Waits until an account has these verbs for pods, by a Role that was created in another way.
     pub async fn permissions_take_effect(&self, account: &str, verbs: &[&str]) {
         let rule = json!({ "apiGroups": [""], "resources": ["pods"], "verbs": verbs });
-        self.takes_effect(account, &rule).await;
+        self.rule_takes_effect(account, &rule).await;
     }
 
     /// Waits until the API server, which decides by a watched copy of the roles, knows the rule.
-    async fn takes_effect(&self, account: &str, rule: &Value) {
+    pub async fn rule_takes_effect(&self, account: &str, rule: &Value) {
         within("the role to take effect", async {
             for verb in rule["verbs"].as_array().into_iter().flatten() {
                 while !self.is_allowed(account, rule, verb).await {
