@@ -39,6 +39,9 @@ const WATCH: f64 = 435.0;
 /// The number of the test's own requests at once.
 const AT_ONCE: usize = 16;
 
+/// The port of each sidecar, and the time limit of its removal.
+const OWN: (u16, Duration) = (8080, Duration::from_secs(5));
+
 /// The running registrations.
 struct Crowd {
     handles: Vec<Handle>,
@@ -136,7 +139,7 @@ impl Crowd {
         let args = args::read(argv.map(OsString::from), |_| None).unwrap().args;
         let target = Target::new(args.target, &Settings::default()).unwrap();
         let monitors: Arc<[Monitor]> = [Monitor::new(target, args.monitor)].into();
-        let registration = Registration::new(&args.registry, Arc::clone(&monitors), |_| None);
+        let registration = Registration::new(&args.registry, Arc::clone(&monitors), OWN, |_| None);
         let registration = registration.await.unwrap();
         self.handles.push(registration.handle());
         self.running.spawn(async move {
