@@ -29,7 +29,7 @@ pub(crate) mod watch;
 pub(crate) mod watch_rate;
 
 pub use self::options::{ApiServer, InvalidApiServer};
-pub use self::refusal::Refusal;
+pub use self::refusal::{Denial, Refusal};
 pub use self::unusable::Unusable;
 
 /// An API server and the namespace to work in.
