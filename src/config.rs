@@ -23,7 +23,7 @@ use serde_json::Value;
 use self::snapshots::Snapshots;
 use crate::cluster::watch::watch;
 use crate::cluster::watch_rate::limit_watch_rate;
-use crate::cluster::{Refusal, request};
+use crate::cluster::{Refusal, names, request};
 
 pub(crate) mod configmap;
 pub(crate) mod env;
@@ -202,7 +202,8 @@ impl Config {
     async fn list(&self) -> Result<Option<BTreeMap<String, String>>, Refusal> {
         let path = format!(
             "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
-            self.namespace, self.name
+            names::encoded(&self.namespace),
+            names::encoded(&self.name)
         );
         let list: List = request::send(&self.client, get(&path)).await?;
         Ok(list.items.into_iter().next().map(data_of))
@@ -211,7 +212,8 @@ impl Config {
     async fn get_whole(&self) -> Result<Option<BTreeMap<String, String>>, Refusal> {
         let path = format!(
             "/api/v1/namespaces/{}/configmaps/{}",
-            self.namespace, self.name
+            names::encoded(&self.namespace),
+            names::encoded(&self.name)
         );
         match request::send(&self.client, get(&path)).await {
             Ok(config_map) => Ok(Some(data_of(config_map))),
@@ -257,7 +259,7 @@ impl std::fmt::Debug for Config {
 
 fn get(path: &str) -> Request<Vec<u8>> {
     let request = Request::get(path).body(Vec::new());
-    request.expect("a path must make a request")
+    request.expect("an encoded path must make a request")
 }
 
 fn data_of(config_map: ConfigMap) -> BTreeMap<String, String> {

@@ -3,7 +3,7 @@
 use http::Request;
 use serde::Deserialize;
 
-use crate::cluster::{Refusal, request};
+use crate::cluster::{Refusal, names, request};
 
 /// A Service; all other fields are skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -43,10 +43,11 @@ pub(crate) async fn read(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Service>, Refusal> {
+    let (namespace, name) = (names::encoded(namespace), names::encoded(name));
     let request = Request::get(format!("/api/v1/namespaces/{namespace}/services/{name}"));
     let request = request
         .body(Vec::new())
-        .expect("a path of labels must make a request");
+        .expect("an encoded path must make a request");
     match request::send(client, request).await {
         Err(Refusal::NotFound(_)) => Ok(None),
         read => read.map(Some),

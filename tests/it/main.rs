@@ -22,6 +22,7 @@
 //! | `grpc_door`          | grpc.health.v1 on the same port                                 |
 //! | `pages`              | metrics and the page for a person                               |
 //! | `lifecycle`          | start, log, signals, exit codes: the real binary                |
+//! | `inputs`             | flags and variables that cannot be used: the real binary        |
 //! | `probe`              | one check under three names: the real binary                    |
 //! | `operated`           | the real binary with its flags, and the text behind a reason    |
 //! | `docs`               | the pages list what the code has                                |
@@ -57,6 +58,8 @@ mod flood;
 mod grpc_door;
 mod hostile_client;
 mod hostile_target;
+#[cfg(feature = "commands")]
+mod inputs;
 #[cfg(feature = "commands")]
 mod language;
 mod lifecycle;
