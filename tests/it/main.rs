@@ -17,6 +17,7 @@
 //! | `limits`             | the limits of one client                                        |
 //! | `hostile_client`     | hostile clients: the kubelet still gets its answer              |
 //! | `endpoints`          | a Service, whose endpoints are all checked                      |
+//! | `unresolved`         | a Service without endpoints that can be dialled, and why        |
 //! | `scale`              | the cost of one of a thousand watched Services                  |
 //! | `targets`            | several services, and the age of a verdict                      |
 //! | `grpc_door`          | grpc.health.v1 on the same port                                 |
@@ -86,6 +87,8 @@ mod tls;
 #[cfg(feature = "kubernetes")]
 mod token;
 mod unix;
+#[cfg(feature = "commands")]
+mod unresolved;
 mod wire;
 
 /// The program under test.
