@@ -20,6 +20,7 @@ mod connection_pool;
 pub(crate) mod connector;
 pub(crate) mod credentials;
 pub(crate) mod events;
+pub(crate) mod names;
 pub(crate) mod options;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -29,7 +30,7 @@ pub(crate) mod watch;
 pub(crate) mod watch_rate;
 
 pub use self::options::{ApiServer, InvalidApiServer};
-pub use self::refusal::Refusal;
+pub use self::refusal::{Denial, Refusal};
 pub use self::unusable::Unusable;
 
 /// An API server and the namespace to work in.
@@ -146,7 +147,7 @@ impl Cluster {
             // pod's namespace is meaningful only where its token is.
             credentials.as_ref().and_then(Credentials::namespace)
         });
-        let namespace = namespace.unwrap_or_else(|| "default".to_owned());
+        let namespace = usable(namespace.unwrap_or_else(|| "default".to_owned()))?;
         let service = service::Service::new(server.clone(), credentials.clone());
         Ok(Self {
             client: kube::Client::new(service, namespace.clone()),
@@ -175,7 +176,7 @@ impl Cluster {
             Err(error) => return Err(Unusable::Kubeconfig(error.into())),
         };
         let namespace = options.registry_namespace.clone();
-        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+        let namespace = usable(namespace.unwrap_or_else(|| config.default_namespace.clone()))?;
         let server = config.cluster_url.to_string();
         let client = kube::Client::try_from(config);
         let client = client.map_err(|error| Unusable::Kubeconfig(error.into()))?;
@@ -219,6 +220,15 @@ impl std::fmt::Debug for Cluster {
             .field("namespace", &self.namespace)
             .field("server", &self.server)
             .finish_non_exhaustive()
+    }
+}
+
+/// Refuses the name of a namespace that is in no path of the API server.
+fn usable(namespace: String) -> Result<String, Unusable> {
+    if names::is_label(&namespace) {
+        Ok(namespace)
+    } else {
+        Err(Unusable::Namespace(namespace))
     }
 }
 

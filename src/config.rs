@@ -19,11 +19,12 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use serde::Deserialize;
 use serde_json::Value;
+use tracing::warn;
 
 use self::snapshots::Snapshots;
 use crate::cluster::watch::watch;
 use crate::cluster::watch_rate::limit_watch_rate;
-use crate::cluster::{Refusal, request};
+use crate::cluster::{Refusal, names, request};
 
 pub(crate) mod configmap;
 pub(crate) mod env;
@@ -53,6 +54,8 @@ pub struct Config {
     environment: Environment,
     /// The `data` of the `ConfigMap`, as last read.
     data: Option<BTreeMap<String, String>>,
+    /// The keys of the `binaryData` of the `ConfigMap`, which is not read.
+    binary: Vec<String>,
     values: Value,
 }
 
@@ -128,6 +131,7 @@ impl Config {
             name: name.to_owned(),
             environment,
             data: None,
+            binary: Vec::new(),
             values: Value::Null,
         };
         config.values = config.environment.under(None);
@@ -150,7 +154,9 @@ impl Config {
             },
             listed => listed,
         };
-        let data = data.map_err(|refusal| self.refused(refusal))?;
+        let config_map = data.map_err(|refusal| self.refused(refusal))?;
+        self.note_binary(config_map.as_ref());
+        let data = config_map.map(data_of);
         let is_there = data.is_some();
         self.set(data);
         if is_there {
@@ -184,11 +190,17 @@ impl Config {
         let mut snapshots = Snapshots::new(self.data.clone());
         watch(api, only)
             .map(move |event| match event {
-                Ok(event) => snapshots.take(event).map(|event| {
-                    config.set(snapshots.data().cloned());
-                    let values = config.values.clone();
-                    Ok(Change { event, values })
-                }),
+                Ok(event) => {
+                    if let watcher::Event::Apply(found) | watcher::Event::InitApply(found) = &event
+                    {
+                        config.note_binary(Some(found));
+                    }
+                    snapshots.take(event).map(|event| {
+                        config.set(snapshots.data().cloned());
+                        let values = config.values.clone();
+                        Ok(Change { event, values })
+                    })
+                }
                 Err(refusal) => Some(Err(config.refused(refusal))),
             })
             .filter_map(std::future::ready)
@@ -199,22 +211,44 @@ impl Config {
         self.data = data;
     }
 
-    async fn list(&self) -> Result<Option<BTreeMap<String, String>>, Refusal> {
-        let path = format!(
-            "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
-            self.namespace, self.name
-        );
-        let list: List = request::send(&self.client, get(&path)).await?;
-        Ok(list.items.into_iter().next().map(data_of))
+    /// Logs that `binaryData` is not read, once for each set of its keys. A tool puts a file there
+    /// that is not UTF-8.
+    fn note_binary(&mut self, config_map: Option<&ConfigMap>) {
+        let binary = config_map.and_then(|it| it.binary_data.as_ref());
+        let binary: Vec<_> = binary
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .cloned()
+            .collect();
+        if !binary.is_empty() && binary != self.binary {
+            warn!(
+                namespace = self.namespace,
+                name = self.name,
+                keys = ?binary,
+                "The binaryData of the ConfigMap is not read; save the file as UTF-8 and create the ConfigMap again"
+            );
+        }
+        self.binary = binary;
     }
 
-    async fn get_whole(&self) -> Result<Option<BTreeMap<String, String>>, Refusal> {
+    async fn list(&self) -> Result<Option<ConfigMap>, Refusal> {
+        let path = format!(
+            "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
+            names::encoded(&self.namespace),
+            names::encoded(&self.name)
+        );
+        let list: List = request::send(&self.client, get(&path)).await?;
+        Ok(list.items.into_iter().next())
+    }
+
+    async fn get_whole(&self) -> Result<Option<ConfigMap>, Refusal> {
         let path = format!(
             "/api/v1/namespaces/{}/configmaps/{}",
-            self.namespace, self.name
+            names::encoded(&self.namespace),
+            names::encoded(&self.name)
         );
         match request::send(&self.client, get(&path)).await {
-            Ok(config_map) => Ok(Some(data_of(config_map))),
+            Ok(config_map) => Ok(Some(config_map)),
             Err(Refusal::NotFound(_)) => Ok(None),
             Err(refusal) => Err(refusal),
         }
@@ -257,7 +291,7 @@ impl std::fmt::Debug for Config {
 
 fn get(path: &str) -> Request<Vec<u8>> {
     let request = Request::get(path).body(Vec::new());
-    request.expect("a path must make a request")
+    request.expect("an encoded path must make a request")
 }
 
 fn data_of(config_map: ConfigMap) -> BTreeMap<String, String> {

@@ -1,6 +1,9 @@
 //! Connections with peers: addresses, dialling, listening, TLS.
 
 pub(crate) mod address;
+#[cfg(any(feature = "kubernetes", feature = "tls"))]
+pub(crate) mod authorities;
+pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod descriptors;
 pub(crate) mod dial;

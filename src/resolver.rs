@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::watch::Receiver;
 
+use self::no_endpoints::Known;
 use self::view::View;
 use self::watch::Watch;
 use crate::cluster::{Cluster, Refusal};
@@ -63,6 +64,7 @@ type Name = (String, String);
 #[derive(Clone)]
 pub struct Endpoints {
     target: Target,
+    client: kube::Client,
     seen: Receiver<View>,
     _watch: Arc<Watch>,
 }
@@ -108,6 +110,7 @@ impl Resolver {
         let seen = watch.subscribe(&target.port);
         Endpoints {
             target,
+            client: self.client.clone(),
             seen,
             _watch: watch,
         }
@@ -136,6 +139,20 @@ impl Endpoints {
     /// Returns the state of that knowledge.
     pub fn state(&self) -> State {
         self.seen.borrow().state().clone()
+    }
+
+    /// Reads the Service itself, if only that can explain these endpoints. The permission to read it
+    /// is optional, because it only improves messages.
+    pub(crate) async fn service(&self, union: &Union) -> Known {
+        if !no_endpoints::needs_service(&self.target, union) {
+            return Known::Nothing;
+        }
+        let namespace = self.target.namespace.as_deref().unwrap_or_default();
+        match service::read(&self.client, namespace, &self.target.service).await {
+            Ok(Some(service)) => Known::There(service),
+            Ok(None) => Known::Absent,
+            Err(_) => Known::Nothing,
+        }
     }
 
     /// Resolves when something has changed since this was last called; at first, at once.

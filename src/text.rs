@@ -1,6 +1,7 @@
 //! Bounds and cleans the text of peers before it reaches a terminal or a log.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
 /// An excerpt of a peer's text for logs, bounded and without control characters.
@@ -19,6 +20,22 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     } else {
         text.into()
     }
+}
+
+/// Returns an error with its causes, separated by colons. Leaves out a cause that the text before it
+/// has already, because many errors repeat the text of their cause.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 // === impl Excerpt ===
@@ -57,6 +74,34 @@ mod tests {
             ("a\u{9b}2J\u{85}b", "a 2J b"),
         ] {
             assert_eq!(printable(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Outer {
+            #[error("no file: {0}")]
+            Repeats(#[source] fmt::Error),
+            #[error("no file")]
+            Names(#[source] fmt::Error),
+            #[error("no file")]
+            Alone,
+        }
+        let cause = fmt::Error.to_string();
+        for (outer, expected) in [
+            (
+                Outer::Repeats(fmt::Error),
+                format!("cannot start: no file: {cause}"),
+            ),
+            (
+                Outer::Names(fmt::Error),
+                format!("cannot start: no file: {cause}"),
+            ),
+            (Outer::Alone, "cannot start: no file".to_owned()),
+        ] {
+            let error = anyhow::Error::new(outer).context("cannot start");
+            assert_eq!(with_causes(error.as_ref()), expected);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 
-use crate::check::options::Protocol;
+use crate::check::options::{Protocol, ServerName};
 use crate::check::selector;
 use crate::flags::notice::Notice;
 use crate::flags::{DerivedFlag, SharedFlags, Variables};
@@ -112,6 +112,10 @@ fn check(flag: &str, value: &str) -> Result<(), String> {
     #[cfg(feature = "kubernetes")]
     crate::registration::options::check(flag, value)?;
     match flag {
+        "server_name" => value
+            .parse::<ServerName>()
+            .map(drop)
+            .map_err(|why| why.to_string()),
         "server_address" => value
             .parse::<Endpoint>()
             .map(drop)

@@ -12,7 +12,9 @@
 //! |                  |                                 | pod's name between dashes, else none     |
 //! | name             | any or none                     | as for a `ReplicationController`         |
 //!
-//! A name without a dash is its own last part.
+//! A name without a dash is its own last part. The hash of a Deployment's pod is also in the label of
+//! a controller of another kind, such as `rollouts-pod-template-hash` of Argo Rollouts. It is known by
+//! the end of the `ReplicaSet`'s name.
 //!
 //! Sources: Amalgam8's documentation for the second row, and the code of its registry v0.4.2
 //! for the last row but one. The labels are the conventions of Kubernetes and of Istio.
@@ -35,6 +37,9 @@ pub enum Source {
 /// The labels that may hold the version. The first of them wins.
 const LABELS: [&str; 2] = ["app.kubernetes.io/version", "version"];
 
+/// The end of the key of the label that has the hash of the pod's template.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
 /// Returns the version of a pod from the first source that has one.
 pub(crate) fn version(pod: &ObjectMeta, sources: &[Source]) -> Option<String> {
     let found = sources.iter().find_map(|source| match source {
@@ -56,7 +61,7 @@ fn of_owner<'a>(pod: &'a ObjectMeta, owner: &'a OwnerReference) -> Option<&'a st
     let looks_like_one = Some(part).filter(|part| looks_like_version(part));
     match &*owner.kind {
         "ReplicationController" => Some(part),
-        "ReplicaSet" => looks_like_one.or_else(|| label(pod, "pod-template-hash")),
+        "ReplicaSet" => looks_like_one.or_else(|| template_hash(pod, owner)),
         "StatefulSet" | "DaemonSet" => looks_like_one.or_else(|| {
             // The label of a StatefulSet's pod has the name of the set before the hash.
             let revision = label(pod, "controller-revision-hash")?;
@@ -72,9 +77,28 @@ fn of_owner<'a>(pod: &'a ObjectMeta, owner: &'a OwnerReference) -> Option<&'a st
 
 /// Returns the name that a person gave. A Deployment's `ReplicaSet` has a hash behind it.
 fn workload<'a>(pod: &ObjectMeta, owner: &'a OwnerReference) -> &'a str {
-    let hash = label(pod, "pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
-    let without = |hash| owner.name.strip_suffix(hash)?.strip_suffix('-');
+    let hash = template_hash(pod, owner).filter(|_| owner.kind == "ReplicaSet");
+    let without = |hash| without_hash(&owner.name, hash);
     hash.and_then(without).unwrap_or(&owner.name)
+}
+
+/// Returns the hash that ends the name of the pod's `ReplicaSet`, from the label of its controller;
+/// otherwise that of a Deployment.
+fn template_hash<'a>(pod: &'a ObjectMeta, owner: &OwnerReference) -> Option<&'a str> {
+    let labels = pod.labels.iter().flatten();
+    let hashes = labels.filter(|(key, _)| key.ends_with(TEMPLATE_HASH));
+    let ends = |hash: &&str| without_hash(&owner.name, hash).is_some();
+    let hashes = hashes.map(|(_, hash)| hash.as_str()).filter(ends);
+    // A value that ends another one is a part of the hash by chance.
+    hashes
+        .max_by_key(|hash| hash.len())
+        .or_else(|| label(pod, TEMPLATE_HASH))
+}
+
+/// Returns the name of a `ReplicaSet` without the hash and its dash.
+fn without_hash<'a>(name: &'a str, hash: &str) -> Option<&'a str> {
+    let hash = Some(hash).filter(|hash| !hash.is_empty())?;
+    name.strip_suffix(hash)?.strip_suffix('-')
 }
 
 fn last_part(name: &str) -> &str {
@@ -177,6 +201,29 @@ mod tests {
                 &hash,
                 "5d4f8c7b9",
             ),
+            (
+                "helloworld-v1-6d9c5b-abcde",
+                format!("{rs}/helloworld-v1-6d9c5b"),
+                &[("rollouts-pod-template-hash", "6d9c5b")],
+                "v1",
+            ),
+            (
+                "my-service-6d9c5b-abcde",
+                format!("{rs}/my-service-6d9c5b"),
+                &[
+                    ("a.example.com/pod-template-hash", "5b"),
+                    ("pod-template-hash", "5d4f8c7b9"),
+                    ("rollouts-pod-template-hash", "6d9c5b"),
+                    ("z-pod-template-hash", ""),
+                ],
+                "6d9c5b",
+            ),
+            (
+                "web-abcde",
+                format!("{rs}/web"),
+                &[("rollouts-pod-template-hash", "6d9c5b")],
+                "-",
+            ),
             ("web-v2-abcde", format!("{rs}/web-v2"), &[], "v2"),
             ("web-abcde", format!("{rs}/web"), &[], "-"),
             ("web-2-0", "StatefulSet/web-2".to_owned(), &[], "2"),
@@ -223,6 +270,11 @@ mod tests {
         let hash = [("pod-template-hash", "5d4f8c7b9")];
         assert_eq!(
             named("a-b-5d4f8c7b9-x", "ReplicaSet/my-service-5d4f8c7b9", &hash).as_deref(),
+            Some("service")
+        );
+        let hash = [("rollouts-pod-template-hash", "6d9c5b")];
+        assert_eq!(
+            named("a-b-6d9c5b-x", "ReplicaSet/my-service-6d9c5b", &hash).as_deref(),
             Some("service")
         );
         assert_eq!(

@@ -28,13 +28,16 @@ use crate::net::stage::Stage;
 use crate::net::tls::InvalidTls;
 use crate::resolver::Endpoints;
 use crate::resolver::no_endpoints::{self, Known};
-use crate::resolver::slices::Endpoint;
+use crate::resolver::slices::{Endpoint, Union};
 
 /// The most endpoints that are checked at once.
 const AT_ONCE: usize = 16;
 
 /// The end of a check's time, reserved for its verdict. It is shorter for short checks.
 const MARGIN: Duration = Duration::from_millis(20);
+
+/// The time for which a Service explains why there is no endpoint.
+const EXPLAINS: Duration = Duration::from_mins(1);
 
 /// The endpoints of one Service, and the backends that check them.
 #[derive(Debug)]
@@ -44,6 +47,9 @@ pub(crate) struct Group {
     options: Arc<Options>,
     kept: Mutex<BTreeMap<SocketAddr, Arc<Member>>>,
     rows: Mutex<Vec<Row>>,
+    /// The Service as it was read last, and the time of that. It only explains why there is no
+    /// endpoint.
+    service: Mutex<Option<(Instant, Known)>>,
 }
 
 /// The backend of one endpoint. Its check goes on when the check of the group is over, because
@@ -71,6 +77,7 @@ impl Group {
             options: Arc::new(options),
             kept: Mutex::default(),
             rows: Mutex::default(),
+            service: Mutex::default(),
         }
     }
 
@@ -116,7 +123,10 @@ impl Group {
         let policy = self.options.endpoints;
         let include = policy.include_not_ready;
         let target = self.endpoints.target();
-        if let Some(absence) = no_endpoints::reason(target, &union, include, &Known::Nothing) {
+        let reason = |service| no_endpoints::reason(target, &union, include, service);
+        if reason(&Known::Nothing).is_some()
+            && let Some(absence) = reason(&self.service(&union, end).await)
+        {
             lock(&self.rows).clear();
             return none(&absence.to_string());
         }
@@ -161,6 +171,19 @@ impl Group {
         *lock(&self.rows) = rows;
         results.sort_by_key(|check| check.address.parse::<SocketAddr>().ok());
         policy::verdict(policy.require, considered.len(), &results)
+    }
+
+    /// Returns the Service, which is read at most once a minute.
+    async fn service(&self, union: &Union, end: Instant) -> Known {
+        let is_fresh = |(read, _): &(Instant, Known)| read.elapsed() < EXPLAINS;
+        let known = lock(&self.service).clone().filter(is_fresh);
+        if let Some((_, known)) = known {
+            return known;
+        }
+        let read = time::timeout_at(end, self.endpoints.service(union)).await;
+        let known = read.unwrap_or(Known::Nothing);
+        *lock(&self.service) = Some((Instant::now(), known.clone()));
+        known
     }
 
     /// Returns one member for each endpoint, and drops those of endpoints that are gone.

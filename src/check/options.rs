@@ -96,7 +96,7 @@ pub struct Options {
 /// The default of `--check_timeout`, below the kubelet's default timeout of one second.
 const CHECK_TIMEOUT: GoDuration = GoDuration(Duration::from_millis(900));
 
-/// The value of `--server_name`: any text but an empty one.
+/// The value of `--server_name`: one line of text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerName(pub String);
 
@@ -123,10 +123,16 @@ pub enum WithoutDebug {
     Healthy,
 }
 
-/// A service without a name.
+/// The reason why a text is not a [`ServerName`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("empty; expected the service's go-micro name, such as greeter")]
-pub struct NoName;
+pub enum InvalidServerName {
+    /// The text is empty.
+    #[error("empty; expected the service's go-micro name, such as greeter")]
+    Empty,
+    /// The name would break a header, a label or a line of the log.
+    #[error("a line break or another control character in the name; expected one such as greeter")]
+    Control,
+}
 
 // === impl Options ===
 
@@ -154,11 +160,13 @@ impl Options {
 // === impl ServerName ===
 
 impl FromStr for ServerName {
-    type Err = NoName;
+    type Err = InvalidServerName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
-            Err(NoName)
+            Err(InvalidServerName::Empty)
+        } else if text.contains(char::is_control) {
+            Err(InvalidServerName::Control)
         } else {
             Ok(Self(text.to_owned()))
         }

@@ -45,9 +45,8 @@ pub(crate) fn run(
         prefixes: request.prefixes.clone(),
     };
     let cluster = Cluster::new(&request.cluster, environment.variable);
-    // The command prints its own message for each failure that kube's watcher logs as a warning.
     command::run(
-        LevelFilter::ERROR,
+        LevelFilter::WARN,
         cluster,
         console,
         async |cluster, console| {

@@ -11,6 +11,7 @@ use super::invocation::Command;
 use super::invocation::{self, Invocation};
 use super::probe;
 use crate::app;
+use crate::text::with_causes;
 
 /// Runs the command or the sidecar that argv selects, and returns the exit code.
 pub fn run(
@@ -44,7 +45,7 @@ fn sidecar(argv: Vec<OsString>, environment: Environment<'_>) -> ExitCode {
     match app::run(configuration) {
         Ok(ended) => ended.exit_code(),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", with_causes(error.as_ref()));
             REFUSED.into()
         }
     }

@@ -21,7 +21,7 @@ use crate::cluster::{Cluster, Refusal};
 use crate::flags::ParsedArgs;
 use crate::flags::notice::Notice;
 use crate::resolver::no_endpoints::{self, Known};
-use crate::resolver::{Endpoints, Resolver, service};
+use crate::resolver::{Endpoints, Resolver};
 
 pub(crate) mod options;
 pub(crate) mod report;
@@ -76,9 +76,9 @@ pub(crate) async fn act(
         return Ok(REFUSED);
     }
     if flags.watch {
-        follow(flags, resolver, &mut endpoints, console.out, console.err).await
+        follow(flags, &mut endpoints, console.out, console.err).await
     } else {
-        once(flags, resolver, &endpoints, console.out, console.err).await
+        once(flags, &endpoints, console.out, console.err).await
     }
 }
 
@@ -91,12 +91,11 @@ async fn first(endpoints: &Endpoints) -> Result<(), Refusal> {
 /// Prints the endpoints, or the reason why there are none.
 async fn once(
     flags: &Flags,
-    resolver: &Resolver,
     endpoints: &Endpoints,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let report = report(flags, resolver, endpoints).await;
+    let report = report(flags, endpoints).await;
     write!(out, "{}", report.whole(flags.output))?;
     print_problem(&report, err)
 }
@@ -104,7 +103,6 @@ async fn once(
 /// Prints the endpoints and every change. Ends only when the output is closed.
 async fn follow(
     flags: &Flags,
-    resolver: &Resolver,
     endpoints: &mut Endpoints,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -112,7 +110,7 @@ async fn follow(
     let mut before: Option<Report> = None;
     loop {
         endpoints.changed().await;
-        let report = report(flags, resolver, endpoints).await;
+        let report = report(flags, endpoints).await;
         write!(out, "{}", report.since(before.as_ref(), flags.output))?;
         out.flush()?;
         if before.is_none_or(|before| before.problem() != report.problem()) {
@@ -140,19 +138,13 @@ fn print_problem(report: &Report, err: &mut dyn Write) -> io::Result<u8> {
     Ok(DONE)
 }
 
-async fn report(flags: &Flags, resolver: &Resolver, endpoints: &Endpoints) -> Report {
+async fn report(flags: &Flags, endpoints: &Endpoints) -> Report {
     let (union, state) = (endpoints.union(), endpoints.state());
     let target = endpoints.target();
     let mut known = Known::Nothing;
-    if state.refusal().is_none() && no_endpoints::needs_service(target, &union) {
-        let namespace = target.namespace.as_deref().unwrap_or_default();
-        let read = service::read(resolver.client(), namespace, &target.service);
-        known = match time::timeout(PATIENCE, read).await {
-            Ok(Ok(Some(service))) => Known::There(service),
-            Ok(Ok(None)) => Known::Absent,
-            // The Service only improves the message, so the permission to read it is optional.
-            Ok(Err(_)) | Err(_) => Known::Nothing,
-        };
+    if state.refusal().is_none() {
+        let read = time::timeout(PATIENCE, endpoints.service(&union));
+        known = read.await.unwrap_or(Known::Nothing);
     }
     let include = flags.include_not_ready;
     Report {

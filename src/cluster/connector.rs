@@ -13,19 +13,26 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::{ServerName, pem};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time;
+use tokio::net;
+use tokio::time::{self, Instant};
 use tokio_rustls::TlsConnector;
 
 use crate::cluster::credentials::Credentials;
+use crate::net::authorities::{Authorities, NoAuthorities};
+use crate::net::connect::{Shares, connect_first};
 
 /// The timeout for the TCP connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// The time for one of several addresses of the API server's name, as Go's dialer divides it.
+const SHARES: Shares = Shares {
+    least: Duration::from_secs(2),
+    most: CONNECT,
+};
 
 /// The idle time after which the kernel probes the connection. Through a kubectl proxy there is
 /// no HTTP/2 ping that could do it.
@@ -59,11 +66,12 @@ impl Connector {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let stream = match host.parse::<IpAddr>() {
-            Ok(ip) => TcpStream::connect((ip, port)).await?,
-            Err(_) => TcpStream::connect((host, port)).await?,
+        let deadline = Instant::now() + CONNECT;
+        let addresses: Vec<_> = match host.parse::<IpAddr>() {
+            Ok(ip) => vec![(ip, port).into()],
+            Err(_) => net::lookup_host((host, port)).await?.collect(),
         };
-        stream.set_nodelay(true)?;
+        let stream = connect_first(&addresses, deadline, SHARES).await?;
         let keepalive = TcpKeepalive::new()
             .with_time(KEEPALIVE)
             .with_interval(KEEPALIVE / 3);
@@ -88,24 +96,25 @@ impl Connector {
 
 /// Builds the TLS configuration of one connection. Reads the CA each time, because it rotates too.
 fn config(credentials: &Credentials) -> io::Result<Arc<ClientConfig>> {
-    let file =
-        |why: String| io::Error::other(format!("{}: {why}", credentials.ca_path().display()));
+    let path = credentials.ca_path();
+    let file = |why: String| io::Error::other(format!("{}: {why}", path.display()));
     let pem = credentials.ca().map_err(|error| file(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| file(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| file(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(file("the file has no certificate".to_owned()));
-    }
+    let found = Authorities::read(&path, &pem).map_err(|error| {
+        file(match error {
+            NoAuthorities::Pem(pem::Error::NoItemsFound) => {
+                "the file has no certificate".to_owned()
+            }
+            NoAuthorities::Pem(error) => format!("no certificate in it can be used: {error}"),
+            NoAuthorities::Certificate(error) => {
+                format!("no certificate in it can be used: {error}")
+            }
+        })
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
-        .with_root_certificates(roots)
+        .with_root_certificates(found.roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

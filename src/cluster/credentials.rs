@@ -63,15 +63,15 @@ impl Credentials {
             overrides: overrides.into(),
             cached: Arc::default(),
         };
-        credentials.token().map_err(|source| {
+        credentials.token().map_err(|error| {
             let path = credentials.folder.join("token");
-            Unusable::ServiceAccount { path, source }
+            Unusable::ServiceAccount { path, error }
         })?;
-        credentials.ca().map_err(|source| {
+        credentials.ca().map_err(|error| {
             let path = credentials.ca_path();
             match credentials.overrides.ca_file {
-                Some(_) => Unusable::Authority { path, source },
-                None => Unusable::ServiceAccount { path, source },
+                Some(_) => Unusable::Authority { path, error },
+                None => Unusable::ServiceAccount { path, error },
             }
         })?;
         Ok(credentials)

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use http::Uri;
 
+use crate::cluster::names;
+
 /// The folder in which a pod finds the token, the CA and the namespace of its service account.
 pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -71,14 +73,7 @@ impl FromStr for ApiServer {
 ///
 /// Returns the expected form.
 pub(crate) fn namespace(text: &str) -> Result<String, &'static str> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
-    let bytes = text.as_bytes();
-    if bytes.len() <= 63
-        && bytes.iter().copied().all(fits)
-        && edge(bytes.first())
-        && edge(bytes.last())
-    {
+    if names::is_label(text) {
         Ok(text.to_owned())
     } else {
         Err("expected the name of a namespace: 1 to 63 of a-z, 0-9 and -, no - at either end")

@@ -1,19 +1,20 @@
 //! The meaning of the API server's error answers.
 //!
-//! | status   | refusal                                                               |
-//! |----------|-----------------------------------------------------------------------|
-//! | 401      | the token is no longer accepted: rotated, or its pod is gone          |
-//! | 403      | RBAC; so is a 422 without a field, which is an admission policy        |
-//! | 404      | no such object, if a `Status` says so: proxies have a 404 of their own |
-//! | 409      | another client changed the object in between                          |
-//! | 413      | the request is too large                                              |
-//! | 422      | `metadata.uid`: another object of this name; else the invalid fields  |
-//! | 429, 5xx | retry later, after `Retry-After` if the answer has it                 |
+//! | status           | refusal                                                               |
+//! |------------------|-----------------------------------------------------------------------|
+//! | 400 to 499       | a webhook's or a policy's denial, if the message is one               |
+//! | 401              | the token is no longer accepted: rotated, or its pod is gone          |
+//! | 403              | RBAC                                                                  |
+//! | 404              | no such object, if a `Status` says so: proxies have a 404 of their own |
+//! | 409              | another client changed the object in between                          |
+//! | 413, 500 by etcd | the request is too large                                              |
+//! | 422              | [another object, a denial, or invalid fields](Refusal::of_422)        |
+//! | all others       | retry later, after `Retry-After` if the answer has it                 |
 //!
 //! Answers are matched by status, reason and field, because the texts change between versions.
-//! A 422 on the field `patch` repeats the whole object. A 422 on `spec` repeats the difference,
-//! which may be a secret. For this reason the text is kept only for the labels and annotations,
-//! which we write.
+//! A denial has no reason or field of its own, so its text is matched. A 422 on the field `patch`
+//! repeats the whole object. A 422 on `spec` repeats the difference, which may be a secret. For
+//! this reason the text is kept only for the labels and annotations, which we write.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -25,6 +26,10 @@ use serde_json::error::Category;
 
 use crate::text::Excerpt;
 
+mod denial;
+
+pub use self::denial::Denial;
+
 /// The reason why a request failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -35,9 +40,9 @@ pub enum Refusal {
     /// The service account lacks a permission (403). Has the server's own sentence.
     #[error("forbidden: {0}")]
     Forbidden(String),
-    /// An admission policy denied the request. Has the server's own sentence.
-    #[error("denied by an admission policy: {0}")]
-    Policy(String),
+    /// A webhook or a policy of the server's admission denied the request.
+    #[error(transparent)]
+    Policy(Denial),
     /// The object does not exist (404).
     #[error("not found: {0}")]
     NotFound(String),
@@ -53,7 +58,8 @@ pub enum Refusal {
     /// The request is larger than the server accepts.
     #[error("too large: {0}")]
     TooLarge(String),
-    /// The server is overloaded or has failed (429 or 5xx).
+    /// The server is overloaded or has failed (429 or 5xx), or has another status that says
+    /// nothing about the object (such as 400 or 302).
     #[error("the API server answers {status}: {message}")]
     Unavailable {
         /// The HTTP status of the answer.
@@ -101,6 +107,16 @@ const WHOLE_OBJECT: &str = "patch";
 /// The field that has everything that we write.
 const OURS: &str = "metadata";
 
+/// The field that we never write.
+const SPEC: &str = "spec";
+
+/// The texts of a 500 that the API server passes on from etcd's server or client, for an object
+/// above 1.5 or 2 MiB. Source: kubernetes/kubernetes#112152.
+const TOO_LARGE: [&str; 2] = [
+    "etcdserver: request is too large",
+    "trying to send message larger than max",
+];
+
 // === impl Refusal ===
 
 impl Refusal {
@@ -113,6 +129,13 @@ impl Refusal {
             .map_or_else(plain, |status| status.message.clone());
         let is_status = parsed.as_ref().is_some_and(|it| it.kind == "Status");
         let details = parsed.and_then(|status| status.details).unwrap_or_default();
+        let denial = status
+            .is_client_error()
+            .then(|| Denial::find(status.as_u16(), &one_line(&message)))
+            .flatten();
+        if let Some(denial) = denial {
+            return Self::Policy(denial);
+        }
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Forbidden(one_line(&message)),
@@ -120,13 +143,15 @@ impl Refusal {
             404 => Self::Answer(format!("404 {}", Excerpt::from(message))),
             409 => Self::Conflict,
             413 => Self::TooLarge(one_line(&message)),
-            422 => Self::invalid(&message, details.causes.unwrap_or_default()),
-            429 | 500.. => Self::Unavailable {
+            422 => Self::of_422(&message, details.causes.unwrap_or_default()),
+            500 if TOO_LARGE.iter().any(|text| message.contains(text)) => {
+                Self::TooLarge(one_line(&message))
+            }
+            _ => Self::Unavailable {
                 status,
                 retry_after: retry_after.or(details.retry_after_seconds.map(Duration::from_secs)),
                 message: message.into(),
             },
-            _ => Self::Invalid(one_line(&message)),
         }
     }
 
@@ -178,7 +203,7 @@ impl Refusal {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden(_) => "forbidden",
-            Self::Policy(_) => "policy",
+            Self::Policy(denial) => denial.code(),
             Self::NotFound(_) => "not_found",
             Self::Conflict => "conflict",
             Self::Replaced => "replaced",
@@ -197,15 +222,16 @@ impl Refusal {
                 "does the pod still exist, and is the folder in --service_account mounted from it?"
             }
             Self::Forbidden(_) => "give the service account the verb that the sentence names",
-            Self::Policy(_) => {
-                "the admission policy that the sentence names has to let this pod change its own labels and annotations"
-            }
+            Self::Policy(denial) => denial.remedy(),
             Self::NotFound(_) | Self::Replaced => {
                 "is --pod_name the pod that this sidecar runs in?"
             }
             Self::Conflict => "none needed: the request is sent again",
             Self::Invalid(_) | Self::TooLarge(_) => {
                 "shorten what the message names: the service's name, or its metadata"
+            }
+            Self::Unavailable { status, .. } if !is_busy(*status) => {
+                "the request is sent again; if the answer stays, is --registry_address an API server, or a proxy to one?"
             }
             Self::Unavailable { .. } | Self::Unreachable(_) => {
                 "none needed: the request is sent again, and probes are answered meanwhile"
@@ -214,7 +240,8 @@ impl Refusal {
         }
     }
 
-    /// Tells whether the answer stays the same until an operator changes a permission.
+    /// Tells whether the answer stays the same until an operator changes a permission, a webhook or
+    /// a policy.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Forbidden(_) | Self::Policy(_))
     }
@@ -227,23 +254,33 @@ impl Refusal {
         )
     }
 
-    /// Decides between the four meanings of 422. The server may repeat a cause.
-    fn invalid(message: &str, mut causes: Vec<Cause>) -> Self {
-        let field = |name: &str| causes.iter().any(|cause| cause.field == name);
-        if field("metadata.uid") {
+    /// Decides between the meanings of 422. The server may repeat a cause.
+    ///
+    /// | fields of the causes | refusal |
+    /// |---|---|
+    /// | `metadata.uid` | another object of this name |
+    /// | `patch`, the whole object | invalid, without the text |
+    /// | none | a policy's denial |
+    /// | only `spec` | a webhook changed the pod's spec |
+    /// | any other | invalid fields |
+    fn of_422(message: &str, mut causes: Vec<Cause>) -> Self {
+        let has = |name: &str| causes.iter().any(|cause| cause.field == name);
+        if has("metadata.uid") {
             return Self::Replaced;
         }
-        if field(WHOLE_OBJECT) {
+        if has(WHOLE_OBJECT) {
             return Self::Invalid("the server does not accept the patch".to_owned());
         }
-        if causes.iter().all(|cause| cause.field.is_empty()) {
-            return Self::Policy(one_line(message));
+        causes.retain(|cause| !cause.field.is_empty());
+        if causes.is_empty() {
+            return Self::Policy(Denial::without_field(&one_line(message)));
         }
-        causes.dedup_by(|a, b| a.field == b.field && a.message == b.message);
+        if causes.iter().all(|cause| is_in(&cause.field, SPEC)) {
+            return Self::Policy(Denial::ChangedSpec);
+        }
         let mut lines: Vec<String> = Vec::new();
         for cause in &causes {
-            let is_ours = cause.field.starts_with(OURS);
-            let why = if is_ours {
+            let why = if is_in(&cause.field, OURS) {
                 &cause.message
             } else {
                 &cause.reason
@@ -255,6 +292,18 @@ impl Refusal {
         }
         Self::Invalid(lines.join("; "))
     }
+}
+
+/// Tells whether a cause's field is this one, or is inside it.
+fn is_in(field: &str, outer: &str) -> bool {
+    field
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Tells whether the status asks for a retry.
+fn is_busy(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// Returns the server's sentence on one line for the log, cut at a length that keeps it readable.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use kube::client::Body;
 use tokio::time::{self, Sleep};
@@ -40,7 +40,8 @@ pub(crate) struct Service {
     pool: ConnectionPool,
 }
 
-/// A response body with a timeout.
+/// A response body with a timeout. Its connection is retired if the caller has waited in vain for the
+/// rest of it.
 #[derive(Debug)]
 pub(crate) struct Bounded {
     body: Incoming,
@@ -78,14 +79,16 @@ impl Service {
                 format!("no answer within {HEAD:?}"),
             )
         };
-        let slot = self.pool.slot();
-        let response = time::timeout(HEAD, slot.send(request))
+        let (response, mut slot) = time::timeout(HEAD, self.pool.send(request))
             .await
             .map_err(late)??;
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(credentials) = &self.credentials
         {
             credentials.forget();
+        }
+        if is_watch || response.body().is_end_stream() {
+            slot.owes_nothing();
         }
         let end = if is_watch { WATCH } else { REST };
         Ok(response.map(|body| Bounded {
@@ -133,10 +136,15 @@ impl http_body::Body for Bounded {
             if matches!(frame, Some(Err(_))) {
                 self.slot.lost();
             }
+            if frame.is_none() || self.body.is_end_stream() {
+                self.slot.owes_nothing();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let late = |()| Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        self.end.poll_unpin(cx).map(late)
+        self.end.poll_unpin(cx).map(|()| {
+            self.slot.retire();
+            Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

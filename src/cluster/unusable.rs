@@ -27,24 +27,29 @@ pub enum Unusable {
     },
     /// A file of the service account cannot be read.
     #[error(
-        "cannot read {}: {source}; mount the pod's service account there (automountServiceAccountToken, or a projected volume), or name its folder in --service_account", path.display()
+        "cannot read {}: {error}; mount the pod's service account there (automountServiceAccountToken, or a projected volume), or name its folder in --service_account", path.display()
     )]
     ServiceAccount {
         /// The path of the file.
         path: PathBuf,
         /// The error of reading the file.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A CA file that a flag names cannot be read.
-    #[error("cannot read {}, which --k8s_ca_file names: {source}", path.display())]
+    #[error("cannot read {}, which --k8s_ca_file names: {error}", path.display())]
     Authority {
         /// The path of the file.
         path: PathBuf,
         /// The error of reading the file.
-        source: std::io::Error,
+        error: std::io::Error,
     },
+    /// The service account, the kubeconfig or the builder has a namespace that cannot exist.
+    #[error(
+        "{0:?} is not the name of a namespace: expected 1 to 63 of a-z, 0-9 and -, no - at either end; correct the file namespace in --service_account, or give --registry_namespace"
+    )]
+    Namespace(String),
     /// The kubeconfig cannot be used.
     #[cfg(feature = "kubeconfig")]
     #[error("cannot use the kubeconfig: {0}")]
-    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Kubeconfig(Box<dyn std::error::Error + Send + Sync>),
 }

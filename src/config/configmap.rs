@@ -2,13 +2,16 @@
 //!
 //! Each key holds lines of `name=value`; the result is `{key: {name: value}}`, and every
 //! value is a string. Source: go-plugins `config/source/configmap`, unchanged up to
-//! micro/plugins v5. This parser differs in three cases where the original gives a useless
+//! micro/plugins v5. This parser differs in four cases where the original gives a useless
 //! result. A blank line is not the name "". A `#` line is a comment. A CR at the end of a line
-//! is not part of the value.
+//! is not part of the value. The byte order mark that Windows' editors put before a file is not
+//! part of the first name.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Returns the settings in the `data` of a `ConfigMap`. A repeated name has its last value.
 pub(crate) fn values(data: &BTreeMap<String, String>) -> Map<String, Value> {
@@ -18,6 +21,7 @@ pub(crate) fn values(data: &BTreeMap<String, String>) -> Map<String, Value> {
 }
 
 fn lines(text: &str) -> Map<String, Value> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     text.split('\n')
         .map(|line| line.strip_suffix('\r').unwrap_or(line))
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
@@ -43,6 +47,11 @@ mod tests {
                 r#"{"password":"password=1234","username":"user"}"#,
             ),
             ("a=1\r\nb=2\r\n", r#"{"a":"1","b":"2"}"#),
+            (
+                "\u{feff}a=1\r\nb=\u{feff}2",
+                "{\"a\":\"1\",\"b\":\"\u{feff}2\"}",
+            ),
+            ("\u{feff}# a comment\na=1", r#"{"a":"1"}"#),
             ("# a comment\n\n  \na=1", r#"{"a":"1"}"#),
             ("a=#1\nb = 2", r##"{"a":"#1","b ":" 2"}"##),
             ("a=1\na=2", r#"{"a":"2"}"#),

@@ -107,7 +107,7 @@ pub(crate) fn read(
         // A variable is one text, in which commas separate the values of a repeated flag.
         let value = value.to_string_lossy();
         let values = match arg.get_action() {
-            ArgAction::Append => value.split(',').collect(),
+            ArgAction::Append => list(&value).collect(),
             _ => vec![&*value],
         };
         let flags = values
@@ -117,6 +117,13 @@ pub(crate) fn read(
         from_env.names.push((flag.to_owned(), name));
     }
     from_env
+}
+
+/// Returns the elements of a list in a variable. Blanks around an element and a comma at the end are
+/// no part of it.
+pub(crate) fn list(value: &str) -> impl Iterator<Item = &str> {
+    let elements = value.split(',').map(str::trim);
+    elements.filter(|element| !element.is_empty())
 }
 
 /// Returns a notice for each of these variables that is set.

@@ -6,7 +6,6 @@
 //! ```
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
 use crate::net::address::{Address, Host};
+use crate::net::connect::{Shares, connect_first};
 use crate::net::endpoint::Endpoint;
 use crate::net::lookup::Lookups;
 use crate::net::no_connection::{Http, NoConnection};
@@ -23,9 +23,11 @@ use crate::net::stage::Stage;
 use crate::net::stream::{Io, Stream};
 use crate::net::tls::Tls;
 
-/// The longest time for one of several addresses before the next is tried. It is shorter if the
-/// time left is not enough for all. The last address has all the time that is left.
-const ATTEMPT: Duration = Duration::from_millis(250);
+/// The time for one of several addresses before the next is tried.
+const SHARES: Shares = Shares {
+    least: Duration::ZERO,
+    most: Duration::from_millis(250),
+};
 
 /// The wait before a unix socket with a full queue of connections is tried again. The kernel
 /// reports a full queue at once, while TCP waits.
@@ -124,45 +126,12 @@ impl Dialer {
             _ => address.dial_addresses().unwrap_or_default(),
         };
         self.enter(Stage::Connecting);
-        connect_first(&addresses, deadline).await
+        connect_first(&addresses, deadline, SHARES).await
     }
 
     fn enter(&self, stage: Stage) {
         self.stage.send_replace(stage);
     }
-}
-
-/// Connects to the first of several addresses that accepts.
-async fn connect_first(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
-    let mut first_error = None;
-    for (address, after) in addresses.iter().zip((0..addresses.len()).rev()) {
-        let connect = TcpStream::connect(address);
-        let connected = if after == 0 {
-            connect.await
-        } else {
-            time::timeout(share(deadline, after), connect)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        };
-        match connected {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => first_error = first_error.or(Some((address, error))),
-        }
-    }
-    Err(match first_error {
-        Some((address, error)) => io::Error::new(error.kind(), format!("{address}: {error}")),
-        None => io::Error::new(io::ErrorKind::NotFound, "the host name has no address"),
-    })
-}
-
-/// Returns the time for an address, so that each of the `after` addresses behind it has as much.
-fn share(deadline: Instant, after: usize) -> Duration {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let shares = u32::try_from(after).unwrap_or(u32::MAX).saturating_add(1);
-    ATTEMPT.min(left / shares)
 }
 
 async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
@@ -198,37 +167,6 @@ mod tests {
         let waiting = Socket::new(domain, Type::STREAM, None).unwrap();
         waiting.connect(&listener.local_addr().unwrap()).unwrap();
         [listener, waiting]
-    }
-
-    #[tokio::test]
-    async fn tries_the_next_address_when_one_refuses() {
-        // The tests of the address cover both loopback addresses of a wildcard, so that this test
-        // needs no IPv6.
-        let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let refused = refusing.local_addr().unwrap();
-        drop(refusing);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-
-        let stream = connect_first(&[refused, address], soon()).await.unwrap();
-
-        assert_eq!(stream.peer_addr().unwrap(), address);
-    }
-
-    #[tokio::test]
-    async fn every_address_has_its_turn_before_the_deadline() {
-        let black_hole = full(Domain::IPV4, &SocketAddr::from(([127, 0, 0, 1], 0)).into());
-        let hole = black_hole[0].local_addr().unwrap().as_socket().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut addresses = vec![hole; 7];
-        addresses.push(listener.local_addr().unwrap());
-
-        let stream = time::timeout_at(soon(), connect_first(&addresses, soon()))
-            .await
-            .unwrap()
-            .unwrap();
-
-        assert_eq!(stream.peer_addr().unwrap(), addresses[7]);
     }
 
     #[tokio::test]

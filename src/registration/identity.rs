@@ -17,6 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::cluster::Cluster;
+use crate::cluster::names::{POD_NAME, is_subdomain, pod_name};
+use crate::flags::env;
 
 /// The identity of our pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,12 +31,29 @@ pub struct Identity {
     pub is_guess: bool,
 }
 
-/// The error if no source names the pod.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "the name of this pod is unknown; set --pod_name, or POD_NAME by the downward API (fieldRef: metadata.name)"
-)]
-pub struct NoIdentity;
+/// The error if no source names the pod, or if a source has no name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoIdentity {
+    /// No source names the pod.
+    #[error(
+        "the name of this pod is unknown; set --pod_name, or POD_NAME by the downward API (fieldRef: metadata.name)"
+    )]
+    Unknown,
+    /// A variable has a text that no pod can have as its name.
+    #[error("{variable}={value:?} is not the name of a pod; {POD_NAME}")]
+    Name {
+        /// The variable.
+        variable: &'static str,
+        /// The value of the variable.
+        value: String,
+    },
+    /// The variable `POD_IP` has a text that is no address.
+    #[error(
+        "POD_IP={0:?} is not an IP address; expected one by the downward API (fieldRef: status.podIP), or a list with commas (status.podIPs)"
+    )]
+    Address(String),
+}
 
 /// The claims of a bound token. Source: Kubernetes, `pkg/serviceaccount/claims.go`.
 #[derive(Debug, Deserialize)]
@@ -68,11 +87,12 @@ impl Identity {
         Self::find(None, token.as_deref(), |name| std::env::var_os(name))
     }
 
-    /// Finds the pod from the flag, the token or a variable. Sends no request.
+    /// Finds the pod from the flag, the token or a variable, and checks its variables. Sends no
+    /// request.
     ///
     /// # Errors
     ///
-    /// [`NoIdentity`] if no source names the pod.
+    /// [`NoIdentity`] if no source names the pod, or if a variable of the pod cannot be used.
     pub(crate) fn find(
         given: Option<&str>,
         token: Option<&str>,
@@ -84,22 +104,36 @@ impl Identity {
             is_guess: false,
         };
         let variable = |name: &str| {
-            let text = variable(name)?.into_string().ok()?;
-            Some(text).filter(|text| !text.is_empty())
+            let text = variable(name)?.to_string_lossy().into_owned();
+            Some(text).filter(|text| !text.trim().is_empty())
+        };
+        if let Some(list) = variable("POD_IP")
+            && main_ip(&list).is_none()
+        {
+            return Err(NoIdentity::Address(list));
+        }
+        let pod_of = |name: &'static str| {
+            let checked = |value: String| {
+                pod_name(&value).map_err(|_| NoIdentity::Name {
+                    variable: name,
+                    value,
+                })
+            };
+            variable(name).map(checked).transpose()
         };
         if let Some(pod) = given {
             return Ok(named(pod));
         }
-        if let Some(pod) = token.and_then(pod_of) {
+        if let Some(pod) = token.and_then(bound_pod) {
             return Ok(Self {
                 uid: Some(pod.uid),
                 ..named(&pod.name)
             });
         }
-        if let Some(pod) = variable("POD_NAME") {
+        if let Some(pod) = pod_of("POD_NAME")? {
             return Ok(named(&pod));
         }
-        let pod = variable("HOSTNAME").ok_or(NoIdentity)?;
+        let pod = pod_of("HOSTNAME")?.ok_or(NoIdentity::Unknown)?;
         Ok(Self {
             is_guess: true,
             ..named(&pod)
@@ -109,11 +143,19 @@ impl Identity {
 
 /// Returns the pod that a token is bound to. Does not check the signature, which is the API
 /// server's task.
-fn pod_of(token: &str) -> Option<Reference> {
+fn bound_pod(token: &str) -> Option<Reference> {
     let payload = token.split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    claims.kubernetes.pod
+    let pod = claims.kubernetes.pod;
+    pod.filter(|pod| is_subdomain(&pod.name))
+}
+
+/// Returns the pod's main address from `status.podIP`, or from `status.podIPs`, whose first address
+/// is of the pod's main family. Returns `None` if a text in the list is no address.
+pub(crate) fn main_ip(list: &str) -> Option<IpAddr> {
+    let addresses: Result<Vec<IpAddr>, _> = env::list(list).map(str::parse).collect();
+    addresses.ok()?.into_iter().next()
 }
 
 /// Returns whether an address is one of this machine's, which is so if a socket can bind it.
@@ -176,6 +218,67 @@ mod tests {
         ] {
             assert_eq!(find(given, token, variables), expected);
         }
+    }
+
+    fn refused(variables: &[(&str, &str)]) -> String {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        Identity::find(None, None, variable)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_name_is_trimmed_and_one_that_cannot_exist_is_refused_by_its_source() {
+        for text in ["own-0", " own-0", "own-0\n", "\town-0 \r\n"] {
+            let found = find(None, None, &[("POD_NAME", text)]);
+            assert_eq!(found, Some(("own-0".into(), None, false)), "{text:?}");
+        }
+        let found = find(None, None, &[("POD_NAME", " \n"), ("HOSTNAME", "host\n")]);
+        assert_eq!(found, Some(("host".into(), None, true)));
+        for (variable, value) in [
+            ("POD_NAME", "own 0"),
+            ("POD_NAME", "own-0\nx"),
+            ("POD_NAME", "$(POD_NAME)"),
+            ("POD_NAME", "own/0"),
+            ("POD_NAME", ".."),
+            ("HOSTNAME", "My_Laptop"),
+        ] {
+            let error = refused(&[(variable, value)]);
+            let expected = format!("{variable}={value:?} is not the name of a pod; expected ");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        let unusable = token(&json!({"kubernetes.io": {"pod": {"name": "a b", "uid": "u"}}}));
+        let found = find(None, Some(&unusable), &[("POD_NAME", "own-0")]);
+        assert_eq!(found, Some(("own-0".into(), None, false)));
+    }
+
+    #[test]
+    fn the_first_address_of_a_list_is_the_main_one() {
+        for (list, expected) in [
+            ("10.0.0.1", Some("10.0.0.1")),
+            ("10.0.0.1,fd00::1", Some("10.0.0.1")),
+            (" fd00::1 , 10.0.0.1,\n", Some("fd00::1")),
+            ("", None),
+            (",", None),
+            ("greeter", None),
+            ("10.0.0.1,greeter", None),
+            ("10.0.0.1 fd00::1", None),
+            ("[fd00::1]", None),
+            ("10.0.0.1:80", None),
+        ] {
+            let found = main_ip(list).map(|ip| ip.to_string());
+            assert_eq!(found.as_deref(), expected, "{list:?}");
+        }
+        let error = refused(&[("POD_NAME", "own-0"), ("POD_IP", "$(POD_IP)")]);
+        assert!(
+            error.starts_with("POD_IP=\"$(POD_IP)\" is not an IP address; "),
+            "{error}"
+        );
+        let blank = [("POD_NAME", "own-0"), ("POD_IP", " ")];
+        assert!(find(None, None, &blank).is_some());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use crate::cluster;
+use crate::cluster::names::pod_name;
 use crate::flags::duration::{GoDuration, InvalidDuration};
+use crate::flags::env::list;
 use crate::registration::address::Advertise;
 use crate::registry::plan::write::OnForeign;
 use crate::registry::scheme::Schemes;
@@ -19,20 +21,21 @@ pub struct Options {
     pub registry: Kind,
 
     /// The name of this pod [default: from the token, then `POD_NAME`, then `HOSTNAME`]
-    #[arg(long = "pod_name", value_name = "NAME")]
+    #[arg(long = "pod_name", value_name = "NAME", value_parser = pod_name)]
     pub pod_name: Option<String>,
 
     /// The service's version in the registry
     #[arg(
         long = "server_version",
         value_name = "VERSION",
-        default_value = "latest"
+        default_value = "latest",
+        value_parser = one_line
     )]
     pub server_version: String,
 
     /// The node's id, which follows the service's name and a dash [default: the pod's uid, which
     /// stays the same when a container restarts]
-    #[arg(long = "server_id", value_name = "ID")]
+    #[arg(long = "server_id", value_name = "ID", value_parser = one_line)]
     pub server_id: Option<String>,
 
     /// The address that clients dial [default: the pod's IP and the port of `--server_address`]
@@ -128,9 +131,8 @@ pub(crate) fn check(flag: &str, value: &str) -> Result<(), String> {
         "register_interval" | "register_ttl" => check_parsed(seconds(value)),
         "registry_address" => check_parsed(value.parse::<cluster::options::ApiServer>()),
         "server_advertise" => check_parsed(value.parse::<Advertise>()),
-        "server_metadata" => value
-            .split(',')
-            .try_for_each(|each| check_parsed(pair(each))),
+        "server_id" | "server_version" => check_parsed(one_line(value)),
+        "server_metadata" => list(value).try_for_each(|each| check_parsed(pair(each))),
         _ => Ok(()),
     }
 }
@@ -143,17 +145,33 @@ fn seconds(text: &str) -> Result<GoDuration, InvalidDuration> {
     text.parse()
 }
 
-/// Parses `key=value`.
+/// Parses `key=value`. Blanks around the key and the value are no part of them, and neither is the
+/// comma at the end of a list.
 ///
 /// # Errors
 ///
 /// A sentence for the operator, if there is no `=` or no key.
 pub(crate) fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let text = text.trim().trim_end_matches(',');
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
+    let key = one_line(key.trim())?;
     if key.is_empty() {
         return Err("expected key=value, with a key");
     }
-    Ok((key.to_owned(), value.to_owned()))
+    Ok((key, one_line(value.trim())?))
+}
+
+/// Parses text for a record, which clients print and compare.
+///
+/// # Errors
+///
+/// A sentence for the operator, if there are control characters.
+pub(crate) fn one_line(text: &str) -> Result<String, &'static str> {
+    if text.contains(char::is_control) {
+        Err("expected one line of text, without line breaks and other control characters")
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +194,26 @@ mod tests {
     #[test]
     fn metadata_is_a_key_and_a_value() {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
-        assert!(pair("a").is_err() && pair("=b").is_err());
+        for text in [" a = b ", "a=b,", "a=b, ", "a=b\n"] {
+            assert_eq!(pair(text), Ok(("a".into(), "b".into())), "{text:?}");
+        }
+        assert_eq!(pair("a="), Ok(("a".into(), String::new())));
+        for text in ["a", "", ",", "=b", " =b", "a\nb=c", "a=b\u{1b}c"] {
+            assert!(pair(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_shared_variable_is_checked_as_its_flag_is() {
+        for (flag, value, fits) in [
+            ("server_metadata", "a=b, c=d,", true),
+            ("server_metadata", ",", true),
+            ("server_metadata", "a=b,c", false),
+            ("server_version", "v1", true),
+            ("server_version", "v1\n", false),
+            ("server_id", "a\tb", false),
+        ] {
+            assert_eq!(check(flag, value).is_ok(), fits, "{flag}={value:?}");
+        }
     }
 }

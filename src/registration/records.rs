@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::registration::address::AdvertisedAddress;
+use crate::registration::identity::main_ip;
 use crate::registration::options::Options;
 use crate::registry::mark::Owner;
 use crate::registry::plan::write::{Entry, Ownership};
@@ -18,7 +19,7 @@ pub(crate) struct RecordBuilder {
     version: String,
     id: Option<String>,
     metadata: BTreeMap<String, String>,
-    /// The IP in the variable `POD_IP`, which wins over the one in the pod's status.
+    /// The main IP in the variable `POD_IP`, which wins over the one in the pod's status.
     given_ip: Option<String>,
     pod_ip: Option<String>,
     uid: Option<String>,
@@ -36,7 +37,7 @@ struct NamedService {
 // === impl RecordBuilder ===
 
 impl RecordBuilder {
-    /// Makes a builder for services, given their names and addresses.
+    /// Makes a builder for services, given their names and addresses, and the variable `POD_IP`.
     ///
     /// # Errors
     ///
@@ -67,7 +68,9 @@ impl RecordBuilder {
             version: options.server_version.clone(),
             id: options.server_id.clone(),
             metadata: options.server_metadata.iter().cloned().collect(),
-            given_ip,
+            given_ip: given_ip
+                .and_then(|list| main_ip(&list))
+                .map(|ip| ip.to_string()),
             pod_ip: None,
             uid: None,
             owner,

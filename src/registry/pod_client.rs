@@ -5,7 +5,7 @@ use kube::Resource as _;
 use serde::Deserialize;
 
 use crate::cluster::events::Events;
-use crate::cluster::{Refusal, request};
+use crate::cluster::{Refusal, names, request};
 use crate::registry::pod::Pod;
 
 /// A client for one pod of the API server.
@@ -73,7 +73,7 @@ impl PodClient {
     }
 
     async fn get(&self) -> Result<Box<Pod>, Refusal> {
-        let path = format!("{}/{}", self.collection(), self.name);
+        let path = format!("{}/{}", self.collection(), names::encoded(&self.name));
         checked(request::send(&self.client, get(&path)).await?)
     }
 
@@ -98,8 +98,9 @@ impl PodClient {
     /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn watch(&self, version: &str) -> Result<Option<Events<Pod>>, Refusal> {
         let path = format!(
-            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
+            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
             self.selection(),
+            names::encoded(version),
             fastrand::u32(WATCH)
         );
         Events::begin(&self.client, get(&path)).await
@@ -114,18 +115,18 @@ impl PodClient {
         let path = format!(
             "{}/{}?fieldManager=micro-health",
             self.collection(),
-            self.name
+            names::encoded(&self.name)
         );
         let mut request = Request::patch(path)
             .body(body)
-            .expect("a path must make a request");
+            .expect("an encoded path must make a request");
         let merge = http::HeaderValue::from_static("application/merge-patch+json");
         request.headers_mut().insert(header::CONTENT_TYPE, merge);
         checked(request::send(&self.client, request).await?)
     }
 
     fn collection(&self) -> String {
-        Pod::url_path(&(), Some(&self.namespace))
+        Pod::url_path(&(), Some(&names::encoded(&self.namespace)))
     }
 
     /// Returns the path of the list that contains only this pod.
@@ -133,14 +134,14 @@ impl PodClient {
         format!(
             "{}?fieldSelector=metadata.name%3D{}",
             self.collection(),
-            self.name
+            names::encoded(&self.name)
         )
     }
 }
 
 fn get(path: &str) -> Request<Vec<u8>> {
     let request = Request::get(path).body(Vec::new());
-    request.expect("a path must make a request")
+    request.expect("an encoded path must make a request")
 }
 
 impl std::fmt::Debug for PodClient {

@@ -4,6 +4,8 @@
 //! |-----------------------|----------------------|----------------------------------------|
 //! | none                  | none                 | there is no such Service               |
 //! | none, or none filled  | there, or unreadable | it has no endpoints                    |
+//! | only names (FQDN)     |                      | that names are not resolved            |
+//! | other ports           | has a named port     | that no container has a port so named  |
 //! | other ports           |                      | no port of this name, and which are    |
 //! | endpoints, none ready |                      | how many are not                       |
 //! | endpoints             | has this port number | where its endpoints listen instead     |
@@ -56,6 +58,23 @@ pub(crate) enum NoEndpoints {
     /// No endpoint has a TCP port.
     #[error("{0} has no TCP port: give a number, such as {1}:8080")]
     NoTcp(String, Target),
+    /// The Service has the port, but its pods do not.
+    #[error(
+        "the port {port} of the Service {name} has the targetPort {target:?}, which no container of its pods has: give that name to a port of the container, or write a number"
+    )]
+    NoContainerPort {
+        /// The name or the number of the Service's port.
+        port: String,
+        /// The name of the Service.
+        name: String,
+        /// The name that the container's port should have.
+        target: String,
+    },
+    /// The endpoints are names.
+    #[error(
+        "the endpoints of {0} are names (addressType FQDN), which are not resolved: dial the name instead"
+    )]
+    Names(String),
     /// Every endpoint is starting, failing or terminating.
     #[error("none of the {0} endpoints of {1} is ready")]
     NoneReady(usize, String),
@@ -105,6 +124,12 @@ pub(crate) fn reason(
         return Some(NoEndpoints::NoneReady(union.endpoints.len(), name));
     }
     if union.is_filled {
+        if let Known::There(service) = service
+            && let Some((port, target)) = service.named_target(&target.port)
+        {
+            let target = target.to_owned();
+            return Some(NoEndpoints::NoContainerPort { port, name, target });
+        }
         return Some(match &target.port {
             Port::Name(port) => NoEndpoints::NoPort {
                 port: port.clone(),
@@ -113,6 +138,9 @@ pub(crate) fn reason(
             },
             Port::First | Port::Number(_) => NoEndpoints::NoTcp(name, target.clone()),
         });
+    }
+    if union.has_names {
+        return Some(NoEndpoints::Names(name));
     }
     Some(match service {
         Known::Absent if union.slices == 0 => NoEndpoints::NoService {
@@ -169,7 +197,9 @@ pub(crate) fn unlisted(target: &Target, union: &Union, service: &Known) -> Optio
 
 /// Returns whether only the Service itself can explain the state of the slices.
 pub(crate) fn needs_service(target: &Target, union: &Union) -> bool {
-    !union.is_filled || unlisted(target, union, &Known::Nothing).is_some()
+    let lacks_port = union.is_filled && union.endpoints.is_empty();
+    let is_empty = !union.is_filled && !union.has_names;
+    lacks_port || is_empty || unlisted(target, union, &Known::Nothing).is_some()
 }
 
 fn listed(ports: &[SlicePort]) -> String {

@@ -3,7 +3,8 @@
 use http::Request;
 use serde::Deserialize;
 
-use crate::cluster::{Refusal, request};
+use crate::cluster::{Refusal, names, request};
+use crate::resolver::target;
 
 /// A Service; all other fields are skipped as it is read.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -24,13 +25,26 @@ pub(crate) struct Spec {
 }
 
 /// A port of a Service.
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Port {
     /// The name of the port, which its endpoints use too.
     pub name: Option<String>,
     /// The number on which the Service itself listens, which is not that of its endpoints.
     pub port: u16,
+    /// The port of the endpoints. Missing means the same number.
+    pub target_port: Option<TargetPort>,
+}
+
+/// The port of a pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(untagged)]
+pub(crate) enum TargetPort {
+    /// The number of the port.
+    Number(u16),
+    /// The name that a container of the pod gives to the port.
+    Name(String),
 }
 
 /// Reads a Service; `None` if there is none of this name.
@@ -43,10 +57,11 @@ pub(crate) async fn read(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Service>, Refusal> {
+    let (namespace, name) = (names::encoded(namespace), names::encoded(name));
     let request = Request::get(format!("/api/v1/namespaces/{namespace}/services/{name}"));
     let request = request
         .body(Vec::new())
-        .expect("a path of labels must make a request");
+        .expect("an encoded path must make a request");
     match request::send(client, request).await {
         Err(Refusal::NotFound(_)) => Ok(None),
         read => read.map(Some),
@@ -60,5 +75,28 @@ impl Service {
     pub(crate) fn port(&self, number: u16) -> Option<&Port> {
         let mut ports = self.spec.ports.iter().flatten();
         ports.find(|port| port.port == number)
+    }
+
+    /// Returns the port that a target means, and the name of its port in the pods. Returns `None`
+    /// if that port has a number.
+    pub(crate) fn named_target(&self, port: &target::Port) -> Option<(String, &str)> {
+        let mut ports = self.spec.ports.iter().flatten();
+        let found = match port {
+            target::Port::First => ports.next(),
+            target::Port::Number(_) => None,
+            target::Port::Name(name) => ports.find(|port| port.name.as_ref() == Some(name)),
+        };
+        let Port {
+            name,
+            port,
+            target_port,
+        } = found?;
+        let name = name.clone().filter(|name| !name.is_empty());
+        match target_port {
+            Some(TargetPort::Name(target)) => {
+                Some((name.unwrap_or_else(|| port.to_string()), target))
+            }
+            Some(TargetPort::Number(_)) | None => None,
+        }
     }
 }

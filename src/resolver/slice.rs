@@ -171,6 +171,13 @@ impl kube::Resource for EndpointSlice {
     }
 }
 
+impl EndpointSlice {
+    /// Returns whether the addresses are names.
+    pub(crate) fn has_names(&self) -> bool {
+        self.address_type == "FQDN"
+    }
+}
+
 // === impl Port ===
 
 impl Port {

@@ -35,6 +35,8 @@ pub struct Union {
     pub slices: usize,
     /// Tells that a slice has an endpoint, on whichever port.
     pub is_filled: bool,
+    /// Tells that a slice has an endpoint whose address is a name (FQDN).
+    pub(crate) has_names: bool,
 }
 
 /// An endpoint of a Service.
@@ -122,7 +124,7 @@ impl Union {
                 self.add(endpoint);
             }
         }
-        (self.slices, self.is_filled) = (0, false);
+        (self.slices, self.is_filled, self.has_names) = (0, false, false);
         self.ports.clear();
         for slice in slices.values() {
             self.count(slice);
@@ -146,6 +148,10 @@ impl Union {
     /// Counts a slice, whether or not it has the port.
     fn count(&mut self, slice: &EndpointSlice) {
         self.slices += 1;
+        if slice.has_names() {
+            self.has_names |= !slice.endpoints.is_empty();
+            return;
+        }
         self.is_filled |= !slice.endpoints.is_empty();
         let tcp = slice.ports.iter().filter(|port| port.is_tcp());
         self.ports.extend(tcp.filter_map(|port| {

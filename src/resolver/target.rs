@@ -16,6 +16,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::cluster::names;
+
 /// The scheme that kuberesolver registers.
 pub(crate) const SCHEME: &str = "kubernetes";
 
@@ -221,11 +223,7 @@ fn read_port(text: &str) -> Result<Port, InvalidTarget> {
 
 /// A DNS label. Source: Kubernetes' RFC 1123 label rule.
 fn label(what: &'static str, text: &str) -> Result<String, InvalidTarget> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = (1..=63).contains(&text.len())
-        && text.bytes().all(fits)
-        && !text.starts_with('-')
-        && !text.ends_with('-');
+    let is_label = names::is_label(text);
     let text = text.to_owned();
     if is_label {
         Ok(text)

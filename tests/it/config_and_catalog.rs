@@ -8,7 +8,9 @@ use micro_health::catalog::Catalog;
 use micro_health::config::{Config, Environment};
 use serde_json::{Value, json};
 use testkit::api_server::{NAMESPACE, Reply, client, client_in_order, event, gone, list, refused};
-use testkit::within;
+use testkit::{process, within};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 fn config_map(version: &str, host: &str) -> Value {
     json!({
@@ -154,4 +156,52 @@ async fn a_watch_that_ends_at_once_is_restarted_once_a_second() {
     no_event_comes(&mut watched).await;
     let count = wire.requests().len();
     assert!((110..=124).contains(&count), "{count} of two in a minute");
+}
+
+/// Serves one list of this `ConfigMap` to each connection.
+#[cfg(feature = "commands")]
+async fn serve(listener: TcpListener, config_map: Value) {
+    let body = json!({
+        "kind": "ConfigMapList",
+        "apiVersion": "v1",
+        "metadata": {"resourceVersion": "1"},
+        "items": [config_map],
+    });
+    let body = body.to_string();
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+}
+
+#[cfg(feature = "commands")]
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_a_name_and_binary_data_is_mentioned() {
+    let mut config_map = config_map("1", "a");
+    config_map["data"]["app"] = "\u{feff}a=1\r\n".into();
+    config_map["binaryData"] = json!({"utf16.properties": "//4="});
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!(
+        "--registry_address=http://{}",
+        listener.local_addr().unwrap()
+    );
+    let mut command = process::command(crate::PROGRAM);
+    command.args(["config", "dump", "--without_env", "-o", "json", &server]);
+    let output = tokio::select! {
+        output = within("health config", command.output()) => output.unwrap(),
+        () = serve(listener, config_map) => unreachable!("the server must go on"),
+    };
+    let out: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(out, json!({"mongodb": {"host": "a"}, "app": {"a": "1"}}));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for part in [
+        "binaryData of the ConfigMap is not read",
+        "utf16.properties",
+    ] {
+        assert!(log.contains(part), "{log}");
+    }
+    assert!(output.status.success(), "{log}");
 }

@@ -17,11 +17,13 @@
 //! | `limits`             | the limits of one client                                        |
 //! | `hostile_client`     | hostile clients: the kubelet still gets its answer              |
 //! | `endpoints`          | a Service, whose endpoints are all checked                      |
+//! | `unresolved`         | a Service without endpoints that can be dialled, and why        |
 //! | `scale`              | the cost of one of a thousand watched Services                  |
 //! | `targets`            | several services, and the age of a verdict                      |
 //! | `grpc_door`          | grpc.health.v1 on the same port                                 |
 //! | `pages`              | metrics and the page for a person                               |
 //! | `lifecycle`          | start, log, signals, exit codes: the real binary                |
+//! | `inputs`             | flags and variables that cannot be used: the real binary        |
 //! | `probe`              | one check under three names: the real binary                    |
 //! | `operated`           | the real binary with its flags, and the text behind a reason    |
 //! | `docs`               | the pages list what the code has                                |
@@ -58,6 +60,8 @@ mod grpc_door;
 mod hostile_client;
 mod hostile_target;
 #[cfg(feature = "commands")]
+mod inputs;
+#[cfg(feature = "commands")]
 mod language;
 mod lifecycle;
 mod limits;
@@ -83,6 +87,8 @@ mod tls;
 #[cfg(feature = "kubernetes")]
 mod token;
 mod unix;
+#[cfg(feature = "commands")]
+mod unresolved;
 mod wire;
 
 /// The program under test.

@@ -78,6 +78,13 @@ impl Operated {
         within(series, has).await;
     }
 
+    /// Waits for a log line with this message, and returns the number of them.
+    #[cfg(feature = "tls")]
+    pub async fn logs_of(&mut self, message: &str) -> usize {
+        let log = self.0.logged(message).await;
+        log.iter().filter(|line| line["message"] == message).count()
+    }
+
     /// Returns the messages after the start line, once there are this many.
     pub async fn has_logged(&mut self, at_least: usize) -> Vec<String> {
         let log = self.0.log(1 + at_least).await;

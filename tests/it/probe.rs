@@ -83,16 +83,16 @@ async fn a_name_cannot_split_the_line_of_any_tool() {
     let (well, _) = grpc("ok").await;
     let refusing = refusing().await;
     let socket = format!("unix:/nowhere/{FORGING}");
-    let name = format!("--server_name={FORGING}");
+    let name = "--server_name=greeter";
     let service = format!("-service={FORGING}");
     for address in [well.to_string(), refusing.to_string(), socket] {
         let at = format!("--server_address={address}");
         let addr = format!("-addr={address}");
         for (tool, args) in [
-            ("health", &["probe", &name, &at][..]),
-            ("health", &["probe", &name, &at, "-o", "json"]),
-            ("health", &["probe", &name, &at, "-v"]),
-            ("probe", &[&name, &at]),
+            ("health", &["probe", name, &at][..]),
+            ("health", &["probe", name, &at, "-o", "json"]),
+            ("health", &["probe", name, &at, "-v"]),
+            ("probe", &[name, &at]),
             ("grpc_health_probe", &[&service, &addr]),
             ("grpc_health_probe", &[&service, &addr, "-v"]),
         ] {
@@ -107,6 +107,25 @@ async fn a_name_cannot_split_the_line_of_any_tool() {
             let is_verbose = args.contains(&"-v");
             assert!(lines == 1 || is_verbose, "{tool} {args:?}: {ran:?}");
         }
+    }
+    // go-micro's tools refuse such a name, and show it on one line.
+    let (name, at) = (
+        format!("--server_name={FORGING}"),
+        format!("--server_address={well}"),
+    );
+    for (tool, args) in [
+        ("health", &["probe", &name, &at][..]),
+        ("probe", &[&name, &at]),
+    ] {
+        let ran = run_as(tool, args, &[]).await;
+        let is_bad = |c: char| c.is_control() && c != '\n';
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{tool}: {ran:?}");
+        assert!(
+            ran.err.contains("another control character in the name")
+                && !ran.err.contains(is_bad)
+                && !ran.err.contains("\nstatus: SERVING"),
+            "{tool}: {ran:?}"
+        );
     }
 }
 

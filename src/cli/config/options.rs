@@ -7,6 +7,7 @@ use clap::error::{Error, ErrorKind};
 
 use crate::app::go_micro;
 use crate::cli::output::Output;
+use crate::cluster::names;
 use crate::cluster::options::{self as cluster, ApiServer, SERVICE_ACCOUNT};
 use crate::flags::{CommandLine, ParsedArgs};
 
@@ -217,13 +218,11 @@ fn rules(example: &'static str) -> CommandLine {
     }
 }
 
-/// Checks that the characters are those of a DNS subdomain, because the name becomes a part of a
-/// URL.
+/// Parses the name of a `ConfigMap`, which is a DNS subdomain.
 fn name(text: &str) -> Result<String, &'static str> {
-    let fits =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    if !text.is_empty() && text.len() <= 253 && text.bytes().all(fits) {
-        Ok(text.to_owned())
+    let name = text.trim();
+    if names::is_subdomain(name) {
+        Ok(name.to_owned())
     } else {
         Err("expected the name of a ConfigMap: 1 to 253 of a-z, 0-9, - and .")
     }

@@ -5,7 +5,8 @@ use crate::check::options::ServerName;
 use crate::check::server_address::ServerAddress;
 use crate::cli::output::Output;
 use crate::cluster;
-use crate::registration::options::pair;
+use crate::cluster::names::pod_name;
+use crate::registration::options::{one_line, pair};
 use crate::registry::scheme::Schemes;
 
 /// Shows all services
@@ -49,7 +50,7 @@ pub(super) struct Watch {
 #[command(name = "health registry register", bin_name = "health registry register", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Register {
     /// The name of the pod
-    #[arg(long = "pod_name", value_name = "NAME")]
+    #[arg(long = "pod_name", value_name = "NAME", value_parser = pod_name)]
     pod_name: String,
 
     /// The name of the service
@@ -65,12 +66,13 @@ pub(super) struct Register {
     #[arg(
         long = "server_version",
         value_name = "VERSION",
-        default_value = "latest"
+        default_value = "latest",
+        value_parser = one_line
     )]
     server_version: String,
 
     /// The node's id, which follows the service's name and a dash [default: the pod's uid]
-    #[arg(long = "server_id", value_name = "ID")]
+    #[arg(long = "server_id", value_name = "ID", value_parser = one_line)]
     server_id: Option<String>,
 
     /// Metadata of the node, such as protocol=grpc; repeat the flag for more
@@ -86,7 +88,7 @@ pub(super) struct Register {
 #[command(name = "health registry deregister", bin_name = "health registry deregister", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Deregister {
     /// The name of the pod
-    #[arg(long = "pod_name", value_name = "NAME")]
+    #[arg(long = "pod_name", value_name = "NAME", value_parser = pod_name)]
     pod_name: String,
 
     /// The name of the service
@@ -94,7 +96,7 @@ pub(super) struct Deregister {
     server_name: ServerName,
 
     /// The node's id, which follows the service's name and a dash [default: every node]
-    #[arg(long = "server_id", value_name = "ID")]
+    #[arg(long = "server_id", value_name = "ID", value_parser = one_line)]
     server_id: Option<String>,
 
     #[command(flatten)]
@@ -106,7 +108,7 @@ pub(super) struct Deregister {
 #[command(name = "health registry check", bin_name = "health registry check", version = crate::VERSION, after_help = CODES, args_override_self = true)]
 pub(super) struct Check {
     /// Check the permissions on one pod only, for Roles with resourceNames [default: all pods]
-    #[arg(long = "pod_name", value_name = "NAME")]
+    #[arg(long = "pod_name", value_name = "NAME", value_parser = pod_name)]
     pod_name: Option<String>,
 
     #[command(flatten)]

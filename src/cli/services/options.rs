@@ -10,6 +10,7 @@ use crate::app::go_micro;
 use crate::catalog::version::Source;
 use crate::cli::output::Output;
 use crate::cluster::credentials::CredentialOverrides;
+use crate::cluster::names;
 use crate::cluster::options::{self as cluster, ApiServer, InvalidApiServer};
 use crate::flags::{CommandLine, ParsedArgs};
 use crate::net::address::Address;
@@ -172,11 +173,10 @@ pub(crate) fn read(
 /// Checks that the characters are those of a DNS label, because the name becomes a part of a
 /// selector.
 fn service(text: &str) -> Result<String, &'static str> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&text.len()) && text.bytes().all(fits) {
+    if names::is_label(text) {
         Ok(text.to_owned())
     } else {
-        Err("expected the name of a Service: 1 to 63 of a-z, 0-9 and -")
+        Err("expected the name of a Service: 1 to 63 of a-z, 0-9 and -, no - at either end")
     }
 }
 

@@ -1,3 +1,5 @@
+mod retired;
+
 use super::*;
 
 use serde_json::Value;

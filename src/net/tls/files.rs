@@ -11,6 +11,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::net::authorities::{Authorities, NoAuthorities};
 use crate::net::tls::invalid::InvalidTls;
 use crate::net::tls::options::Options;
 use crate::net::tls::verifier::{LastExpiry, Verifier};
@@ -123,14 +124,15 @@ impl Files {
             Trust::Anyone => (None, Vec::new()),
             Trust::System(roots) => (Some(Arc::clone(roots)), Vec::new()),
             Trust::File(path) => {
-                let trusted = certificates(CA, path)?;
-                let mut roots = RootCertStore::empty();
-                for certificate in &trusted {
-                    roots
-                        .add(certificate.clone())
-                        .map_err(|error| refuse(CA, path, error.to_string()))?;
-                }
-                (Some(Arc::new(roots)), trusted)
+                let pem = contents(CA, path)?;
+                let found = Authorities::read(path, &pem).map_err(|error| {
+                    let why = match error {
+                        NoAuthorities::Pem(error) => pem_error(&error, "certificate"),
+                        NoAuthorities::Certificate(error) => error.to_string(),
+                    };
+                    refuse(CA, path, why)
+                })?;
+                (Some(Arc::new(found.roots)), found.certificates)
             }
         };
         let chain = roots.map(|roots| {

@@ -16,7 +16,7 @@ use crate::registry::record::{Endpoint, Node, Service, Value};
 /// The reason why an annotation is not a record.
 #[derive(Debug, thiserror::Error)]
 #[error("not the JSON of a go-micro service: {0}")]
-pub struct InvalidRecord(#[source] serde_json::Error);
+pub struct InvalidRecord(serde_json::Error);
 
 impl Service {
     /// Reads the JSON of any generation.

@@ -100,3 +100,75 @@ fn the_services_own_port_is_told_from_its_endpoints() {
     assert_eq!(said("kubernetes:///greeter.shop:50051", &there), "");
     assert_eq!(said("kubernetes:///greeter.shop:grpc", &there), "");
 }
+
+#[test]
+fn a_named_target_port_that_no_container_has_is_named() {
+    let found = serde_json::json!([{ "addresses": ["10.0.0.1"], "conditions": { "ready": true } }]);
+    let slice = serde_json::from_value(json!({
+        "addressType": "IPv4", "endpoints": found, "ports": null,
+    }));
+    let slices: [crate::resolver::slice::EndpointSlice; 1] = [slice.unwrap()];
+    let said = |text: &str, known: &Known| {
+        let target = target(text);
+        let union = Union::of(&slices, &target.port);
+        assert!(needs_service(&target, &union));
+        reason(&target, &union, false, known).unwrap().to_string()
+    };
+    let ports = json!([
+        { "name": "grpc", "port": 80, "targetPort": "rpc" },
+        { "name": "http", "port": 81, "targetPort": 8080 },
+    ]);
+    let named = service(&json!({ "ports": ports }));
+    let unnamed = service(&json!({ "ports": [{ "port": 80, "targetPort": "rpc" }] }));
+    for (text, known, expected) in [
+        (
+            "kubernetes:///greeter.shop:grpc",
+            &named,
+            "the port grpc of the Service greeter.shop has the targetPort \"rpc\", which no container",
+        ),
+        (
+            "kubernetes:///greeter.shop",
+            &named,
+            "the port grpc of the Service greeter.shop has",
+        ),
+        (
+            "kubernetes:///greeter.shop",
+            &unnamed,
+            "the port 80 of the Service greeter.shop has",
+        ),
+        (
+            "kubernetes:///greeter.shop:http",
+            &named,
+            "no port named http on greeter.shop; available: none",
+        ),
+        (
+            "kubernetes:///greeter.shop:grpc",
+            &Known::Nothing,
+            "no port named grpc on greeter.shop",
+        ),
+        (
+            "kubernetes:///greeter.shop",
+            &Known::Nothing,
+            "greeter.shop has no TCP port",
+        ),
+    ] {
+        let said = said(text, known);
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn names_are_not_resolved() {
+    let target = target("kubernetes:///greeter.shop:grpc");
+    let names = slice("greeter-a", "FQDN", &endpoints(&["greeter.example.com"]));
+    let none = slice("greeter-b", "IPv4", &endpoints(&[]));
+    let union = Union::of(&[names.clone(), none], &target.port);
+    assert!(!needs_service(&target, &union));
+    let said = reason(&target, &union, true, &Known::Nothing).unwrap();
+    let expected = "the endpoints of greeter.shop are names (addressType FQDN)";
+    assert!(said.to_string().starts_with(expected), "{said}");
+    // An endpoint with an address counts beside it.
+    let address = slice("greeter-b", "IPv4", &endpoints(&["10.0.0.1"]));
+    let union = Union::of(&[names, address], &target.port);
+    assert_eq!(reason(&target, &union, false, &Known::Nothing), None);
+}

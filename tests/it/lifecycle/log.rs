@@ -68,49 +68,66 @@ async fn every_line_of_a_json_log_is_json() {
 /// A name that would forge a line and clear the screen, with C0 and C1 control characters.
 const FORGING: &str = "a\nINFO forged\r\u{1b}[2J\u{9b}2Jb";
 
-#[tokio::test]
-async fn a_name_cannot_split_a_line_of_the_log() {
-    for format in ["text", "json"] {
-        for (flag, variable) in [(FORGING, ""), ("greeter", FORGING)] {
-            let mut command = command(PROGRAM);
-            command
-                .args([
-                    "--health_address=127.0.0.1:0",
-                    "--server_address=127.0.0.1:1",
-                ])
-                .args([
-                    "--exit_after_failures=1",
-                    &format!("--log_format={format}"),
-                    &format!("--server_name={flag}"),
-                ])
-                .env("MICRO_SERVER_ADDRESS", variable)
-                .stdout(Stdio::null());
-            if variable.is_empty() {
-                // The variable's value has such a name too.
-                command.env("MICRO_SERVER_NAME", "other");
-            }
-            let mut child = command.spawn().unwrap();
-            let mut stderr = BufReader::new(child.stderr.take().unwrap());
-            let mut log = String::new();
-            // The log must have the start line and the unhealthy verdict.
-            while !log.contains("unhealthy") {
-                let read = within("a line", stderr.read_line(&mut log)).await.unwrap();
-                assert!(read > 0, "{log}");
-            }
-            process::signal(child.id().unwrap(), "TERM").await;
-            within("the rest", stderr.read_to_string(&mut log))
-                .await
-                .unwrap();
-            within("the exit", child.wait()).await.unwrap();
+/// Variables of the service that a sidecar mentions if it cannot use them.
+const SHARED: [&str; 4] = [
+    "MICRO_SERVER_ADDRESS",
+    "MICRO_SERVER_METADATA",
+    "MICRO_SERVER_NAME",
+    "MICRO_SERVER_VERSION",
+];
 
-            let is_bad = |c: char| c.is_control() && c != '\n';
-            assert!(!log.contains(is_bad), "{log:?}");
-            for line in log.lines() {
-                let is_event = line.starts_with(if format == "json" { '{' } else { '2' });
-                assert!(is_event, "{line:?} in {log:?}");
-            }
+#[tokio::test]
+async fn a_variable_cannot_split_a_line_of_the_log() {
+    for format in ["text", "json"] {
+        let mut command = command(PROGRAM);
+        command
+            .args([
+                "--health_address=127.0.0.1:0",
+                "--server_address=127.0.0.1:1",
+                "--server_name=greeter",
+                "--exit_after_failures=1",
+                &format!("--log_format={format}"),
+            ])
+            // Each is worth a line of the log.
+            .envs(SHARED.map(|name| (name, FORGING)))
+            .stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        // The log must have the start line and the unhealthy verdict.
+        while !log.contains("unhealthy") {
+            let read = within("a line", stderr.read_line(&mut log)).await.unwrap();
+            assert!(read > 0, "{log}");
+        }
+        process::signal(child.id().unwrap(), "TERM").await;
+        within("the rest", stderr.read_to_string(&mut log))
+            .await
+            .unwrap();
+        within("the exit", child.wait()).await.unwrap();
+
+        let is_bad = |c: char| c.is_control() && c != '\n';
+        assert!(!log.contains(is_bad), "{log:?}");
+        for line in log.lines() {
+            let is_event = line.starts_with(if format == "json" { '{' } else { '2' });
+            assert!(is_event, "{line:?} in {log:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_name_that_could_split_a_line_is_refused() {
+    let mut command = command(PROGRAM);
+    let name = format!("--server_name={FORGING}");
+    command.args(["--server_address=127.0.0.1:1", &name]);
+    let output = within("a refusal", command.output()).await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let is_bad = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(is_bad) && !text.contains("\nINFO"), "{text}");
+    assert!(
+        text.contains("another control character in the name"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

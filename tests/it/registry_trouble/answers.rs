@@ -121,3 +121,22 @@ async fn a_refusal_that_contains_the_pod_is_not_logged() {
         ["Registry request failed: invalid: the server does not accept the patch"]
     );
 }
+
+#[tokio::test]
+async fn a_denial_by_admission_is_no_missing_role() {
+    let sentence = "admission webhook \"guard.example.com\" denied the request: no";
+    each([400, 403, 409].map(|status| async move {
+        let mut world = World::start().await;
+        let before = world.pod.received(Verb::Patch).len();
+        let body = json!({"kind": "Status", "code": status, "message": sentence});
+        let denial = answer(&format!("{status} Denied"), "", &body.to_string());
+        world.trouble(world.pod.faulty_at_first(9, Verb::Patch, &denial));
+        let expected = format!("{REGISTRY}denied by an admission webhook: {sentence}");
+        world.sidecar.logged(&expected).await;
+        // The next attempt is a minute away.
+        assert_eq!(world.pod.received(Verb::Patch).len(), before + 1);
+        let log = world.end(&format!("a webhook's {status}")).await;
+        assert_eq!(messages(&log, "Registry request failed: denied").len(), 1);
+    }))
+    .await;
+}

@@ -193,3 +193,18 @@ async fn without_a_ca_file_the_system_s_authorities_decide() {
         assert!(stderr.contains(part), "{part:?} is not in {stderr}");
     }
 }
+
+#[tokio::test]
+async fn a_bad_certificate_in_the_ca_file_does_not_refuse_the_others() {
+    let (folder, authority) = (Folder::new(), Authority::new("ca"));
+    let pair = authority.issue(LOCAL);
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let comment = "# the authority of the cluster\n";
+    let ca = folder.with("tls_ca_cert", &[bad, comment, &authority.pem()].concat());
+    let service = Service::start(Wire::Grpc, &Serve::new(&pair)).await;
+    let mut sidecar = sidecar(&service, "grpc", &["--tls", &ca]).await;
+    sidecar.is_healthy("with one good certificate").await;
+    let warning =
+        "A file of certificate authorities has certificates that cannot be used; using the others";
+    assert_eq!(sidecar.logs_of(warning).await, 1);
+}

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::*;
+use crate::cluster::Denial;
 use crate::registry::plan::write::{Ownership, Write};
 use crate::registry::record::{Node, Service};
 use crate::registry::scheme::Scheme;
@@ -193,7 +195,7 @@ impl World {
             "404" => Refusal::NotFound("pod".into()),
             "409" => Refusal::Conflict,
             "422 uid" => Refusal::Replaced,
-            "409 hook" | "422 policy" => Refusal::Policy("no".into()),
+            "409 hook" | "422 policy" => Refusal::Policy(Denial::Policy("no".into())),
             "422 labels" => Refusal::Invalid("metadata.labels".into()),
             "429 after 0" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(0)),
             "429 after 7" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(7)),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::world::{Sidecar, Slot, Strips, World, entries, merge, observed, record};
-use crate::cluster::Refusal;
+use crate::cluster::{Denial, Refusal};
 use crate::registration::state::{Event, Source};
 use crate::registry::scheme::{LABEL_VALUE, Scheme};
 
@@ -237,7 +237,7 @@ fn refusals() -> Vec<Refusal> {
     vec![
         Refusal::Unauthorized,
         Refusal::Forbidden("no".into()),
-        Refusal::Policy("no".into()),
+        Refusal::Policy(Denial::Policy("no".into())),
         Refusal::Conflict,
         Refusal::Invalid("no".into()),
         busy(Some(45)),
