@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, Instant, Sleep};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::check::monitor::Monitor;
 use crate::cluster::backoff::jittered;
@@ -20,7 +20,7 @@ use crate::registration::address::{AdvertisedAddress, Unreachable};
 use crate::registration::handle::Handle;
 use crate::registration::identity::{Identity, NoIdentity, is_local};
 use crate::registration::options::Options;
-use crate::registration::own_pod::{self, Observation};
+use crate::registration::own_pod::{self, Observation, ObservedPod};
 use crate::registration::records::RecordBuilder;
 use crate::registration::report::Report;
 use crate::registration::state::{Action, Event, Phase, State};
@@ -38,6 +38,7 @@ pub struct Registration {
     records: RecordBuilder,
     monitors: Arc<[Monitor]>,
     interval: Duration,
+    ttl: Duration,
     state: State,
     report: Report,
     status: watch::Sender<Status>,
@@ -108,6 +109,7 @@ impl Registration {
             records,
             monitors,
             interval: options.register_interval.0,
+            ttl: options.register_ttl.0,
             state,
             report,
             status,
@@ -128,7 +130,7 @@ impl Registration {
 
     /// Registers, verifies and deregisters. Ends when nothing of ours is left on the pod for good.
     pub async fn run(mut self) {
-        let mut observations = own_pod::observe(self.own.clone(), self.interval);
+        let mut observations = own_pod::observe(self.own.clone(), self.interval, self.ttl);
         let mut verdicts = verdicts(&self.monitors);
         let mut wanted = vec![None; self.monitors.len()];
         let mut answer: Option<Answer> = None;
@@ -193,7 +195,8 @@ impl Registration {
         let event = match observation {
             Observation::Lost(_) | Observation::Begun => None,
             Observation::Absent => Some(Event::Vanished),
-            Observation::Pod(pod) => {
+            Observation::Pod(ObservedPod { pod, source }) => {
+                debug!(?source, version = ?pod.metadata.resource_version, "The pod was observed");
                 let uid = self.identity.uid.as_deref();
                 if uid.is_some() && uid != pod.metadata.uid.as_deref() {
                     Some(Event::Replaced)
