@@ -22,7 +22,7 @@ use crate::registry::pod_client::{PodClient, checked};
 
 /// An observation of the pod.
 #[derive(Clone, Debug)]
-pub(crate) enum Observation {
+pub enum Observation {
     /// The pod as it is now.
     Pod(ObservedPod),
     /// No pod has this name.
@@ -36,14 +36,16 @@ pub(crate) enum Observation {
 
 /// The pod, and the request that returned it.
 #[derive(Clone, Debug)]
-pub(crate) struct ObservedPod {
+pub struct ObservedPod {
+    /// The pod as it is now.
     pub pod: Box<Pod>,
+    /// The source of this state.
     pub source: Source,
 }
 
 /// The source of an observed pod.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Source {
+pub enum Source {
     /// A list or a read. It is true even if its version is older than that of our own last write,
     /// because the API server's storage may have been restored.
     List,
@@ -79,7 +81,7 @@ const SHORTEST_IDLE: Duration = Duration::from_secs(10);
 
 /// Returns every state of the pod from now on, and each failure to observe it. A watch that is
 /// silent for the `ttl` of the registration is replaced. Never ends.
-pub(crate) fn observe(
+pub fn observe(
     pod: PodClient,
     interval: Duration,
     ttl: Duration,
