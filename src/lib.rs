@@ -177,7 +177,7 @@ pub mod internal {
     #[cfg(feature = "kubernetes")]
     pub use crate::registration::run::Registration;
     #[cfg(feature = "kubernetes")]
-    pub use crate::registry::pod_client;
+    pub use crate::registry::pod_client::PodClient;
     pub use crate::server::grpc::pb;
     pub use crate::server::pages::FRESH;
 }

@@ -21,7 +21,7 @@ pub(crate) mod mark;
 pub(crate) mod other_pods;
 pub(crate) mod plan;
 pub(crate) mod pod;
-pub mod pod_client;
+pub(crate) mod pod_client;
 pub(crate) mod rbac;
 pub(crate) mod reader;
 pub(crate) mod record;

@@ -107,7 +107,11 @@ impl<T: Object> Watcher<T> {
     pub(crate) async fn next(&mut self) -> Result<Event<T>, Refusal> {
         loop {
             let [least, most] = std::mem::take(&mut self.wait);
-            time::sleep(least + most.saturating_sub(least).mul_f64(fastrand::f64())).await;
+            // Even a sleep of no time takes a millisecond, and a list has thousands of objects.
+            if !most.is_zero() {
+                let wait = least + most.saturating_sub(least).mul_f64(fastrand::f64());
+                time::sleep(wait).await;
+            }
             let place = std::mem::replace(&mut self.place, Place::List(Page::First));
             match self.advance(place).await {
                 Ok(Some(event)) => return Ok(event),
