@@ -16,15 +16,13 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Client;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::Config;
-use kube::{Api, Client};
 use tokio::time;
 
 use self::mirror::{Mirror, Update};
 use crate::cluster::Refusal;
-use crate::cluster::watch::watch;
-use crate::cluster::watch_rate::limit_watch_rate;
+use crate::cluster::watch::{Collection, Limits, watch};
 
 pub(crate) mod check;
 pub(crate) mod endpoint;
@@ -112,21 +110,15 @@ impl Catalog {
     /// After a refusal the last services stay valid, and the watch tries again. The stream
     /// never ends.
     pub fn watch(&self) -> impl Stream<Item = Result<Services, Refusal>> + Send + use<> {
-        let api = Api::<EndpointSlice>::namespaced(
-            limit_watch_rate(self.client.clone()),
-            &self.namespace,
-        );
-        let only = match &self.service {
-            Some(service) => Config::default().labels(&endpoint::selector(service)),
-            None => Config::default(),
-        };
-        let slices = watch(api, only).map(|event| event.map(Update::Slice));
-        // The API server sends only the metadata of pods.
-        let api = Api::<PartialObjectMeta<Pod>>::namespaced(
-            limit_watch_rate(self.client.clone()),
-            &self.namespace,
-        );
-        let pods = watch(api, Config::default()).map(|event| event.map(Update::Pod));
+        let mut slices = Collection::of::<EndpointSlice>(&self.namespace);
+        if let Some(service) = &self.service {
+            slices = slices.labels(&endpoint::selector(service));
+        }
+        let pods = Collection::of::<PartialObjectMeta<Pod>>(&self.namespace).metadata();
+        let slices = watch(self.client.clone(), slices, Limits::default());
+        let slices = slices.map(|event| event.map(Update::Slice));
+        let pods = watch(self.client.clone(), pods, Limits::default());
+        let pods = pods.map(|event| event.map(Update::Pod));
         let watching = Watching {
             updates: stream::select(slices, pods).boxed(),
             mirror: Mirror::new(self.sources.clone()),

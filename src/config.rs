@@ -15,15 +15,13 @@ use std::collections::BTreeMap;
 use futures_util::{Stream, StreamExt as _};
 use http::Request;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::Client;
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::warn;
 
 use self::snapshots::Snapshots;
-use crate::cluster::watch::watch;
-use crate::cluster::watch_rate::limit_watch_rate;
+use crate::cluster::watch::{self, Collection, Limits, watch};
 use crate::cluster::{Refusal, names, request};
 
 pub(crate) mod configmap;
@@ -183,16 +181,13 @@ impl Config {
     /// as created. The stream never ends. It yields an error and then tries again; a missing
     /// permission stays an error until an operator grants it.
     pub fn watch(&self) -> impl Stream<Item = Result<Change, Error>> + Send + use<> {
-        let api =
-            Api::<ConfigMap>::namespaced(limit_watch_rate(self.client.clone()), &self.namespace);
-        let only = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        let collection = Collection::of::<ConfigMap>(&self.namespace).named(&self.name);
         let mut config = self.clone();
         let mut snapshots = Snapshots::new(self.data.clone());
-        watch(api, only)
+        watch(self.client.clone(), collection, Limits::default())
             .map(move |event| match event {
                 Ok(event) => {
-                    if let watcher::Event::Apply(found) | watcher::Event::InitApply(found) = &event
-                    {
+                    if let watch::Event::Changed(found) | watch::Event::Item(found) = &event {
                         config.note_binary(Some(found));
                     }
                     snapshots.take(event).map(|event| {

@@ -173,7 +173,11 @@ pub mod internal {
     #[cfg(feature = "kubernetes")]
     pub use crate::registration::handle::Handle;
     #[cfg(feature = "kubernetes")]
+    pub use crate::registration::own_pod;
+    #[cfg(feature = "kubernetes")]
     pub use crate::registration::run::Registration;
+    #[cfg(feature = "kubernetes")]
+    pub use crate::registry::pod_client::PodClient;
     pub use crate::server::grpc::pb;
     pub use crate::server::pages::FRESH;
 }

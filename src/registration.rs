@@ -20,7 +20,7 @@ pub(crate) mod identity;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod options;
 #[cfg(feature = "kubernetes")]
-pub(crate) mod own_pod;
+pub mod own_pod;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod records;
 #[cfg(feature = "kubernetes")]

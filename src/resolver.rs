@@ -21,7 +21,6 @@ use self::watch::Watch;
 use crate::cluster::{Cluster, Refusal};
 
 pub mod channel;
-mod connection;
 pub(crate) mod no_endpoints;
 pub(crate) mod service;
 pub(crate) mod slice;

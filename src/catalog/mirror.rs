@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::Event;
 
 use crate::catalog::endpoint::{self, Endpoint};
 use crate::catalog::services::{Pod, Services};
 use crate::catalog::version::{Source, version};
+use crate::cluster::watch::Event;
 
 /// An event of one of the two watches.
 #[derive(Debug)]
@@ -89,18 +89,19 @@ impl<V> Listed<V> {
     fn take<K: kube::Resource>(&mut self, event: Event<K>, keep: impl Fn(&K) -> Option<V>) {
         let name = |object: &K| object.meta().name.clone().unwrap_or_default();
         let (list, object) = match event {
-            Event::Init => return self.next.clear(),
-            Event::InitDone => {
+            Event::Listing => return self.next.clear(),
+            Event::Listed => {
                 self.now = std::mem::take(&mut self.next);
                 self.is_complete = true;
                 return;
             }
-            Event::Delete(object) => {
+            Event::Deleted(object) => {
                 self.now.remove(&name(&object));
                 return;
             }
-            Event::InitApply(object) => (&mut self.next, object),
-            Event::Apply(object) => (&mut self.now, object),
+            Event::Begun | Event::Current => return,
+            Event::Item(object) => (&mut self.next, object),
+            Event::Changed(object) => (&mut self.now, object),
         };
         match keep(&object) {
             Some(kept) => list.insert(name(&object), kept),
@@ -154,56 +155,56 @@ mod tests {
             summary(&mirror)
         };
         for (event, expected) in [
-            (Update::Slice(Event::Init), None),
+            (Update::Slice(Event::Listing), None),
             (
-                Update::Slice(Event::InitApply(slice("web-1", Some("web"), "10.0.0.1"))),
+                Update::Slice(Event::Item(slice("web-1", Some("web"), "10.0.0.1"))),
                 None,
             ),
             (
-                Update::Slice(Event::InitApply(slice("alien", None, "10.0.0.9"))),
+                Update::Slice(Event::Item(slice("alien", None, "10.0.0.9"))),
                 None,
             ),
-            (Update::Slice(Event::InitDone), None),
-            (Update::Pod(Event::Init), None),
+            (Update::Slice(Event::Listed), None),
+            (Update::Pod(Event::Listing), None),
             (
-                Update::Pod(Event::InitDone),
+                Update::Pod(Event::Listed),
                 Some("web: 10.0.0.1:80 v1,kubernetes"),
             ),
             (
-                Update::Pod(Event::Apply(pod("2"))),
+                Update::Pod(Event::Changed(pod("2"))),
                 Some("web: 10.0.0.1:80 2,kubernetes"),
             ),
             (
-                Update::Slice(Event::Apply(slice("web-1", Some("web"), "10.0.0.2"))),
+                Update::Slice(Event::Changed(slice("web-1", Some("web"), "10.0.0.2"))),
                 Some("web: 10.0.0.2:80 2,kubernetes"),
             ),
             // An unfinished list changes nothing.
             (
-                Update::Slice(Event::Init),
+                Update::Slice(Event::Listing),
                 Some("web: 10.0.0.2:80 2,kubernetes"),
             ),
             (
-                Update::Slice(Event::InitApply(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Item(slice("web-9", Some("w9"), "10.0.0.9"))),
                 Some("web: 10.0.0.2:80 2,kubernetes"),
             ),
             (
-                Update::Slice(Event::InitDone),
+                Update::Slice(Event::Listed),
                 Some("w9: 10.0.0.9:80 2,kubernetes"),
             ),
             (
-                Update::Pod(Event::Delete(pod("2"))),
+                Update::Pod(Event::Deleted(pod("2"))),
                 Some("w9: 10.0.0.9:80 v1,kubernetes"),
             ),
             (
-                Update::Slice(Event::Apply(slice("web-9", None, "10.0.0.9"))),
+                Update::Slice(Event::Changed(slice("web-9", None, "10.0.0.9"))),
                 Some(""),
             ),
             (
-                Update::Slice(Event::Apply(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Changed(slice("web-9", Some("w9"), "10.0.0.9"))),
                 Some("w9: 10.0.0.9:80 v1,kubernetes"),
             ),
             (
-                Update::Slice(Event::Delete(slice("web-9", Some("w9"), "10.0.0.9"))),
+                Update::Slice(Event::Deleted(slice("web-9", Some("w9"), "10.0.0.9"))),
                 Some(""),
             ),
         ] {

@@ -1,7 +1,4 @@
-//! A watch, which is an answer that has a line for each event and does not end.
-//!
-//! The watcher of kube starts the next watch at once, even if the last one ended soon. It ignores
-//! the `Retry-After` of a refusal. After the status 410 it requests the same old version for ever.
+//! The answer to a watch, which has a line for each event and does not end.
 
 use std::io;
 use std::marker::PhantomData;
@@ -17,21 +14,21 @@ use tokio::time::{self, Instant};
 use crate::cluster::{Refusal, request};
 
 /// The events of one watch.
-pub struct Events<T> {
+pub(crate) struct Events<T> {
     body: Body,
     unread: Vec<u8>,
     of: PhantomData<fn() -> T>,
 }
 
-/// An event of a watch.
+/// A line of the answer, or its end.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Event<T> {
+pub(crate) enum Line<T> {
     /// The object was added or changed, and this is its new state.
     Changed(T),
-    /// The object was deleted.
-    Deleted,
-    /// The server reports that no event is missing up to this version (a bookmark).
-    Reached(String),
+    /// The object was deleted, and this is its last state.
+    Deleted(T),
+    /// The server reports that no event is missing up to this version.
+    Bookmark(String),
     /// The version is too old for the server, so the caller must list again.
     Expired,
     /// The server ended the watch, so the caller continues from the last version.
@@ -52,7 +49,7 @@ impl<T: DeserializeOwned> Events<T> {
     /// # Errors
     ///
     /// Returns the server's refusal, or [`Refusal::Unreachable`] if no answer arrives.
-    pub async fn begin(
+    pub(crate) async fn begin(
         client: &kube::Client,
         watch: Request<Vec<u8>>,
     ) -> Result<Option<Self>, Refusal> {
@@ -75,7 +72,7 @@ impl<T: DeserializeOwned> Events<T> {
     /// # Errors
     ///
     /// Returns an error if the connection is lost, or if a line is not an event.
-    pub async fn next(&mut self) -> Result<Event<T>, Refusal> {
+    pub(crate) async fn next(&mut self) -> Result<Line<T>, Refusal> {
         let mut searched = 0;
         let mut late = Instant::now() + REST_OF_LINE;
         loop {
@@ -89,7 +86,7 @@ impl<T: DeserializeOwned> Events<T> {
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                return event(&line);
+                return parse(&line);
             }
             searched = self.unread.len();
             if searched > LINE {
@@ -106,7 +103,7 @@ impl<T: DeserializeOwned> Events<T> {
             };
             match frame {
                 // A partial line is discarded: the next watch sends the whole line.
-                None => return Ok(Event::Ended),
+                None => return Ok(Line::Ended),
                 Some(Ok(frame)) => {
                     if let Some(bytes) = frame.data_ref() {
                         self.unread.extend_from_slice(bytes);
@@ -118,13 +115,13 @@ impl<T: DeserializeOwned> Events<T> {
     }
 }
 
-fn event<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, Refusal> {
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<Line<T>, Refusal> {
     let event = serde_json::from_slice(line).map_err(|error| Refusal::answer(&error))?;
     match event {
-        WatchEvent::Added(object) | WatchEvent::Modified(object) => Ok(Event::Changed(object)),
-        WatchEvent::Deleted(_) => Ok(Event::Deleted),
-        WatchEvent::Bookmark(bookmark) => Ok(Event::Reached(bookmark.metadata.resource_version)),
-        WatchEvent::Error(status) if status.code == StatusCode::GONE => Ok(Event::Expired),
+        WatchEvent::Added(object) | WatchEvent::Modified(object) => Ok(Line::Changed(object)),
+        WatchEvent::Deleted(object) => Ok(Line::Deleted(object)),
+        WatchEvent::Bookmark(bookmark) => Ok(Line::Bookmark(bookmark.metadata.resource_version)),
+        WatchEvent::Error(status) if status.code == StatusCode::GONE => Ok(Line::Expired),
         WatchEvent::Error(status) => Err(Refusal::of_kube(&kube::Error::Api(status))),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn send<T: DeserializeOwned>(
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    serde_json::from_slice(&whole(response.into_body()).await?)
+    serde_json::from_slice(&whole(response.into_body(), ANSWER).await?)
         .map_err(|error| Refusal::answer(&error))
 }
 
@@ -47,14 +47,19 @@ pub(crate) async fn begin(
 /// Reads the refusal from an answer whose status is not a success.
 pub(crate) async fn refusal(response: Response<Body>) -> Refusal {
     let (head, body) = response.into_parts();
-    match whole(body).await {
+    match whole(body, ANSWER).await {
         Ok(body) => Refusal::of(head.status, retry_after(&head.headers), &body),
         Err(refusal) => refusal,
     }
 }
 
-async fn whole(body: Body) -> Result<bytes::Bytes, Refusal> {
-    let body = Limited::new(body, ANSWER).collect().await;
+/// Reads an answer of at most this size.
+///
+/// # Errors
+///
+/// Returns [`Refusal::Unreachable`] if it is longer or breaks off.
+pub(super) async fn whole(body: Body, size: usize) -> Result<bytes::Bytes, Refusal> {
+    let body = Limited::new(body, size).collect().await;
     Ok(body
         .map_err(|error| Refusal::unreachable(&*error))?
         .to_bytes())

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::watcher;
+
+use crate::cluster::watch;
 
 type Data = BTreeMap<String, String>;
 
@@ -51,20 +52,21 @@ impl Snapshots {
     }
 
     /// Takes one event of the watch, and returns the change of the `ConfigMap` if there is one.
-    pub(super) fn take(&mut self, event: watcher::Event<ConfigMap>) -> Option<Event> {
-        use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    pub(super) fn take(&mut self, event: watch::Event<ConfigMap>) -> Option<Event> {
+        use watch::Event::{Begun, Changed, Current, Deleted, Item, Listed, Listing};
         let now = match event {
-            Init => {
+            Listing => {
                 self.listed = None;
                 return None;
             }
-            InitApply(config_map) => {
+            Item(config_map) => {
                 self.listed = Some(config_map.data.unwrap_or_default());
                 return None;
             }
-            InitDone => self.listed.take(),
-            Apply(config_map) => Some(config_map.data.unwrap_or_default()),
-            Delete(_) => None,
+            Listed => self.listed.take(),
+            Changed(config_map) => Some(config_map.data.unwrap_or_default()),
+            Deleted(_) => None,
+            Begun | Current => return None,
         };
         let event = match (&self.data, &now) {
             (None, Some(_)) => Event::Created,
@@ -80,7 +82,7 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    use watch::Event::{Changed, Deleted, Item, Listed, Listing};
 
     fn map(text: &str) -> ConfigMap {
         let data = (!text.is_empty()).then(|| [("a".to_owned(), text.to_owned())].into());
@@ -90,7 +92,7 @@ mod tests {
         }
     }
 
-    fn events(known: Option<&str>, watched: Vec<watcher::Event<ConfigMap>>) -> Vec<&'static str> {
+    fn events(known: Option<&str>, watched: Vec<watch::Event<ConfigMap>>) -> Vec<&'static str> {
         let mut snapshots = Snapshots::new(known.map(|text| map(text).data.unwrap_or_default()));
         let events = watched
             .into_iter()
@@ -101,33 +103,27 @@ mod tests {
     #[test]
     fn each_change_is_one_event() {
         let life = vec![
-            Init,
-            InitDone,
-            Apply(map("1")),
-            Apply(map("2")),
+            Listing,
+            Listed,
+            Changed(map("1")),
+            Changed(map("2")),
             // A change of labels, or a resync.
-            Apply(map("2")),
-            Delete(map("2")),
+            Changed(map("2")),
+            Deleted(map("2")),
         ];
         assert_eq!(events(None, life), ["created", "edited", "deleted"]);
     }
 
     #[test]
     fn a_new_list_is_compared_with_what_was_known() {
-        let list = |text: &str| vec![Init, InitApply(map(text)), InitDone];
+        let list = |text: &str| vec![Listing, Item(map(text)), Listed];
         assert_eq!(events(Some("1"), list("1")), [""; 0]);
         assert_eq!(events(Some("1"), list("2")), ["edited"]);
         assert_eq!(events(None, list("1")), ["created"]);
-        assert_eq!(events(Some("1"), vec![Init, InitDone]), ["deleted"]);
-        assert_eq!(events(None, vec![Init, InitDone]), [""; 0]);
+        assert_eq!(events(Some("1"), vec![Listing, Listed]), ["deleted"]);
+        assert_eq!(events(None, vec![Listing, Listed]), [""; 0]);
         // An interrupted list changes nothing.
-        let broken = vec![
-            Init,
-            InitApply(map("2")),
-            Init,
-            InitApply(map("1")),
-            InitDone,
-        ];
+        let broken = vec![Listing, Item(map("2")), Listing, Item(map("1")), Listed];
         assert_eq!(events(Some("1"), broken), [""; 0]);
         assert_eq!(events(None, list("")), ["created"]);
     }

@@ -18,12 +18,12 @@ use crate::registration::address::{AdvertisedAddress, Unreachable};
 use crate::registration::handle::Handle;
 use crate::registration::identity::{Identity, NoIdentity, is_local};
 use crate::registration::options::Options;
-use crate::registration::own_pod::{self, Observation};
+use crate::registration::own_pod::{self, Observation, ObservedPod};
 use crate::registration::records::RecordBuilder;
 use crate::registration::report::Report;
 use crate::registration::requests::Requests;
 use crate::registration::state::action::Action;
-use crate::registration::state::{Event, Settings, Source, State};
+use crate::registration::state::{Event, Settings, State};
 use crate::registration::status::Status;
 use crate::registry::mark::Owner;
 use crate::registry::plan::write::Entry;
@@ -39,6 +39,7 @@ pub struct Registration {
     records: RecordBuilder,
     monitors: Arc<[Monitor]>,
     interval: Duration,
+    ttl: Duration,
     state: State,
     requests: Requests,
     report: Report,
@@ -91,7 +92,7 @@ impl Registration {
         let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), &variable)?;
         let pod_ip = variable("POD_IP")
             .and_then(|ip| ip.into_string().ok())
-            .filter(|ip| !ip.is_empty());
+            .filter(|ip| !ip.trim().is_empty());
         let services = monitors.iter().enumerate().map(|(place, monitor)| {
             // The flag advertises the main service only.
             let advertise = options.server_advertise.as_ref().filter(|_| place == 0);
@@ -122,6 +123,7 @@ impl Registration {
             records,
             monitors,
             interval: options.register_interval.0,
+            ttl: options.register_ttl.0,
             state,
             requests: Requests::default(),
             report,
@@ -143,7 +145,7 @@ impl Registration {
 
     /// Registers, verifies and deregisters. Ends when nothing of ours is left on the pod for good.
     pub async fn run(mut self) {
-        let mut observations = own_pod::observe(self.own.clone(), self.interval);
+        let mut observations = own_pod::observe(self.own.clone(), self.interval, self.ttl);
         let mut verdicts = verdicts(&self.monitors);
         let mut wanted = vec![None; self.monitors.len()];
         let mut tick = Box::pin(time::sleep(self.tick()));
@@ -211,7 +213,7 @@ impl Registration {
         let event = match observation {
             Observation::Lost(_) | Observation::Begun => None,
             Observation::Absent => Some(Event::Absent),
-            Observation::Pod(pod) => {
+            Observation::Pod(ObservedPod { pod, source }) => {
                 let uid = self.identity.uid.as_deref();
                 if uid.is_some() && uid != pod.metadata.uid.as_deref() {
                     Some(Event::Replaced)
@@ -223,7 +225,7 @@ impl Registration {
                     self.records.update_from(&pod);
                     let entries = self.entries(wanted);
                     self.state.set_entries(entries);
-                    Some(Event::Pod(pod.into(), Source::Watch))
+                    Some(Event::Pod(pod.into(), source))
                 }
             }
         };

@@ -52,12 +52,13 @@ pub(crate) struct State {
     is_gone: bool,
 }
 
-/// The origin of a pod.
+/// The source of an observed pod.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
-    /// A list or a read, which is the latest state.
+    /// A list or a read. It is true even if its version is older than that of our own last write,
+    /// because the API server's storage may have been restored.
     Read,
-    /// An event of a watch, which may be older than our latest write.
+    /// An event of a watch. It may be from before our own last write.
     Watch,
 }
 

@@ -9,8 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use kube::runtime::watcher;
-
+use crate::cluster::watch;
 use crate::registry::pod::Pod;
 use crate::registry::record::Service;
 use crate::registry::scheme::Scheme;
@@ -95,16 +94,16 @@ impl View {
     }
 
     /// Applies an event about the pods that one scheme's selector finds.
-    pub(crate) fn apply(&mut self, scheme: Scheme, event: watcher::Event<Pod>) -> Changes {
+    pub(crate) fn apply(&mut self, scheme: Scheme, event: watch::Event<Pod>) -> Changes {
         let mut changes = Changes::default();
         match event {
-            watcher::Event::Init => self.arriving.retain(|(of, _), _| *of != scheme),
-            watcher::Event::InitApply(pod) => {
+            watch::Event::Listing => self.arriving.retain(|(of, _), _| *of != scheme),
+            watch::Event::Item(pod) => {
                 let (key, listing) = self.listing(scheme, &pod);
                 changes.skipped = self.newly_skipped(&key, &listing);
                 self.arriving.insert(key, listing);
             }
-            watcher::Event::InitDone => {
+            watch::Event::Listed => {
                 let is_of = |(of, _): &(Scheme, Uid), _: &mut PodRecords| *of == scheme;
                 let gone: Vec<_> = self.known.extract_if(.., is_of).collect();
                 let here: Vec<_> = self.arriving.extract_if(.., is_of).collect();
@@ -113,15 +112,16 @@ impl View {
                 self.known.extend(here);
                 changes.events = diff(before, self.merged(&names, []));
             }
-            watcher::Event::Apply(pod) => {
+            watch::Event::Changed(pod) => {
                 let (key, listing) = self.listing(scheme, &pod);
                 changes.skipped = self.newly_skipped(&key, &listing);
                 changes.events = self.replace(key, Some(listing));
             }
-            watcher::Event::Delete(pod) => {
+            watch::Event::Deleted(pod) => {
                 let (key, _) = self.listing(scheme, &pod);
                 changes.events = self.replace(key, None);
             }
+            watch::Event::Begun | watch::Event::Current => {}
         }
         changes
     }

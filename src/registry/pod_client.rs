@@ -1,10 +1,10 @@
-//! Requests for one pod: read, list, watch, patch.
+//! Requests for one pod: read, list, patch.
 
 use http::{Request, header};
 use kube::Resource as _;
 use serde::Deserialize;
 
-use crate::cluster::events::Events;
+use crate::cluster::watch::Collection;
 use crate::cluster::{Refusal, names, request};
 use crate::registry::pod::Pod;
 
@@ -16,20 +16,9 @@ pub struct PodClient {
     name: String,
 }
 
-/// The range of the requested watch length, in seconds. A random value keeps the watches of pods
-/// that started together from ending together.
-const WATCH: std::ops::RangeInclusive<u32> = 290..=580;
-
 #[derive(Deserialize)]
 struct List {
-    metadata: Version,
     items: Vec<Pod>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    resource_version: String,
 }
 
 // === impl PodClient ===
@@ -66,7 +55,7 @@ impl PodClient {
             Err(Refusal::NotFound(_)) => Ok(None),
             Err(forbidden @ Refusal::Forbidden(_)) => match self.list().await {
                 Err(Refusal::Forbidden(_)) => Err(forbidden),
-                listed => Ok(listed?.0),
+                listed => listed,
             },
             got => got.map(Some),
         }
@@ -77,33 +66,21 @@ impl PodClient {
         checked(request::send(&self.client, get(&path)).await?)
     }
 
-    /// Reads the pod by a list of one name. Returns it with the resource version to watch from.
+    /// Reads the pod by a list of one name.
     ///
     /// # Errors
     ///
     /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
-    pub async fn list(&self) -> Result<(Option<Box<Pod>>, String), Refusal> {
+    async fn list(&self) -> Result<Option<Box<Pod>>, Refusal> {
         let list: List = request::send(&self.client, get(&self.selection())).await?;
         let pod = list.items.into_iter().next().map(Box::new);
-        Ok((
-            pod.map(checked).transpose()?,
-            list.metadata.resource_version,
-        ))
+        pod.map(checked).transpose()
     }
 
-    /// Watches the pod from a resource version. Returns `None` if that version is too old.
-    ///
-    /// # Errors
-    ///
-    /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
-    pub async fn watch(&self, version: &str) -> Result<Option<Events<Pod>>, Refusal> {
-        let path = format!(
-            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
-            self.selection(),
-            names::encoded(version),
-            fastrand::u32(WATCH)
-        );
-        Events::begin(&self.client, get(&path)).await
+    /// Returns the client, and the collection that contains only this pod.
+    pub(crate) fn watched(&self) -> (kube::Client, Collection) {
+        let pod = Collection::of::<Pod>(&self.namespace).named(&self.name);
+        (self.client.clone(), pod)
     }
 
     /// Sends a JSON merge patch, and returns the pod as it is after it.

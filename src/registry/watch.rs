@@ -1,23 +1,15 @@
 //! The stream of changes of services.
 
 use futures_util::future::Either;
-use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Config};
-use kube::{Api, Client};
-use tracing::debug;
 
-use crate::cluster::watch::{is_gone, refusal};
-use crate::cluster::watch_rate::limit_watch_rate;
+use crate::cluster::Refusal;
+use crate::cluster::watch::{self, Collection, Limits, watch};
 use crate::registry::changes::{Event, View};
 use crate::registry::error::Error;
 use crate::registry::pod::Pod;
 use crate::registry::reader::Registry;
 use crate::registry::scheme::Scheme;
-
-/// An item of the stream of one watcher.
-type WatchResult = Result<watcher::Event<Pod>, watcher::Error>;
 
 impl Registry {
     /// Watches one service, or all services if `name` is `None`.
@@ -34,7 +26,7 @@ impl Registry {
     }
 }
 
-/// Merges the watchers of all schemes into one stream of changes.
+/// Merges the watches of all schemes into one stream of changes.
 fn stream(
     registry: Registry,
     name: Option<String>,
@@ -44,9 +36,9 @@ fn stream(
         Err(error) => return Either::Left(futures_util::stream::iter([Err(error.into())])),
     };
     let sources = selectors.into_iter().map(|(scheme, selector)| {
-        source(registry.client().clone(), registry.namespace(), &selector)
+        let pods = Collection::of::<Pod>(registry.namespace()).labels(&selector);
+        watch(registry.client().clone(), pods, Limits::default())
             .map(move |result| (scheme, result))
-            .boxed()
     });
     let sources = futures_util::stream::select_all(sources);
     let mut view = View::new(name, registry.includes_not_ready());
@@ -58,7 +50,7 @@ fn apply(
     registry: &Registry,
     view: &mut View,
     scheme: Scheme,
-    result: WatchResult,
+    result: Result<watch::Event<Pod>, Refusal>,
 ) -> Vec<Result<Event, Error>> {
     match result {
         Ok(event) => {
@@ -66,37 +58,6 @@ fn apply(
             registry.report(&changes.skipped);
             changes.events.into_iter().map(Ok).collect()
         }
-        Err(error) => vec![Err(Error::of(refusal(&error), registry.namespace()))],
+        Err(refusal) => vec![Err(Error::of(refusal, registry.namespace()))],
     }
-}
-
-/// Watches the pods that a selector finds.
-fn source(
-    client: Client,
-    namespace: &str,
-    selector: &str,
-) -> impl Stream<Item = WatchResult> + Send + use<> {
-    let api: Api<Pod> = Api::namespaced(limit_watch_rate(client), namespace);
-    let config = Config::default().labels(selector);
-    let start = move || -> BoxStream<'static, WatchResult> {
-        watcher::watcher(api.clone(), config.clone())
-            .default_backoff()
-            .boxed()
-    };
-    futures_util::stream::unfold((start, None), |(start, running)| async {
-        let mut running = running.unwrap_or_else(&start);
-        loop {
-            match running.next().await? {
-                Err(error) if is_gone(&error) => {
-                    debug!("The watched version is gone; listing the pods again: {error}");
-                    // If the status of the answer says that the version is gone, kube's watcher
-                    // would ask for that version again, for ever.
-                    if matches!(error, watcher::Error::WatchStartFailed(_)) {
-                        running = start();
-                    }
-                }
-                result => return Some((result, (start, Some(running)))),
-            }
-        }
-    })
 }

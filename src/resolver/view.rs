@@ -12,9 +12,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use kube::runtime::watcher::Event;
-
 use crate::cluster::Refusal;
+use crate::cluster::watch::Event;
 use crate::resolver::slice::EndpointSlice;
 use crate::resolver::slices::{Slices, Union};
 use crate::resolver::target::Port;
@@ -52,30 +51,32 @@ impl View {
     /// Takes in what a watch says, and tells whether that changes anything.
     pub(crate) fn take(&mut self, event: Event<EndpointSlice>) -> bool {
         match event {
-            Event::Init => {
+            Event::Listing => {
                 self.listed.clear();
                 return false;
             }
-            Event::InitApply(slice) => {
+            Event::Item(slice) => {
                 insert(&mut self.listed, slice);
                 return false;
             }
-            Event::InitDone => {
+            Event::Listed => {
                 self.slices = std::mem::take(&mut self.listed);
                 for (port, union) in &mut self.unions {
                     *union = Arc::new(Union::of(self.slices.values(), port));
                 }
             }
-            Event::Apply(slice) => {
+            Event::Changed(slice) => {
                 let name = slice.metadata.name.clone().unwrap_or_default();
                 let before = self.slices.insert(name.clone(), slice);
                 self.replace(&name, before.as_ref());
             }
-            Event::Delete(slice) => {
+            Event::Deleted(slice) => {
                 let name = slice.metadata.name.unwrap_or_default();
                 let before = self.slices.remove(&name);
                 self.replace(&name, before.as_ref());
             }
+            Event::Begun => return self.resume(),
+            Event::Current => return false,
         }
         // Changes are told only behind a whole list.
         self.state = State::Synced;
@@ -192,14 +193,14 @@ mod tests {
         let mut view = View::default();
         view.keep(&Port::First);
         for event in [
-            Event::Init,
-            Event::InitApply(part("greeter-a", "10.0.0.1")),
-            Event::InitApply(part("greeter-b", "10.0.0.2")),
+            Event::Listing,
+            Event::Item(part("greeter-a", "10.0.0.1")),
+            Event::Item(part("greeter-b", "10.0.0.2")),
         ] {
             assert!(!view.take(event));
         }
         assert_eq!((view.state().name(), found(&view).len()), ("pending", 0));
-        assert!(view.take(Event::InitDone));
+        assert!(view.take(Event::Listed));
         assert_eq!(
             (view.state(), found(&view)),
             (&State::Synced, vec![A.into(), B.into()])
@@ -210,22 +211,22 @@ mod tests {
     #[test]
     fn defect_1_an_event_of_one_slice_is_about_one_slice() {
         let mut view = synced();
-        view.take(Event::Apply(part("greeter-a", "10.0.0.3")));
+        view.take(Event::Changed(part("greeter-a", "10.0.0.3")));
         assert_eq!(found(&view), [B, "10.0.0.3:50051"]);
     }
 
     #[test]
     fn defect_2_a_deleted_slice_takes_its_endpoints_along() {
         let mut view = synced();
-        view.take(Event::Delete(part("greeter-b", "10.0.0.2")));
+        view.take(Event::Deleted(part("greeter-b", "10.0.0.2")));
         assert_eq!(found(&view), [A]);
     }
 
     #[test]
     fn defect_3_the_last_slice_leaves_nothing_behind() {
         let mut view = synced();
-        view.take(Event::Delete(part("greeter-b", "10.0.0.2")));
-        assert!(view.take(Event::Delete(part("greeter-a", "10.0.0.1"))));
+        view.take(Event::Deleted(part("greeter-b", "10.0.0.2")));
+        assert!(view.take(Event::Deleted(part("greeter-a", "10.0.0.1"))));
         assert_eq!((view.state(), found(&view)), (&State::Synced, vec![]));
     }
 
@@ -255,13 +256,13 @@ mod tests {
         };
         let mut view = View::default();
         view.keep(&Port::First);
-        view.take(Event::Init);
+        view.take(Event::Listing);
         for number in 0..50 {
-            view.take(Event::InitApply(of(number, true)));
+            view.take(Event::Item(of(number, true)));
         }
-        view.take(Event::InitDone);
+        view.take(Event::Listed);
         let before = view.union(&Port::First);
-        view.take(Event::Apply(of(7, false)));
+        view.take(Event::Changed(of(7, false)));
         let after = view.union(&Port::First);
         let both = before.endpoints.values().zip(after.endpoints.values());
         let touched = both
@@ -277,16 +278,16 @@ mod tests {
     fn a_list_counts_when_it_is_whole() {
         let mut view = synced();
         view.fail(away(), SystemTime::UNIX_EPOCH);
-        view.take(Event::Init);
-        view.take(Event::InitApply(part("greeter-b", "10.0.0.2")));
+        view.take(Event::Listing);
+        view.take(Event::Item(part("greeter-b", "10.0.0.2")));
         assert_eq!(
             (view.state().name(), found(&view)),
             ("stale", vec![A.into(), B.into()])
         );
         // The list breaks off, and starts again.
-        view.take(Event::Init);
-        view.take(Event::InitApply(part("greeter-a", "10.0.0.1")));
-        view.take(Event::InitDone);
+        view.take(Event::Listing);
+        view.take(Event::Item(part("greeter-a", "10.0.0.1")));
+        view.take(Event::Listed);
         assert_eq!(
             (view.state().name(), found(&view)),
             ("synced", vec![A.into()])

@@ -11,6 +11,7 @@ use testkit::api_server::{NAMESPACE, Reply, client, client_in_order, event, gone
 use testkit::{process, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 fn config_map(version: &str, host: &str) -> Value {
     json!({
@@ -22,13 +23,17 @@ fn config_map(version: &str, host: &str) -> Value {
 }
 
 fn slice() -> Value {
+    slice_of("web")
+}
+
+fn slice_of(service: &str) -> Value {
     json!({
         "kind": "EndpointSlice",
         "apiVersion": "discovery.k8s.io/v1",
         "metadata": {
-            "name": "web-1",
+            "name": format!("{service}-1"),
             "resourceVersion": "2",
-            "labels": {"kubernetes.io/service-name": "web"},
+            "labels": {"kubernetes.io/service-name": service},
         },
         "addressType": "IPv4",
         "ports": [{"port": 80}],
@@ -204,4 +209,43 @@ async fn a_byte_order_mark_is_no_part_of_a_name_and_binary_data_is_mentioned() {
         assert!(log.contains(part), "{log}");
     }
     assert!(output.status.success(), "{log}");
+}
+
+/// Returns a page of slices, after which there is another one.
+fn page(token: &str, services: impl IntoIterator<Item = String>) -> Reply {
+    let items: Vec<_> = services.into_iter().map(|it| slice_of(&it)).collect();
+    let metadata = json!({"resourceVersion": "10", "continue": token});
+    Reply::Json(200, json!({"metadata": metadata, "items": items}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_lists_page_by_page_and_whole_if_a_page_has_expired() {
+    let (client, wire) =
+        client(
+            |request| match (request.path.ends_with("/pods"), request.is_watch()) {
+                (true, false) => list("10", []),
+                (_, true) => Reply::OpenWatch(Vec::new()),
+                (false, false) => match (request.query("limit"), request.query("continue")) {
+                    ("500", "") => page("a", (0..500).map(|it| format!("old-{it}"))),
+                    ("500", "a") => page("b+c", [String::from("old")]),
+                    ("500", "b+c") => refused(410, "The provided continue parameter is too old"),
+                    ("", "") => list("20", ["web", "db"].map(slice_of)),
+                    (limit, token) => refused(400, &format!("{limit} {token}")),
+                },
+            },
+        );
+    let started = Instant::now();
+    let mut watched = Catalog::new(client, NAMESPACE).watch().boxed();
+    let services = within("the services", watched.next()).await;
+    let services = services.unwrap().unwrap();
+    let names: Vec<_> = services.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["db", "web"]);
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    no_event_comes(&mut watched).await;
+    let requests = wire.requests();
+    let watch = requests
+        .iter()
+        .find(|it| it.is_watch() && !it.path.ends_with("/pods"));
+    assert_eq!(watch.unwrap().query("resourceVersion"), "20");
 }

@@ -34,6 +34,7 @@
 //! | `cluster`            | a helper: a cluster whose API server has slices alone           |
 //! | `sidecar`            | a helper: the sidecar inside of the test's own runtime          |
 //! | `registry_trouble`   | a faulty API server: probes are still answered                  |
+//! | `api_server_trouble` | a faulty API server: every reader of it goes on                 |
 
 #![expect(
     unreachable_pub,
@@ -41,6 +42,8 @@
     reason = "a test binary: nothing outside can reach it, and a panic is a verdict"
 )]
 
+#[cfg(feature = "kubernetes")]
+mod api_server_trouble;
 #[cfg(feature = "commands")]
 mod architecture;
 #[cfg(feature = "kubernetes")]

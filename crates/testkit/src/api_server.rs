@@ -6,19 +6,16 @@ mod request;
 mod stored_pod;
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt as _;
-use http_body_util::combinators::UnsyncBoxBody;
 use kube::client::Body;
 
 pub use self::object::{greeter_pod, pod, unregistered_pod};
-pub use self::reply::{Reply, event, gone, list, refused};
+pub use self::reply::{End, Reply, event, gone, list, refused};
 pub use self::request::{Request, RequestLog};
 pub use self::stored_pod::client_with_pod;
 
@@ -62,7 +59,7 @@ pub fn client_in_order(replies: impl IntoIterator<Item = Reply>) -> (kube::Clien
 // === impl Script ===
 
 impl tower_service::Service<http::Request<Body>> for Script {
-    type Response = Response<UnsyncBoxBody<Bytes, Infallible>>;
+    type Response = Response<reply::Body>;
     type Error = kube::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -81,7 +78,8 @@ impl tower_service::Service<http::Request<Body>> for Script {
                 answer(&request)
             };
             log.push(request);
-            Ok(reply.response())
+            let response = reply.response().await;
+            response.map_err(|error| kube::Error::Service(error.into()))
         })
     }
 }

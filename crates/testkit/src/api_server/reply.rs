@@ -1,6 +1,7 @@
 //! The replies of the scripted API server.
 
-use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -9,6 +10,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
+use tokio::time;
+
+/// The body of a reply.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A reply.
 #[derive(Clone, Debug)]
@@ -19,6 +24,25 @@ pub enum Reply {
     EndedWatch(Vec<Value>),
     /// The events of a watch, which stays open without another event.
     OpenWatch(Vec<Value>),
+    /// A whole answer of any form, with its status code and headers.
+    Text(u16, Vec<(&'static str, String)>, String),
+    /// The bytes of a watch, each after this time since the ones before it, and its end.
+    Timed(Vec<(Duration, String)>, End),
+    /// No answer is sent.
+    Hung,
+    /// The connection is refused.
+    NoConnection,
+}
+
+/// The end of a watch.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// The watch stays open.
+    Open,
+    /// The server ends it.
+    Closed,
+    /// The connection is reset.
+    Reset,
 }
 
 /// Returns a list of objects at a resource version.
@@ -53,20 +77,56 @@ fn status(code: u16, message: &str) -> Value {
 // === impl Reply ===
 
 impl Reply {
-    pub(super) fn response(self) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
-        let lines = |events: Vec<Value>| {
-            let line = |event| Ok(Frame::data(Bytes::from(format!("{event}\n"))));
-            stream::iter(events.into_iter().map(line))
+    /// Returns the response, or waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of a refused connection.
+    pub(super) async fn response(self) -> Result<Response<Body>, io::Error> {
+        let events = |events: Vec<Value>, end| {
+            let line = |event| (Duration::ZERO, format!("{event}\n"));
+            timed(events.into_iter().map(line).collect(), end)
         };
-        let (code, body) = match self {
-            Self::Json(code, value) => (code, Full::from(value.to_string()).boxed_unsync()),
-            Self::EndedWatch(events) => (200, StreamBody::new(lines(events)).boxed_unsync()),
-            Self::OpenWatch(events) => {
-                let open = lines(events).chain(stream::pending());
-                (200, StreamBody::new(open).boxed_unsync())
-            }
+        let (code, headers, body) = match self {
+            Self::Json(code, value) => (code, Vec::new(), whole(value.to_string())),
+            Self::Text(code, headers, text) => (code, headers, whole(text)),
+            Self::EndedWatch(lines) => (200, Vec::new(), events(lines, End::Closed)),
+            Self::OpenWatch(lines) => (200, Vec::new(), events(lines, End::Open)),
+            Self::Timed(chunks, end) => (200, Vec::new(), timed(chunks, end)),
+            Self::Hung => std::future::pending().await,
+            Self::NoConnection => return Err(io::ErrorKind::ConnectionRefused.into()),
         };
-        let response = Response::builder().status(code).body(body);
-        response.expect("a script's status code must be valid")
+        let response = Response::builder().status(code);
+        let response = headers
+            .into_iter()
+            .fold(response, |response, (name, value)| {
+                response.header(name, value)
+            });
+        Ok(response
+            .body(body)
+            .expect("a script's status code must be valid"))
+    }
+}
+
+fn whole(text: String) -> Body {
+    Full::from(text)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+fn timed(chunks: Vec<(Duration, String)>, end: End) -> Body {
+    let chunks = stream::iter(chunks).then(|(wait, chunk)| async move {
+        if !wait.is_zero() {
+            time::sleep(wait).await;
+        }
+        Ok(Frame::data(Bytes::from(chunk)))
+    });
+    match end {
+        End::Open => StreamBody::new(chunks.chain(stream::pending())).boxed_unsync(),
+        End::Closed => StreamBody::new(chunks).boxed_unsync(),
+        End::Reset => {
+            let reset = async { Err(io::ErrorKind::ConnectionReset.into()) };
+            StreamBody::new(chunks.chain(stream::once(reset))).boxed_unsync()
+        }
     }
 }

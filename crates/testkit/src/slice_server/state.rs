@@ -126,12 +126,14 @@ impl Service {
         )
     }
 
-    /// Returns the events since a version.
+    /// Returns the events since a version, in the order of their versions.
     fn lines(&self, version: u64) -> String {
         let changed = self.slices.values().filter(|(since, _)| *since > version);
+        let mut changed: Vec<_> = changed.collect();
+        changed.sort_by_key(|(since, _)| *since);
         let line =
             |(_, json): &(u64, String)| format!("{{\"type\":\"MODIFIED\",\"object\":{json}}}\n");
-        changed.map(line).collect::<Vec<_>>().concat()
+        changed.into_iter().map(line).collect::<Vec<_>>().concat()
     }
 }
 
