@@ -1,4 +1,4 @@
-//! Observes the pod by the watch of [`crate::cluster::watch`], or by reads if the watch is
+//! Observes the pod by the watch of `cluster::watch`, or by reads if the watch is
 //! forbidden.
 //!
 //! | what happens                | what follows                                              |
