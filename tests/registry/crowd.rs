@@ -54,7 +54,7 @@ struct World {
     namespace: Namespace,
     identity: Identity,
     greeter: Greeter,
-    _control_plane: ControlPlane,
+    control_plane: ControlPlane,
 }
 
 // === impl World ===
@@ -80,7 +80,7 @@ impl World {
             namespace,
             identity,
             greeter,
-            _control_plane: control_plane,
+            control_plane,
         }
     }
 
@@ -174,7 +174,7 @@ fn print_requests(what: &str, took: Duration, before: &Metrics, after: &Metrics)
 
 #[tokio::test]
 async fn pods_write_only_when_they_start_and_when_they_leave() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let pods = u64::try_from(world.pods).unwrap();
 
     let start = world.metrics().await;
@@ -215,8 +215,25 @@ async fn pods_write_only_when_they_start_and_when_they_leave() {
     let [patches, ..] = print_requests("leave, all at once", took, &restarted, &left);
     assert_eq!(patches, pods);
 
-    let (_crowd, took) = world.register("1s").await;
+    let (crowd, took) = world.register("1s").await;
     let spread = world.metrics().await;
     let [patches, ..] = print_requests("start, jitter 1 s", took, &left, &spread);
     assert_eq!(patches, 2 * pods);
+
+    // The API server restarts, and counts from zero.
+    world.control_plane.stop_apiserver();
+    world.control_plane.start_apiserver().await;
+    let (none, started) = (Metrics::default(), Instant::now());
+    let again = timeout(PATIENCE, async {
+        while world.metrics().await.watches() < pods {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    again.await.expect("all watches must begin again");
+    let (took, back) = (started.elapsed(), world.metrics().await);
+    let [patches, lists, _] = print_requests("the API server restarts", took, &none, &back);
+    assert_eq!(patches, 0);
+    // A list follows for each lost watch, and another one if the server was not ready for it.
+    assert!(lists <= 3 * pods, "{lists} lists");
+    drop(crowd);
 }

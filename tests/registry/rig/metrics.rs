@@ -7,7 +7,7 @@ use kube::Client;
 use testkit::within;
 
 /// The API server's `/metrics` at one moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics(String);
 
 // === impl Metrics ===
