@@ -27,7 +27,6 @@ pub(crate) mod request;
 pub(crate) mod service;
 pub(crate) mod unusable;
 pub(crate) mod watch;
-pub(crate) mod watch_rate;
 
 pub use self::options::{ApiServer, InvalidApiServer};
 pub use self::refusal::{Denial, Refusal};

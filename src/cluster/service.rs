@@ -18,7 +18,6 @@ use tokio::time::{self, Sleep};
 use crate::cluster::connection_pool::{ConnectionPool, Slot};
 use crate::cluster::connector::Connector;
 use crate::cluster::credentials::Credentials;
-use crate::cluster::watch_rate::is_watch;
 
 /// The timeout for the head of an answer, including the connection.
 const HEAD: Duration = Duration::from_secs(10);
@@ -47,6 +46,14 @@ pub(crate) struct Bounded {
     body: Incoming,
     slot: Slot,
     end: Pin<Box<Sleep>>,
+}
+
+/// Tells whether a request begins a watch.
+fn is_watch(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    query
+        .split('&')
+        .any(|pair| matches!(pair, "watch=true" | "watch=1"))
 }
 
 // === impl Service ===

@@ -90,7 +90,7 @@ pub fn observe(
 impl OwnPod {
     fn new(pod: PodClient, interval: Duration, ttl: Duration) -> Self {
         let limits = Limits {
-            idle: Limits::default().idle.min(ttl).max(SHORTEST_IDLE),
+            idle: idle(ttl),
             longest_pace: PACE,
         };
         let (client, collection) = pod.watched();
@@ -186,6 +186,15 @@ impl OwnPod {
     }
 }
 
+/// Returns the longest silence of the watch for a value of `--register_ttl`, which is never at 0.
+fn idle(ttl: Duration) -> Duration {
+    let longest = Limits::default().idle;
+    if ttl.is_zero() {
+        return longest;
+    }
+    longest.min(ttl).max(SHORTEST_IDLE)
+}
+
 fn observation(pod: Option<Box<Pod>>, source: Source) -> Observation {
     pod.map_or(Observation::Absent, |pod| {
         Observation::Pod(ObservedPod { pod, source })
@@ -195,4 +204,17 @@ fn observation(pod: Option<Box<Pod>>, source: Source) -> Observation {
 fn lost(refusal: Refusal) -> Observation {
     debug!(%refusal, "Could not observe the pod; trying again");
     Observation::Lost(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watch_is_replaced_after_the_ttl_and_within_two_minutes() {
+        for (ttl, expected) in [(0, 120), (1, 10), (90, 90), (3_600, 120)] {
+            let ttl = Duration::from_secs(ttl);
+            assert_eq!(idle(ttl), Duration::from_secs(expected), "{ttl:?}");
+        }
+    }
 }
