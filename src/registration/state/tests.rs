@@ -2,6 +2,7 @@ use self::world::{World, entries, settings};
 use super::*;
 use crate::registration::state::rate::REWRITES;
 
+mod end;
 mod model;
 mod world;
 
