@@ -359,3 +359,20 @@ fn the_end_leaves_every_wait_and_honours_retry_after_up_to_its_limit() {
         ("read", "gone: -"),
     ]);
 }
+
+#[test]
+fn a_write_over_a_foreign_node_counts_once_however_often_it_is_refused() {
+    let mut world = World::new();
+    world.rows(&[
+        ("foreign", "idle: -"),
+        ("unhealthy", "deregister: deregister"),
+    ]);
+    for _ in 0..3 {
+        world.now += Duration::from_mins(1);
+        world.row("503");
+        world.rows(&[("due", "deregister: deregister")]);
+    }
+    assert_eq!(world.state.services()[0].foreign_rewrites(), 0);
+    world.rows(&[("done", "idle: -")]);
+    assert_eq!(world.state.services()[0].foreign_rewrites(), 1);
+}

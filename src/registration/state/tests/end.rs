@@ -32,3 +32,23 @@ fn a_removal_that_does_not_stay_is_slowed_down_whatever_the_verdicts_are() {
     ]);
     assert!(world.state.services()[0].is_contested());
 }
+
+#[test]
+fn the_end_has_a_second_attempt_even_if_the_bucket_is_empty() {
+    let mut world = registered();
+    world.rows(&[
+        ("unhealthy", "deregister: deregister"),
+        ("done", "idle: -"),
+        ("healthy", "register: register"),
+        ("done", "announce: announce"),
+        ("done", "idle: -"),
+        ("drifted", "repair: repair"),
+        ("done", "idle: -"),
+        ("unhealthy", "waiting: 5000 to 5000 ms"),
+    ]);
+    world.rows(&[
+        ("stop", "deregister: deregister"),
+        ("away", "waiting: 100 to 200 ms"),
+        ("due", "deregister: deregister"),
+    ]);
+}

@@ -248,7 +248,7 @@ impl World {
                     writes.retain(|at| now.saturating_sub(*at) < Duration::from_mins(1));
                     writes.push(now);
                     let refilled = Duration::from_mins(1).as_secs() / REFILL.as_secs();
-                    let most = usize::try_from(u64::from(BURST) + 1 + refilled).unwrap();
+                    let most = usize::try_from(u64::from(BURST) + 2 + refilled).unwrap();
                     assert!(
                         writes.len() <= most,
                         "S4: {} writes: {:#?}",
