@@ -64,7 +64,7 @@ pub enum Source {
 
 /// An input of the state machine.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// The pod as it is.
     Pod(Arc<Pod>, Source),
     /// No pod of our name exists, or no longer.
