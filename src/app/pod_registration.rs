@@ -121,9 +121,7 @@ impl PodRegistration {
             warn!(limit = ?self.limit, "Stopping with the pod still registered");
         } else if was_registered {
             // Clients have had the time since the removal to notice it.
-            let removed = handle.status().removed;
-            let since = removed.and_then(|at| at.elapsed().ok()).unwrap_or_default();
-            time::sleep(self.drain.saturating_sub(since)).await;
+            time::sleep(handle.status().drain_left(self.drain)).await;
         }
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use self::deletion::{Answer, Deletion};
 use crate::cluster::Refusal;
-use crate::registration::state::Event;
+use crate::registration::own_pod::Observation;
 use crate::registration::status::{End, Status};
 use crate::registry::pod_client::PodClient;
 
@@ -18,8 +18,17 @@ mod deletion;
 #[derive(Clone, Debug)]
 pub struct Handle {
     status: watch::Receiver<Status>,
-    events: mpsc::Sender<Event>,
+    notices: mpsc::Sender<Notice>,
     deletion: Arc<Deletion>,
+}
+
+/// A notice of the rest of the sidecar to the registration.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The sidecar is to stop.
+    Stop,
+    /// A preStop hook has read the pod.
+    Observed(Observation),
 }
 
 /// The result of a preStop hook.
@@ -41,13 +50,13 @@ impl Handle {
     /// Makes the handle of a registration.
     pub fn new(
         status: watch::Receiver<Status>,
-        events: mpsc::Sender<Event>,
+        notices: mpsc::Sender<Notice>,
         own: PodClient,
     ) -> Self {
-        let deletion = Arc::new(Deletion::new(own, events.clone()));
+        let deletion = Arc::new(Deletion::new(own, notices.clone()));
         Self {
             status,
-            events,
+            notices,
             deletion,
         }
     }
@@ -66,23 +75,25 @@ impl Handle {
 
     /// Ends the registration for good. Returns false if that took longer than `within`.
     pub async fn stop(&self, within: Duration) -> bool {
-        let _ = self.events.send(Event::Stop).await;
-        self.gone(within).await
+        let end = Instant::now() + within;
+        let _ = self.notices.send(Notice::Stop).await;
+        self.gone(end).await
     }
 
-    async fn gone(&self, within: Duration) -> bool {
+    async fn gone(&self, end: Instant) -> bool {
         let mut status = self.status.clone();
         let gone = status.wait_for(|status| status.end == End::Over);
         // The status channel closes only after the registration has ended.
-        time::timeout(within, gone).await.is_ok()
+        time::timeout_at(end, gone).await.is_ok()
     }
 
     /// Answers a preStop hook. The registration ends only if the pod has a deletionTimestamp,
     /// because the hook also runs at a container's restart, and any client may send the request.
     pub async fn prestop(&self, within: Duration) -> PreStop {
+        let end = Instant::now() + within;
         let is_ending = self.status.borrow().end > End::None;
         if !is_ending {
-            match time::timeout(within, self.deletion.read()).await {
+            match time::timeout_at(end, self.deletion.read()).await {
                 Ok(Answer::Begun) => {}
                 Ok(Answer::None) => return PreStop::Stays,
                 // A pod that does not exist has no registration.
@@ -94,7 +105,7 @@ impl Handle {
                 }
             }
         }
-        if self.gone(within).await {
+        if self.gone(end).await {
             PreStop::Gone
         } else {
             PreStop::Late

@@ -142,6 +142,10 @@ impl Report {
         };
         let outcome = answer.as_ref().map_or_else(Refusal::code, |_| "ok");
         *self.writes.entry((purpose.name(), outcome)).or_default() += 1;
+        if purpose == Purpose::Deregister && answer.as_ref().is_err_and(Refusal::is_uncertain) {
+            // The server may have removed the record just now.
+            self.removed = None;
+        }
         match answer {
             Ok(_) => {
                 let now = Some(SystemTime::now());

@@ -15,7 +15,7 @@ use crate::check::monitor::Monitor;
 use crate::cluster::backoff::jittered;
 use crate::cluster::{Cluster, Refusal, Unusable};
 use crate::registration::address::{AdvertisedAddress, Unreachable};
-use crate::registration::handle::Handle;
+use crate::registration::handle::{Handle, Notice};
 use crate::registration::identity::{Identity, NoIdentity, is_local};
 use crate::registration::options::Options;
 use crate::registration::own_pod::{self, Observation, ObservedPod};
@@ -44,7 +44,7 @@ pub struct Registration {
     requests: Requests,
     report: Report,
     status: watch::Sender<Status>,
-    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    notices: (mpsc::Sender<Notice>, mpsc::Receiver<Notice>),
     started: Instant,
     refused_guess: bool,
 }
@@ -66,9 +66,8 @@ pub enum SetupError {
     Address(#[from] Unreachable),
 }
 
-/// The capacity for events from the rest of the sidecar: a stop, and a pod that a preStop hook
-/// read.
-const EVENTS: usize = 16;
+/// The capacity for notices of the rest of the sidecar.
+const NOTICES: usize = 16;
 
 // === impl Registration ===
 
@@ -128,7 +127,7 @@ impl Registration {
             requests: Requests::default(),
             report,
             status,
-            events: mpsc::channel(EVENTS),
+            notices: mpsc::channel(NOTICES),
             started: Instant::now(),
             refused_guess: false,
         })
@@ -138,7 +137,7 @@ impl Registration {
     pub fn handle(&self) -> Handle {
         Handle::new(
             self.status.subscribe(),
-            self.events.0.clone(),
+            self.notices.0.clone(),
             self.own.clone(),
         )
     }
@@ -156,7 +155,10 @@ impl Registration {
                     wanted[place] = verdict;
                     Some(Event::Entries(self.entries(&wanted)))
                 }
-                Some(event) = self.events.1.recv() => Some(event),
+                Some(notice) = self.notices.1.recv() => match notice {
+                    Notice::Stop => Some(Event::Stop),
+                    Notice::Observed(observation) => self.observation(observation, &wanted),
+                },
                 event = self.requests.next() => Some(event),
                 () = &mut tick => {
                     tick = Box::pin(time::sleep(self.tick()));

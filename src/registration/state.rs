@@ -64,7 +64,7 @@ pub enum Source {
 
 /// An input of the state machine.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// The pod as it is.
     Pod(Arc<Pod>, Source),
     /// No pod of our name exists, or no longer.
@@ -197,7 +197,11 @@ impl State {
 
     /// Replaces the configured services. A plan follows at the next event.
     pub(crate) fn set_entries(&mut self, entries: Vec<Entry>) {
-        for (service, entry) in self.services.iter_mut().zip(entries) {
+        let is_ending = self.is_ending();
+        for (service, mut entry) in self.services.iter_mut().zip(entries) {
+            if is_ending {
+                entry.wanted = Some(false);
+            }
             service.set_entry(entry);
         }
     }

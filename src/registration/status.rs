@@ -124,6 +124,13 @@ impl Status {
         self.written.is_some() || self.is_registered
     }
 
+    /// Returns the rest of this time, which clients have to notice the removal. An unknown time of
+    /// the removal counts as now.
+    pub fn drain_left(&self, drain: Duration) -> Duration {
+        let since = self.removed.and_then(|at| at.elapsed().ok());
+        drain.saturating_sub(since.unwrap_or_default())
+    }
+
     /// Returns the status in one or two words.
     pub fn summary(&self, now: SystemTime) -> &'static str {
         if self.end == End::Over {

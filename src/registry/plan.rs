@@ -34,6 +34,7 @@ pub(crate) fn plan(pod: &Pod, entry: &Entry, on_foreign: OnForeign) -> Plan {
     let mut draft = Draft::new(pod, entry, on_foreign);
     let mut obstacle = None;
     let mut adopted = None;
+    let mut adopted_in = Vec::new();
     for scheme in Scheme::ALL {
         let configured = entry.schemes.iter().find(|(of, _)| *of == scheme);
         let result = match (configured, entry.wanted, &entry.ownership) {
@@ -47,11 +48,14 @@ pub(crate) fn plan(pod: &Pod, entry: &Entry, on_foreign: OnForeign) -> Plan {
         };
         match result {
             Some(refused @ Standing::Refused(_)) => obstacle = obstacle.or(Some(refused)),
-            Some(standing) => adopted = adopted.or(Some(standing)),
+            Some(standing) => {
+                adopted_in.push(scheme);
+                adopted = adopted.or(Some(standing));
+            }
             None => {}
         }
     }
-    let standing = obstacle.or(adopted).unwrap_or_else(|| draft.standing());
+    let standing = obstacle.unwrap_or_else(|| draft.standing(adopted, &adopted_in));
     Plan {
         write: draft.finish(),
         standing,

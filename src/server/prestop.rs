@@ -12,6 +12,7 @@
 //! The kubelet runs the hook before it stops a container for any reason, and any client may send
 //! the request. So the registration ends only if the pod itself has a deletionTimestamp. The answer
 //! is delayed until clients have had time to notice, because the service gets its SIGTERM after it.
+//! If nothing was registered, the answer comes at once.
 
 use http::StatusCode;
 use tokio::time::{self, Instant};
@@ -32,9 +33,13 @@ pub(crate) async fn answer(registration: Option<&Registration>) -> Reply {
 #[cfg(feature = "kubernetes")]
 async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'static str) {
     use crate::registration::PreStop;
+    let was_registered = registration.handle.status().was_registered();
     match registration.handle.prestop(registration.prestop).await {
         PreStop::Gone => {
-            time::sleep_until(end.min(Instant::now() + registration.drain)).await;
+            if was_registered {
+                let left = registration.handle.status().drain_left(registration.drain);
+                time::sleep_until(end.min(Instant::now() + left)).await;
+            }
             (StatusCode::OK, "DEREGISTERED")
         }
         PreStop::Late => (StatusCode::SERVICE_UNAVAILABLE, "STILL_REGISTERED"),

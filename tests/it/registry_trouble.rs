@@ -22,6 +22,7 @@ use crate::PROGRAM;
 
 mod answers;
 mod connections;
+mod deletion;
 mod watches;
 
 /// The pause between two probes. It is long, because several of these worlds run at once.
@@ -46,6 +47,10 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::with_grace_period("3s").await
+    }
+
+    async fn with_grace_period(grace_period: &str) -> Self {
         let pod = PodServer::new();
         let (service, api) = (
             Service::start(scripts::grpc()).await,
@@ -56,7 +61,7 @@ impl World {
             "--registry=kubernetes",
             "--register_jitter=0",
             "--period=50ms",
-            "--grace_period=3s",
+            &format!("--grace_period={grace_period}"),
             "--log_level=trace",
             &format!("--pod_name={POD}"),
             &format!("--registry_address=http://{}", api.address),

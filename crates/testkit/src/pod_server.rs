@@ -121,6 +121,11 @@ impl PodServer {
         self.merge(&json!({"metadata": {"annotations": {RECORD: null}}}));
     }
 
+    /// Gives the pod a deletionTimestamp.
+    pub fn terminate(&self) {
+        self.merge(&json!({"metadata": {"deletionTimestamp": "2026-11-21T00:00:00Z"}}));
+    }
+
     /// Removes the record, and returns the line of the watch event, whose pod has one more annotation.
     pub fn drift_event(&self, annotation: &str) -> String {
         let mut pod = self.merge(&json!({"metadata": {"annotations": {RECORD: null}}}));

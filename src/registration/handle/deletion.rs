@@ -11,14 +11,15 @@ use tokio::time::{self, Instant};
 use tracing::warn;
 
 use crate::cluster::Refusal;
-use crate::registration::state::{Event, Source};
+use crate::registration::handle::Notice;
+use crate::registration::own_pod::{Observation, ObservedPod, Source};
 use crate::registry::pod_client::PodClient;
 
 /// Reads whether the pod is being deleted.
 #[derive(Debug)]
 pub(super) struct Deletion {
     own: PodClient,
-    events: mpsc::Sender<Event>,
+    notices: mpsc::Sender<Notice>,
     latest: Mutex<Latest>,
 }
 
@@ -54,11 +55,12 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 // === impl Deletion ===
 
 impl Deletion {
-    /// Makes a reader. If it finds the pod being deleted, it also sends that to the registration.
-    pub(super) fn new(own: PodClient, events: mpsc::Sender<Event>) -> Self {
+    /// Makes a reader. If it finds the pod being deleted or gone, it also sends that to the
+    /// registration.
+    pub(super) fn new(own: PodClient, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             own,
-            events,
+            notices,
             latest: Mutex::default(),
         }
     }
@@ -82,7 +84,7 @@ impl Deletion {
         }
         // The read runs as a task of its own. Otherwise a client that goes would end it, and the
         // next client would start another.
-        let task = tokio::spawn(read(self.own.clone(), self.events.clone()));
+        let task = tokio::spawn(read(self.own.clone(), self.notices.clone()));
         let ended = Refusal::Unreachable("the sidecar is stopping".into());
         let read = task.map(|answer| answer.unwrap_or(Answer::Unknown(ended)));
         let read = read.boxed().shared();
@@ -113,14 +115,19 @@ impl Deletion {
     }
 }
 
-async fn read(own: PodClient, events: mpsc::Sender<Event>) -> Answer {
+async fn read(own: PodClient, notices: mpsc::Sender<Notice>) -> Answer {
     match time::timeout(TIMEOUT, own.read()).await {
         Ok(Ok(Some(pod))) if pod.is_terminating() => {
-            let _ = events.send(Event::Pod(pod.into(), Source::Read)).await;
+            let source = Source::Read;
+            let observation = Observation::Pod(ObservedPod { pod, source });
+            let _ = notices.send(Notice::Observed(observation)).await;
             Answer::Begun
         }
         Ok(Ok(Some(_))) => Answer::None,
-        Ok(Ok(None)) => Answer::Over,
+        Ok(Ok(None)) => {
+            let _ = notices.send(Notice::Observed(Observation::Absent)).await;
+            Answer::Over
+        }
         Ok(Err(refusal)) => Answer::Unknown(refusal),
         Err(_) => Answer::Unknown(Refusal::Unreachable(
             format!("no answer within {TIMEOUT:?}").into(),

@@ -19,6 +19,9 @@ pub(crate) const BURST: u32 = 6;
 /// The time after which one more write is allowed.
 pub(crate) const REFILL: Duration = Duration::from_secs(5);
 
+/// The least number of writes that the end allows: the first may be sent on a dead connection.
+const ATTEMPTS: u32 = 2;
+
 /// The number of rewrites in a row after which a registration counts as contested.
 pub(crate) const REWRITES: u32 = 4;
 
@@ -130,10 +133,10 @@ impl WriteRate {
         self.rewrites = 0;
     }
 
-    /// Allows at least one write: the removal at the end does not wait for the bucket.
-    pub(crate) fn allow_one(&mut self) {
+    /// Allows the removal at the end and a second attempt, without a wait for the bucket.
+    pub(crate) fn allow_the_end(&mut self) {
         self.start_over();
-        self.tokens = self.tokens.max(1);
+        self.tokens = self.tokens.max(ATTEMPTS);
     }
 
     /// Returns whether the writes do not stay.

@@ -50,6 +50,8 @@ pub(crate) struct ServiceState {
     was_sent_before_end: bool,
     rate: WriteRate,
     jitter: Duration,
+    /// The flag is true if the write that was sent replaces or removes what another writer wrote.
+    is_over_foreign: bool,
     /// The number of times that another writer replaced or removed what we wrote.
     foreign_rewrites: u32,
 }
@@ -95,6 +97,7 @@ impl ServiceState {
             was_sent_before_end: false,
             rate: WriteRate::new(),
             jitter,
+            is_over_foreign: false,
             foreign_rewrites: 0,
         }
     }
@@ -180,7 +183,7 @@ impl ServiceState {
             Phase::Idle => {}
         }
         (self.failures, self.refused) = (0, None);
-        self.rate.allow_one();
+        self.rate.allow_the_end();
     }
 
     /// Ends a wait. Returns the read that follows a conflict.
@@ -207,6 +210,7 @@ impl ServiceState {
             self.refusal = None;
             self.refused = None;
             self.rate.accepted();
+            self.foreign_rewrites += u32::from(self.is_over_foreign);
         }
         self.phase = Phase::Idle;
         self.was_sent_before_end = false;
@@ -274,9 +278,7 @@ impl ServiceState {
             };
             return Some(self.wait(write.purpose, reason, (wait, wait)));
         }
-        if write.is_over_foreign {
-            self.foreign_rewrites = self.foreign_rewrites.saturating_add(1);
-        }
+        self.is_over_foreign = write.is_over_foreign;
         self.phase = Phase::Writing(write.purpose);
         self.sent = lists;
         Some(Action::Write(

@@ -2,6 +2,7 @@ use self::world::{World, entries, settings};
 use super::*;
 use crate::registration::state::rate::REWRITES;
 
+mod end;
 mod model;
 mod world;
 
@@ -357,4 +358,21 @@ fn the_end_leaves_every_wait_and_honours_retry_after_up_to_its_limit() {
         ("due", "waiting: read"),
         ("read", "gone: -"),
     ]);
+}
+
+#[test]
+fn a_write_over_a_foreign_node_counts_once_however_often_it_is_refused() {
+    let mut world = World::new();
+    world.rows(&[
+        ("foreign", "idle: -"),
+        ("unhealthy", "deregister: deregister"),
+    ]);
+    for _ in 0..3 {
+        world.now += Duration::from_mins(1);
+        world.row("503");
+        world.rows(&[("due", "deregister: deregister")]);
+    }
+    assert_eq!(world.state.services()[0].foreign_rewrites(), 0);
+    world.rows(&[("done", "idle: -")]);
+    assert_eq!(world.state.services()[0].foreign_rewrites(), 1);
 }

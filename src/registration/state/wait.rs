@@ -81,11 +81,12 @@ pub(super) fn ending(refusal: &Refusal, failures: u32, left: Duration) -> (Durat
             retry_after: Some(least),
             ..
         } => {
+            let least = (*least).min(DENIED[1]);
             let last = left.saturating_sub(LAST_ATTEMPT);
             let wait = if last.is_zero() {
-                *least
+                least
             } else {
-                (*least).min(last)
+                least.min(last)
             };
             (wait, wait)
         }

@@ -311,21 +311,22 @@ impl<'a> Draft<'a> {
         *ownership == Ownership::Command && *wanted == Some(false) && record.nodes().is_empty()
     }
 
-    /// Returns the standing on the pod as it is, before the write.
-    pub(super) fn standing(&self) -> Standing {
-        let is_there = |keys: &Keys| {
+    /// Returns the standing on the pod as it is, before the write. In some schemes another writer's
+    /// node may count as ours.
+    pub(super) fn standing(&self, adopted: Option<Standing>, adopted_in: &[Scheme]) -> Standing {
+        let is_there = |(scheme, keys): &(Scheme, Keys)| {
             let there = self.readable(keys);
             let there = there.filter(|there| there.name == self.entry.record.name);
             let has_node = there.is_some_and(|there| {
                 let nodes = there.nodes().iter();
                 nodes.into_iter().any(|node| self.is_ours(&node.id))
             });
-            has_node
+            (has_node || adopted_in.contains(scheme))
                 && labels(keys)
                     .iter()
                     .all(|key| self.pod.label(key) == Some(LABEL_VALUE))
         };
-        let mut schemes = self.entry.schemes.iter().map(|(_, keys)| is_there(keys));
+        let mut schemes = self.entry.schemes.iter().map(is_there);
         let is_wanted = self.entry.wanted == Some(true);
         // While it is wanted it has to be everywhere, and otherwise nowhere.
         let is_registered = if is_wanted {
@@ -334,7 +335,7 @@ impl<'a> Draft<'a> {
             schemes.any(|is_there| is_there)
         };
         match (is_registered, self.entry.wanted) {
-            (true, _) => Standing::Registered,
+            (true, _) => adopted.unwrap_or(Standing::Registered),
             (false, None) => Standing::Unknown,
             (false, Some(_)) => Standing::Absent,
         }

@@ -12,7 +12,7 @@ use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
 /// A service and whether it should be on a pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The whole record, with our nodes and no other. A removal needs only the name and the ids.
     pub(crate) record: Arc<Service>,
     /// The keys of the service in each scheme in which it should be registered.

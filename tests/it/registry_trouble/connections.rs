@@ -60,6 +60,21 @@ async fn a_stop_does_not_wait_for_a_silent_server() {
     assert_eq!(messages(&log, "Stopping").len(), 2);
 }
 
+#[tokio::test]
+async fn a_removal_without_an_answer_is_sent_again_before_the_end() {
+    let mut world = World::with_grace_period("12s").await;
+    // The first write of the end is the removal.
+    let script = world.pod.faulty_at_first(1, Verb::Patch, &Answer::Silence);
+    world.api.replace_script(script);
+    let took = world.probes.end(50).await;
+    record("silence to the removal", took);
+    world.sidecar.signal("TERM").await;
+    assert!(world.sidecar.exit().await.success());
+    let log = world.sidecar.logged("The registration has ended").await;
+    assert_eq!(messages(&log, "Stopping with"), [""; 0]);
+    assert_eq!(world.pod.received(Verb::Patch).len(), 4);
+}
+
 /// Requests `/prestop` as this many clients, this often each. Returns the answers and the time.
 async fn call_prestop(
     clients: usize,

@@ -173,6 +173,11 @@ impl World {
                 Event::Answer(0, Ok(Arc::new(self.pod.clone())))
             }
             "read" => Event::Answer(0, Ok(Arc::new(self.pod.clone()))),
+            "ignored" => {
+                self.sent.take().expect("something must be sent");
+                self.change(|_| {});
+                Event::Answer(0, Ok(Arc::new(self.pod.clone())))
+            }
             refusal if Self::refusal(refusal).is_some() => refused(Self::refusal(refusal).unwrap()),
             seconds => {
                 self.now +=
@@ -199,6 +204,7 @@ impl World {
             "422 labels" => Refusal::Invalid("metadata.labels".into()),
             "429 after 0" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(0)),
             "429 after 7" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(7)),
+            "429 after ever" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(u64::MAX)),
             "429 after 45" => unavailable(StatusCode::TOO_MANY_REQUESTS, Some(45)),
             "503" => unavailable(StatusCode::SERVICE_UNAVAILABLE, None),
             "away" => Refusal::Unreachable("refused".into()),

@@ -133,3 +133,21 @@ fn both_schemes_are_written_over_the_old_ones_empty_texts() {
     assert_eq!(adopt(&mut here, &entries(false)), "deregister");
     assert_eq!(keys(&here), ["micro"]);
 }
+
+#[test]
+fn a_service_is_adopted_only_if_it_is_in_every_scheme() {
+    let mut pod = go_pod("greeter-go", "10.1.0.7:9091");
+    let mut both = entry("greeter", 9091, Some(true));
+    let scheme = |of: Scheme| (of, of.keys("greeter").unwrap());
+    both.schemes = Scheme::ALL.map(scheme).into();
+    let adopted = Standing::Adopted {
+        node: "greeter-go".into(),
+    };
+    let standing = |pod: &Pod| plan(pod, &both, OnForeign::Adopt).standing;
+    assert_eq!(standing(&pod), Standing::Absent);
+    adopt(&mut pod, std::slice::from_ref(&both));
+    assert_eq!(standing(&pod), adopted);
+    // No client finds a record without its labels.
+    pod.metadata.labels = None;
+    assert_eq!(standing(&pod), Standing::Absent);
+}

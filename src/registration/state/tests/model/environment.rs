@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use super::world::{Sidecar, Slot, Strips, World, entries, merge, observed, record};
+use super::world::{Sidecar, Slot, Strips, World, merge, observed, record};
 use crate::cluster::{Denial, Refusal};
 use crate::registration::state::{Event, Source};
 use crate::registry::scheme::{LABEL_VALUE, Scheme};
@@ -180,7 +180,7 @@ impl World {
             self.give(place, Event::Answer(service, Err(Refusal::Replaced)));
             return;
         }
-        let strips = self.strips;
+        let (strips, stripped) = (self.strips, self.scenario.stripped());
         self.change(|metadata| {
             merge(&mut metadata.labels, &write.patch.labels);
             merge(&mut metadata.annotations, &write.patch.annotations);
@@ -188,7 +188,7 @@ impl World {
             annotations.retain(|key, _| match strips {
                 Strips::Nothing => true,
                 Strips::Marks => !key.starts_with("registration."),
-                Strips::Records => !Scheme::MicroMu.is_annotation(key),
+                Strips::Records => !stripped.is_annotation(key),
             });
         });
         let pod = self.pod.clone().expect("the server must have the pod");
@@ -222,8 +222,7 @@ impl World {
     fn verdict(&mut self, place: usize, service: usize, verdict: bool) {
         let sidecar = &mut self.sidecars[place];
         sidecar.wanted[service] = Some(verdict);
-        let names = self.scenario.services()[place];
-        let entries = entries(place, names, &sidecar.wanted);
+        let entries = self.scenario.entries(place, &sidecar.wanted);
         self.give(place, Event::Entries(entries));
     }
 }

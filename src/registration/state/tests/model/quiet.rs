@@ -7,7 +7,7 @@ use crate::registration::state::rate::REWRITES;
 use crate::registry::mark::Mark;
 use crate::registry::plan::write::OnForeign;
 use crate::registry::pod::Pod;
-use crate::registry::scheme::{LABEL_VALUE, Scheme};
+use crate::registry::scheme::LABEL_VALUE;
 
 /// The time within which everything must be right: the longest wait of a refused or contested write,
 /// and its repetition.
@@ -90,9 +90,13 @@ impl World {
             assert!(was_replaced, "L1: {:#?}", self.trace);
             return;
         }
-        for (service, name) in self.scenario.services()[place].iter().enumerate() {
+        let services = self.scenario.services()[place].iter().enumerate();
+        let schemes = self.scenario.schemes();
+        for ((service, name), scheme) in
+            services.flat_map(|it| schemes.iter().map(move |scheme| (it, *scheme)))
+        {
             let wanted = sidecar.wanted[service].filter(|_| !is_ending);
-            let keys = Scheme::MicroMu.keys(name).unwrap();
+            let keys = scheme.keys(name).unwrap();
             let record = pod.annotation(&keys.annotation).unwrap_or_default();
             let has_ours = record.contains(&format!("{name}-{}", super::world::UID));
             let has_foreign = record.contains("-go");

@@ -14,7 +14,7 @@ use crate::registry::mark::{Mark, Owner};
 use crate::registry::plan::write::{Entry, OnForeign, Ownership, Standing, Write};
 use crate::registry::pod::Pod;
 use crate::registry::record::{Node, Service};
-use crate::registry::scheme::{LABEL_VALUE, Scheme};
+use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 
 /// The sidecars of a world and their settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +23,8 @@ pub(super) enum Scenario {
     One(OnForeign),
     /// One sidecar with two services.
     TwoServices,
+    /// One sidecar with one service in both schemes.
+    BothSchemes,
     /// Two sidecars with one service each.
     TwoSidecars,
     /// One sidecar, on a pod that it registered under another name and in another scheme before.
@@ -87,12 +89,13 @@ pub(super) const UID: &str = "u";
 // === impl Scenario ===
 
 impl Scenario {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::One(OnForeign::Adopt),
         Self::One(OnForeign::Merge),
         Self::One(OnForeign::Take),
         Self::One(OnForeign::Fail),
         Self::TwoServices,
+        Self::BothSchemes,
         Self::TwoSidecars,
         Self::Renamed,
     ];
@@ -100,10 +103,22 @@ impl Scenario {
     /// Returns the services of each sidecar.
     pub(super) fn services(self) -> &'static [&'static [&'static str]] {
         match self {
-            Self::One(_) | Self::Renamed => &[&["greeter"]],
+            Self::One(_) | Self::Renamed | Self::BothSchemes => &[&["greeter"]],
             Self::TwoServices => &[&["greeter", "other"]],
             Self::TwoSidecars => &[&["greeter"], &["other"]],
         }
+    }
+
+    pub(super) fn schemes(self) -> &'static [Scheme] {
+        match self {
+            Self::BothSchemes => &Scheme::ALL,
+            _ => &[Scheme::MicroMu],
+        }
+    }
+
+    /// Returns the scheme whose records the webhook strips. Another writer writes only the first.
+    pub(super) fn stripped(self) -> Scheme {
+        *self.schemes().last().unwrap()
     }
 
     pub(super) fn on_foreign(self) -> OnForeign {
@@ -111,6 +126,21 @@ impl Scenario {
             Self::One(on_foreign) => on_foreign,
             _ => OnForeign::Adopt,
         }
+    }
+
+    pub(super) fn entries(self, sidecar: usize, wanted: &[Option<bool>]) -> Vec<Entry> {
+        let names = self.services()[sidecar];
+        let entry = |(name, wanted): (&&str, &Option<bool>)| {
+            let schemes = self.schemes().iter();
+            let keyed = schemes.map(|scheme| (*scheme, scheme.keys(name).unwrap()));
+            Entry {
+                record: record(name, &[&format!("{name}-{UID}")]).into(),
+                schemes: keyed.collect(),
+                wanted: *wanted,
+                ownership: Ownership::Sidecar(owner(sidecar)),
+            }
+        };
+        names.iter().zip(wanted).map(entry).collect()
     }
 
     /// Returns a sidecar as it starts.
@@ -124,7 +154,7 @@ impl Scenario {
             limit: Duration::from_secs(5),
         };
         Sidecar {
-            state: State::new(entries(place, names, &wanted), settings),
+            state: State::new(self.entries(place, &wanted), settings),
             watch: VecDeque::new(),
             is_lost: true,
             wanted,
@@ -140,16 +170,6 @@ pub(super) fn owner(sidecar: usize) -> Owner {
 
 pub(super) fn address(service: &str) -> String {
     format!("10.1.0.7:{}", 9000 + service.len())
-}
-
-pub(super) fn entries(sidecar: usize, names: &[&str], wanted: &[Option<bool>]) -> Vec<Entry> {
-    let entry = |(name, wanted): (&&str, &Option<bool>)| Entry {
-        record: record(name, &[&format!("{name}-{UID}")]).into(),
-        schemes: [(Scheme::MicroMu, Scheme::MicroMu.keys(name).unwrap())].into(),
-        wanted: *wanted,
-        ownership: Ownership::Sidecar(owner(sidecar)),
-    };
-    names.iter().zip(wanted).map(entry).collect()
 }
 
 /// A record whose nodes are all at the service's address.
@@ -248,7 +268,7 @@ impl World {
                     writes.retain(|at| now.saturating_sub(*at) < Duration::from_mins(1));
                     writes.push(now);
                     let refilled = Duration::from_mins(1).as_secs() / REFILL.as_secs();
-                    let most = usize::try_from(u64::from(BURST) + 1 + refilled).unwrap();
+                    let most = usize::try_from(u64::from(BURST) + 2 + refilled).unwrap();
                     assert!(
                         writes.len() <= most,
                         "S4: {} writes: {:#?}",
@@ -289,17 +309,36 @@ impl World {
     fn is_truthful(&self, place: usize) {
         let state = &self.sidecars[place].state;
         for service in state.services() {
-            if *service.standing() != Standing::Registered {
-                continue;
-            }
-            let keys = Scheme::MicroMu.keys(service.name()).unwrap();
-            let text = state
-                .pod
-                .as_ref()
-                .and_then(|pod| pod.annotation(&keys.annotation));
-            let ours = format!("{}-{UID}", service.name());
-            let is_there = text.is_some_and(|text| text.contains(&ours));
-            assert!(is_there, "S6: {}: {:#?}", service.name(), self.trace);
+            let carries = |id: &str| {
+                let schemes = self.scenario.schemes().iter();
+                let mut keys = schemes.map(|scheme| scheme.keys(service.name()).unwrap());
+                let is_there = |keys: Keys| {
+                    let pod = state.pod.as_ref();
+                    let text = pod.and_then(|pod| pod.annotation(&keys.annotation));
+                    text.is_some_and(|text| text.contains(id))
+                };
+                if service.entry().wanted == Some(true) {
+                    keys.all(is_there)
+                } else {
+                    keys.any(is_there)
+                }
+            };
+            let is_ours = carries(&format!("{}-{UID}", service.name()));
+            let is_said = *service.standing() == Standing::Registered;
+            assert!(
+                !is_said || is_ours,
+                "S6: {}: {:#?}",
+                service.name(),
+                self.trace
+            );
+            let is_there = carries(&format!("{}-", service.name()));
+            let is_said = service.is_registered();
+            assert!(
+                !is_said || is_there,
+                "S6: {}: {:#?}",
+                service.name(),
+                self.trace
+            );
         }
     }
 
