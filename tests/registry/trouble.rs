@@ -27,7 +27,10 @@ async fn a_hanging_server_delays_no_probe() {
     control_plane.pause().await;
     // This change needs a write, which the server does not answer.
     other.kill();
-    world.sidecar.is("deregistering").await;
+    within("the removal to be sent", async {
+        while world.sidecar.registration().await["doing"] != "deregister" {}
+    })
+    .await;
     sleep(HUNG).await;
     control_plane.resume();
 
