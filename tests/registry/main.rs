@@ -34,3 +34,4 @@ mod trouble;
 mod two_services;
 mod two_writers;
 mod watches;
+mod webhooks;

@@ -2,7 +2,7 @@
 //! names before. The command beside it changes nothing of the sidecar's.
 
 use testkit::address;
-use testkit::cluster::{GoClient, IP, Identity, Namespace, ROLE, S6};
+use testkit::cluster::{GoClient, IP, Identity, Namespace, S6};
 use testkit::greeter::Greeter;
 use testkit::{print_line, within};
 use tokio::time::{Duration, sleep};
