@@ -36,6 +36,9 @@ const REWRITES: u64 = 4;
 /// The time of several intervals of the sidecar.
 const INTERVALS: Duration = Duration::from_millis(700);
 
+/// The time in which nobody may write to an adopted record.
+const CALM: Duration = Duration::from_secs(5);
+
 /// A service and its sidecar in a pod, and the Go registries that also register the service.
 struct World {
     namespace: Namespace,
@@ -284,5 +287,13 @@ async fn adopted(namespace: &Namespace, release: &'static str) {
         (&"adopted".into(), &GO_NODE.into()),
         "{release}"
     );
+    // Go registers the same again, as at its interval.
+    let before = namespace.pod(&pod).await.unwrap().metadata;
+    sleep(CALM).await;
+    let again = go.register_node(GO_NODE, &address).await;
+    assert_eq!(again, Ok(()), "{release}");
+    sleep(INTERVALS).await;
+    let after = namespace.pod(&pod).await.unwrap().metadata;
+    assert_eq!(after.annotations, before.annotations, "{release}");
     assert_eq!(sidecar.patches().await, 0, "{release}");
 }
