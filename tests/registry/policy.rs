@@ -1,7 +1,8 @@
 //! The admission policies of k8s/registry on a real API server: what a token may write to its pod,
 //! and what it may not.
 //!
-//! The writes are made here and not by the sidecar, so that each of them is one request.
+//! Most writes are made here and not by the sidecar, so that each of them is one request. One test
+//! runs a sidecar.
 
 mod attacker;
 mod foreign;

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use testkit::cluster::{ControlPlane, IP, ROLE};
 use testkit::greeter::Greeter;
-use testkit::within;
-use tokio::time::{Duration, sleep};
+use testkit::{print_line, within};
+use tokio::time::{Duration, Instant, sleep};
 
 use self::world::{RECORD, World, a_pod};
 use crate::policy::{OWN_POD_ONLY, own_pods_only};
@@ -13,6 +13,9 @@ mod world;
 
 /// The time of a hang: longer than an answer may take, and shorter than an outage.
 const HUNG: Duration = Duration::from_secs(3);
+
+/// The first two waits after a missing permission: 5 s and 10 s, and a tenth more.
+const TWO_WAITS: Duration = Duration::from_millis(16_500);
 
 #[tokio::test]
 async fn a_hanging_server_delays_no_probe() {
@@ -27,7 +30,10 @@ async fn a_hanging_server_delays_no_probe() {
     control_plane.pause().await;
     // This change needs a write, which the server does not answer.
     other.kill();
-    world.sidecar.is("deregistering").await;
+    within("the removal to be sent", async {
+        while world.sidecar.registration().await["doing"] != "deregister" {}
+    })
+    .await;
     sleep(HUNG).await;
     control_plane.resume();
 
@@ -117,8 +123,12 @@ async fn an_account_without_a_role_gets_the_role_in_the_log() {
     // An operator applies the Role from the log.
     let yaml = &message[message.find("apiVersion:").unwrap()..];
     world.namespace.apply_manifest(yaml).await;
+    let granted = Instant::now();
 
     world.sidecar.is("registered").await;
+    let took = granted.elapsed();
+    print_line(&format!("trouble: registered {took:.1?} after the Role"));
+    assert!(took < TWO_WAITS, "{took:?}");
     world.end().await;
 }
 

@@ -15,6 +15,7 @@
 //! | [`api_server`]   | an API server by script under a `kube::Client`, without a socket |
 //! | [`pod_server`]   | an API server with one pod, on a socket, which can misbehave     |
 //! | [`slice_server`] | an API server with `EndpointSlices`, over TLS and HTTP/2         |
+//! | [`webhook`]      | an admission webhook, over TLS and HTTP/2                        |
 //! | [`pki`]          | certificate authorities and certificates                         |
 //! | [`address`]      | free loopback addresses                                          |
 //! | [`descriptors`]  | this process' limit of descriptors                               |
@@ -42,6 +43,7 @@ pub mod scripts;
 pub mod service;
 pub mod slice_server;
 pub mod wait;
+pub mod webhook;
 
 mod json;
 

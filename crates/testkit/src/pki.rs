@@ -1,8 +1,14 @@
 //! A maker of certificate authorities and certificates for each test.
 
+use std::sync::Arc;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
 
 /// A certificate authority.
 #[derive(Debug)]
@@ -38,6 +44,26 @@ pub fn self_signed(names: &[&str], validity: Validity) -> Pair {
         cert: cert.pem(),
         key: key.serialize_pem(),
     }
+}
+
+/// Returns the PEM of a new authority, and the acceptor for HTTP/2 with its certificate.
+pub(crate) fn acceptor(authority: &str) -> (String, TlsAcceptor) {
+    let authority = Authority::new(authority);
+    let pair = authority.issue(&["127.0.0.1"]);
+    let certificate = CertificateDer::from_pem_slice(pair.cert.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring must have the versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.expect("it must be PEM")],
+            key.expect("it must be PEM"),
+        )
+        .expect("the pair must belong together");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    (authority.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
 fn key() -> KeyPair {

@@ -39,7 +39,7 @@ impl SliceServer {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback must be free");
         let address = listener.local_addr().expect("it must be bound");
-        let (ca, acceptor) = listener::tls();
+        let (ca, acceptor) = crate::pki::acceptor("slice server");
         let state = Arc::<State>::default();
         let mut serving = JoinSet::new();
         serving.spawn(listener::accept(listener, acceptor, Arc::clone(&state)));

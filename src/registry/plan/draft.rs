@@ -78,17 +78,22 @@ impl<'a> Draft<'a> {
             Record::Is(record) => record,
         };
         let there = self.readable(keys);
+        let is_new = self.pod.annotation(&keys.annotation).is_none();
         if !there.as_ref().is_some_and(|there| there.same_as(&record)) {
-            self.appears |= self.pod.annotation(&keys.annotation).is_none();
+            self.appears |= is_new;
             self.is_over_foreign |=
                 there.is_some_and(|there| self.foreign(&there).next().is_some());
             let (key, text) = (keys.annotation.clone(), Some(record.to_json()));
             self.patch.annotations.insert(key, text);
         }
         for key in labels(keys) {
-            if self.pod.label(key) != Some(LABEL_VALUE) {
+            let is_there = self.pod.label(key) == Some(LABEL_VALUE);
+            if !is_there {
                 self.appears = true;
                 self.added.insert(key.to_owned());
+            }
+            // Another service may leave at the same time, and take the type label along.
+            if !is_there || (is_new && key == keys.type_label) {
                 let (key, value) = (key.to_owned(), Some(LABEL_VALUE.to_owned()));
                 self.patch.labels.insert(key, value);
             }

@@ -186,9 +186,10 @@ impl Patch {
         json!({ "metadata": metadata }).to_string().into_bytes()
     }
 
-    /// Returns every key that the patch sets or removes, with its value.
+    /// Returns every key that the patch sets or removes, with its value. Annotations come first,
+    /// because a label may be set although it is there.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let changes = self.labels.iter().chain(&self.annotations);
+        let changes = self.annotations.iter().chain(&self.labels);
         changes.map(|(key, value)| (&**key, value.as_deref()))
     }
 

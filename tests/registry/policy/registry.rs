@@ -1,48 +1,49 @@
 //! The writes of a registry, which the policies admit.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::cluster::{GoClient, RELEASES};
+use testkit::greeter::Greeter;
+use testkit::within;
 
 use super::world::{ANY_NODE_ID, World, label};
+use crate::rig::{Sidecar, keys};
 
-/// Returns the annotations of the sidecar's registration: the record and its mark.
-fn announced(world: &World, is_announced: bool) -> Value {
-    let mut patch = World::record("greeter", &world.own_id("greeter"), "10.1.0.112:8080");
-    let mark = json!({
-        "v": 1, "nodes": [world.own_id("greeter")], "keys": [], "announced": is_announced,
-    });
-    patch["metadata"]["annotations"]["registration.micro-health/greeter"] = mark.to_string().into();
-    patch["metadata"]["uid"] = world.uid.clone().into();
-    patch
-}
-
-/// Writes what the sidecar writes to register, announce, repair and deregister, in both schemes.
+/// Runs a sidecar that registers, announces, repairs and deregisters in both schemes, and asserts
+/// that no write is refused.
 pub async fn registers_and_deregisters(world: &World) {
-    let mut register = announced(world, false);
-    register["metadata"]["labels"] = json!({
-        "micro.mu/type": "service",
-        "micro.mu/selector-greeter": "service",
-        "micro": "service",
-        "go.micro/greeter": "service",
-    });
-    let record = &register["metadata"]["annotations"]["micro.mu/service-greeter"];
-    register["metadata"]["annotations"]["go.micro/greeter"] = record.clone();
-    world.admits(&register).await;
-    world.admits(&announced(world, true)).await;
-    // The same again, as after a drift.
-    world.admits(&announced(world, true)).await;
-    let deregister = json!({ "metadata": {
-        "uid": world.uid,
-        "labels": {
-            "micro.mu/type": null, "micro.mu/selector-greeter": null,
-            "micro": null, "go.micro/greeter": null,
-        },
-        "annotations": {
-            "micro.mu/service-greeter": null, "go.micro/greeter": null,
-            "registration.micro-health/greeter": null,
-        },
+    let identity = world.namespace.identity("greeter-0").await;
+    let mut greeter = Greeter::reserve();
+    greeter.start();
+    let flags = ["--register_scheme=both"];
+    let mut sidecar = Sidecar::start(&identity, greeter.address(), &flags).await;
+    sidecar.is("registered").await;
+    let drift = json!({ "metadata": {
+        "labels": { "micro.mu/selector-greeter": null },
+        "annotations": { "go.micro/greeter": null },
     } });
-    world.admits(&deregister).await;
+    world.namespace.patch_pod("greeter-0", drift).await;
+    within("the repair", async {
+        let is_there = |keys: &[String], key: &str| keys.iter().any(|it| it == key);
+        loop {
+            let keys = keys(&world.namespace).await;
+            let labels = is_there(&keys, "micro.mu/selector-greeter");
+            if labels && is_there(&keys, "go.micro/greeter") {
+                break;
+            }
+        }
+    })
+    .await;
+    greeter.kill();
+    sidecar.is("not registered").await;
+    greeter.start();
+    sidecar.is("registered").await;
+    assert!(sidecar.terminate().await.success());
+    let log = sidecar.log();
+    assert!(!log.contains("Registry request failed"), "{log}");
+    for scheme in ["micro.mu", "go.micro", "registration.micro-health"] {
+        let keys = keys(&world.namespace).await;
+        assert!(!keys.iter().any(|key| key.starts_with(scheme)), "{keys:?}");
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,24 @@ fn two_sidecars_and_the_command_leave_each_other_alone() {
 }
 
 #[test]
+fn a_registration_keeps_the_type_label_while_another_service_leaves() {
+    let mut here = pod(&[], &[]);
+    adopt(&mut here, &[entry("before", 9091, Some(true))]);
+    // Both writes are planned for the same pod.
+    let leaves = entry("before", 9091, Some(false));
+    let patches = [leaves, entry("greeter", 9091, Some(true))].map(|entry| {
+        let plan = plan(&here, &entry, OnForeign::Adopt);
+        plan.write.unwrap().patch
+    });
+    for patch in &patches {
+        here = written(&here, patch);
+    }
+    assert_eq!(adopt(&mut here, &greeter(true)), "announce");
+    assert_eq!(adopt(&mut here, &greeter(false)), "deregister");
+    assert_eq!(keys(&here), Vec::<&str>::new());
+}
+
+#[test]
 fn a_command_replaces_the_node_at_its_address_and_removes_a_service_whole() {
     let mut here = pod(&[], &[]);
     let register = |id, address| [command("greeter", id, address, true)];
