@@ -254,17 +254,24 @@ impl State {
         let Some(pod) = self.pod.clone().filter(|_| !self.is_gone) else {
             return Vec::new();
         };
-        let context = Context {
+        let mut context = Context {
             pod: &pod,
             on_foreign: self.on_foreign,
             is_ending: self.is_ending(),
+            is_departing: false,
             lists: self.lists,
             now,
         };
-        let services = self.services.iter_mut().enumerate();
-        let mut actions: Vec<_> = services
-            .filter_map(|(place, service)| Some((place, service.decide(&context)?)))
-            .collect();
+        let (configured, departed) = self.services.split_at_mut(self.configured);
+        let mut actions = Vec::new();
+        for (place, service) in (self.configured..).zip(&mut *departed) {
+            actions.extend(service.decide(&context).map(|action| (place, action)));
+        }
+        let mut phases = departed.iter().map(ServiceState::phase);
+        context.is_departing = phases.any(|phase| matches!(phase, Phase::Writing(_)));
+        for (place, service) in configured.iter_mut().enumerate() {
+            actions.extend(service.decide(&context).map(|action| (place, action)));
+        }
         // Removals go first: clients should not be led to an unhealthy service.
         actions.sort_by_key(
             |(_, action)| !matches!(action, Action::Write(write, _) if write.is_removal()),

@@ -2,7 +2,7 @@
 //! names before. The command beside it changes nothing of the sidecar's.
 
 use testkit::address;
-use testkit::cluster::{GoClient, IP, Identity, Namespace, S6};
+use testkit::cluster::{GoClient, IP, Identity, Namespace, S6, Service};
 use testkit::greeter::Greeter;
 use testkit::{print_line, within};
 use tokio::time::{Duration, sleep};
@@ -111,7 +111,7 @@ async fn the_command_and_a_sidecar_leave_each_other_alone() {
     let client = GoClient::new("v4c", &world.identity);
     let nodes = async || -> Vec<String> {
         let found = client.get("greeter").await.unwrap();
-        let nodes = found.iter().flat_map(|service| service.nodes());
+        let nodes = found.iter().flat_map(Service::nodes);
         nodes.map(|node| node.id.clone()).collect()
     };
     let [ours] = &nodes().await[..] else {
@@ -133,7 +133,7 @@ async fn the_command_and_a_sidecar_leave_each_other_alone() {
         assert_eq!(nodes().await, beside);
         world.command(&[&["deregister"], deregister].concat()).await;
         is_calm(&world, &sidecar).await;
-        assert_eq!(&nodes().await, &[ours.clone()]);
+        assert_eq!(nodes().await, std::slice::from_ref(ours));
     }
     // What the command registered stays when the sidecar leaves.
     let at = ["register", "--server_address=:9999"];

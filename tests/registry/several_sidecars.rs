@@ -151,3 +151,34 @@ async fn two_sidecars_that_stop_at_once_leave_nothing() {
         assert_eq!(keys(&namespace).await, Vec::<String>::new());
     }
 }
+
+#[tokio::test]
+async fn two_sidecars_of_one_service_stop_writing_and_leave_nothing() {
+    let (namespace, identity) = a_pod().await;
+    let greeters = SERVICES.map(|_| {
+        let mut greeter = Greeter::reserve();
+        greeter.start();
+        greeter
+    });
+    // Their nodes have one id, which is made of the service and the pod.
+    let [first, second] = greeters.each_ref().map(|greeter| {
+        let (identity, target) = (&identity, greeter.address());
+        async move {
+            let port = format!("--health_address={}", address::free());
+            Sidecar::start(identity, target, &[&port]).await
+        }
+    });
+    let (mut first, mut second) = tokio::join!(first, second);
+    sleep(QUIET).await;
+    let patches = [first.patches().await, second.patches().await];
+    let states = [first.registration().await, second.registration().await];
+    let states = states.map(|registration| registration["state"].clone());
+    print_line(&format!(
+        "several sidecars: of one service, {patches:?} patches in {QUIET:?}, {states:?}"
+    ));
+    assert!(patches.iter().all(|patches| *patches <= 8), "{patches:?}");
+    assert!(states.contains(&"contested".into()), "{states:?}");
+    let ends = tokio::join!(first.terminate(), second.terminate());
+    assert!(ends.0.success() && ends.1.success());
+    assert_eq!(keys(&namespace).await, Vec::<String>::new());
+}

@@ -93,9 +93,12 @@ async fn a_denying_webhook_is_reported_and_the_service_is_registered_once_it_all
 async fn denied_by_a_webhook(status: u16) {
     let denies = Arc::new(AtomicBool::new(true));
     let is_denying = Arc::clone(&denies);
-    let review = move |_: &Value| match is_denying.load(Ordering::Relaxed) {
-        true => Verdict::Denied(status, "no labels after noon"),
-        false => Verdict::Allowed,
+    let review = move |_: &Value| {
+        if is_denying.load(Ordering::Relaxed) {
+            Verdict::Denied(status, "no labels after noon")
+        } else {
+            Verdict::Allowed
+        }
     };
     let world = World::start::<Validating>(review).await;
     let mut sidecar = world.sidecar(&["--expose_errors"]).await;

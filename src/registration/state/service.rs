@@ -4,6 +4,7 @@
 //! |-----------|------------------------------|----------|-----------------------------------------------|
 //! | idle      | verdict, pod                 | writing  | write, if the plan says so                    |
 //! | idle      | the same, too many writes    | waiting  | again after the limit of [`WriteRate`]        |
+//! | idle      | an earlier name is leaving   | waiting  | again in 100 ms, if it would register         |
 //! | writing   | accepted                     | idle     | the plan's next                               |
 //! | writing   | 401, once                    | waiting  | again at once                                 |
 //! | writing   | 403, a policy, a webhook     | waiting  | again in 5 s to 5 min                         |
@@ -62,6 +63,9 @@ pub(super) struct Context<'a> {
     pub pod: &'a Pod,
     pub on_foreign: OnForeign,
     pub is_ending: bool,
+    /// The flag is true while the removal of an earlier name is sent. A registration that the API
+    /// server takes before it would lose its labels.
+    pub is_departing: bool,
     /// The number of lists so far.
     pub lists: u32,
     pub now: Duration,
@@ -79,6 +83,9 @@ pub(crate) enum Phase {
     /// The service waits until a time is over.
     Waiting(Wait),
 }
+
+/// The time between two looks at whether the removal of an earlier name is answered.
+const DEPARTING: Duration = Duration::from_millis(100);
 
 // === impl ServiceState ===
 
@@ -224,6 +231,7 @@ impl ServiceState {
             pod,
             on_foreign,
             is_ending,
+            is_departing,
             lists,
             now,
         } = *context;
@@ -259,6 +267,9 @@ impl ServiceState {
             && !wait.yields_to(write.purpose)
         {
             return None;
+        }
+        if write.purpose == Purpose::Register && is_departing {
+            return Some(self.wait(write.purpose, Reason::Jitter, (DEPARTING, DEPARTING)));
         }
         if write.purpose == Purpose::Register && !self.jitter.is_zero() {
             let most = std::mem::take(&mut self.jitter);

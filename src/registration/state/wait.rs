@@ -16,7 +16,7 @@ pub(crate) struct Wait {
 /// The reason of a wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reason {
-    /// The first write is spread.
+    /// The first write is spread, or the removal of an earlier name is under way.
     Jitter,
     /// The bucket is empty.
     Bucket,
