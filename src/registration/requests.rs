@@ -142,6 +142,6 @@ impl fmt::Debug for Requests {
         let pending = pending.count();
         f.debug_struct("Requests")
             .field("pending", &pending)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
