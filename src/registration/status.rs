@@ -126,8 +126,8 @@ impl Status {
 
     /// Returns the rest of this time, which clients have to notice the removal. An unknown time of
     /// the removal counts as now.
-    pub fn drain_left(&self, drain: Duration) -> Duration {
-        let since = self.removed.and_then(|at| at.elapsed().ok());
+    pub fn drain_left(&self, drain: Duration, now: SystemTime) -> Duration {
+        let since = self.removed.and_then(|at| now.duration_since(at).ok());
         drain.saturating_sub(since.unwrap_or_default())
     }
 
@@ -247,12 +247,12 @@ mod tests {
     #[test]
     fn the_drain_counts_from_the_removal_and_from_now_if_its_time_is_unknown() {
         let drain = Duration::from_secs(5);
-        assert_eq!(example().drain_left(drain), drain);
+        assert_eq!(example().drain_left(drain, SystemTime::now()), drain);
         let removed = Some(SystemTime::UNIX_EPOCH);
         let status = Status {
             removed,
             ..example()
         };
-        assert_eq!(status.drain_left(drain), Duration::ZERO);
+        assert_eq!(status.drain_left(drain, SystemTime::now()), Duration::ZERO);
     }
 }
