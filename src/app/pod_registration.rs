@@ -121,7 +121,12 @@ impl PodRegistration {
             warn!(limit = ?self.limit, "Stopping with the pod still registered");
         } else if was_registered {
             // Clients have had the time since the removal to notice it.
-            time::sleep(handle.status().drain_left(self.drain)).await;
+            time::sleep(
+                handle
+                    .status()
+                    .drain_left(self.drain, std::time::SystemTime::now()),
+            )
+            .await;
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{self, Instant};
 
 use self::deletion::{Answer, Deletion};
 use crate::cluster::Refusal;
-use crate::registration::own_pod::Observation;
+use crate::registration::own_pod::Notice;
 use crate::registration::status::{End, Status};
 use crate::registry::pod_client::PodClient;
 
@@ -20,15 +20,6 @@ pub struct Handle {
     status: watch::Receiver<Status>,
     notices: mpsc::Sender<Notice>,
     deletion: Arc<Deletion>,
-}
-
-/// A notice of the rest of the sidecar to the registration.
-#[derive(Clone, Debug)]
-pub enum Notice {
-    /// The sidecar is to stop.
-    Stop,
-    /// A preStop hook has read the pod.
-    Observed(Observation),
 }
 
 /// The result of a preStop hook.

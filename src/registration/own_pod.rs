@@ -35,6 +35,15 @@ pub enum Observation {
     Lost(Refusal),
 }
 
+/// A notice of the rest of the sidecar to the registration.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The sidecar is to stop.
+    Stop,
+    /// A preStop hook has read the pod.
+    Observed(Observation),
+}
+
 /// The pod, and the request that returned it.
 #[derive(Clone, Debug)]
 pub struct ObservedPod {

@@ -126,8 +126,8 @@ impl Status {
 
     /// Returns the rest of this time, which clients have to notice the removal. An unknown time of
     /// the removal counts as now.
-    pub fn drain_left(&self, drain: Duration) -> Duration {
-        let since = self.removed.and_then(|at| at.elapsed().ok());
+    pub fn drain_left(&self, drain: Duration, now: SystemTime) -> Duration {
+        let since = self.removed.and_then(|at| now.duration_since(at).ok());
         drain.saturating_sub(since.unwrap_or_default())
     }
 
@@ -224,5 +224,35 @@ mod tests {
             ..status
         };
         assert_eq!(connected.summary(at(9_000)), "registered");
+    }
+
+    #[test]
+    fn the_public_status_has_no_text_of_the_api_server_or_the_pod() {
+        let service = |standing| Service {
+            name: "greeter".into(),
+            standing,
+            detail: Some("detail".into()),
+        };
+        let (code, text) = ("forbidden", "the account".into());
+        let status = Status {
+            services: ["refused", "adopted", "contested"].map(service).into(),
+            refusal: Some(Refused { code, text }),
+            ..example()
+        };
+        let public = status.public();
+        assert!(public.services.iter().all(|it| it.detail.is_none()));
+        assert!(!public.refusal.unwrap().text.contains("account"));
+    }
+
+    #[test]
+    fn the_drain_counts_from_the_removal_and_from_now_if_its_time_is_unknown() {
+        let drain = Duration::from_secs(5);
+        assert_eq!(example().drain_left(drain, SystemTime::now()), drain);
+        let removed = Some(SystemTime::UNIX_EPOCH);
+        let status = Status {
+            removed,
+            ..example()
+        };
+        assert_eq!(status.drain_left(drain, SystemTime::now()), Duration::ZERO);
     }
 }

@@ -37,7 +37,8 @@ async fn verdict(registration: &Registration, end: Instant) -> (StatusCode, &'st
     match registration.handle.prestop(registration.prestop).await {
         PreStop::Gone => {
             if was_registered {
-                let left = registration.handle.status().drain_left(registration.drain);
+                let status = registration.handle.status();
+                let left = status.drain_left(registration.drain, std::time::SystemTime::now());
                 time::sleep_until(end.min(Instant::now() + left)).await;
             }
             (StatusCode::OK, "DEREGISTERED")

@@ -11,8 +11,7 @@ use tokio::time::{self, Instant};
 use tracing::warn;
 
 use crate::cluster::Refusal;
-use crate::registration::handle::Notice;
-use crate::registration::own_pod::{Observation, ObservedPod, Source};
+use crate::registration::own_pod::{Notice, Observation, ObservedPod, Source};
 use crate::registry::pod_client::PodClient;
 
 /// Reads whether the pod is being deleted.

@@ -376,3 +376,25 @@ fn a_write_over_a_foreign_node_counts_once_however_often_it_is_refused() {
     world.rows(&[("done", "idle: -")]);
     assert_eq!(world.state.services()[0].foreign_rewrites(), 1);
 }
+
+#[test]
+fn a_service_is_registered_only_once_it_is_announced() {
+    let mut world = World::new();
+    world.rows(&[
+        ("seen", "idle: -"),
+        ("healthy", "register: register"),
+        ("done", "announce: announce"),
+    ]);
+    assert!(!world.state.is_registered());
+}
+
+#[test]
+fn an_event_after_a_restore_is_believed_though_our_write_had_a_later_version() {
+    registered().rows(&[
+        ("drifted", "repair: repair"),
+        ("done", "idle: -"),
+        ("restored", "register: register"),
+        ("403", "waiting: 5000 to 5500 ms"),
+        ("terminating", "gone: -"),
+    ]);
+}

@@ -151,3 +151,12 @@ fn a_service_is_adopted_only_if_it_is_in_every_scheme() {
     pod.metadata.labels = None;
     assert_eq!(standing(&pod), Standing::Absent);
 }
+
+#[test]
+fn the_mark_of_another_service_is_not_overwritten() {
+    let mark = r#"{"service":"other","nodes":{"a":"1"},"keys":[],"announced":true}"#;
+    let pod = pod(&[], &[(MARK, mark)]);
+    let Plan { write, standing } = plan(&pod, &greeter(true)[0], OnForeign::Adopt);
+    assert_eq!(write, None);
+    assert!(matches!(standing, Standing::Refused(Obstacle::Name { key, .. }) if key == MARK));
+}
