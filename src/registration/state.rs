@@ -13,7 +13,7 @@
 //! | stop, or the pod has a deletionTimestamp  | every service leaves every wait, and is removed  |
 //! | nothing of ours is left after that        | gone: nothing is written ever again              |
 //! | the pod is no more, or another pod        | gone                                             |
-//! | there is no such pod yet                  | nothing: it may come                             |
+//! | there is no such pod yet                  | nothing: it may come. At the end: gone           |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub(crate) struct State {
     limit: Duration,
     /// The time by which the removal should be over, once it has begun.
     deadline: Option<Duration>,
+    /// The flag is true if there is no such pod yet.
+    is_absent: bool,
     is_gone: bool,
 }
 
@@ -112,6 +114,7 @@ impl State {
             lists: 0,
             limit: settings.limit,
             deadline: None,
+            is_absent: false,
             is_gone: false,
         }
     }
@@ -124,7 +127,7 @@ impl State {
         }
         match event {
             Event::Pod(pod, source) => self.observe(pod, source, now),
-            Event::Absent if self.pod.is_none() => {}
+            Event::Absent if self.pod.is_none() && !self.is_ending() => self.is_absent = true,
             Event::Entries(entries) => self.set_entries(entries),
             Event::Answer(place, Ok(pod)) => {
                 let lists = self.lists;
@@ -233,6 +236,7 @@ impl State {
             self.end(now);
         }
         self.pod = Some(pod);
+        self.is_absent = false;
     }
 
     /// Ends the registration, because the pod does not exist any more.
@@ -243,6 +247,9 @@ impl State {
 
     /// Begins the end, or gives it a new deadline.
     fn end(&mut self, now: Duration) {
+        if self.is_absent {
+            self.lose();
+        }
         if self.deadline.replace(now + self.limit).is_none() {
             for service in &mut self.services {
                 service.end();

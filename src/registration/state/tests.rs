@@ -309,6 +309,9 @@ fn another_pod_of_the_name_is_not_ours() {
         ("vanished", "unseen: -"),
         ("seen", "register: register"),
     ]);
+    // A sidecar whose pod does not exist stops at once, and one that never saw the pod tries.
+    World::new().rows(&[("vanished", "unseen: -"), ("stop", "gone: -")]);
+    World::new().rows(&[("stop", "unseen: -"), ("vanished", "gone: -")]);
 }
 
 #[test]
