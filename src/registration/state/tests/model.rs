@@ -15,6 +15,7 @@ use std::collections::{HashSet, VecDeque};
 use self::world::{Scenario, World};
 
 mod environment;
+mod fingerprint;
 mod quiet;
 mod world;
 
