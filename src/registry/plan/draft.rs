@@ -171,12 +171,12 @@ impl<'a> Draft<'a> {
     /// Adds the removal from one scheme. Returns the obstacle if a command cannot remove it.
     pub(super) fn remove(&mut self, scheme: Scheme, keys: &Keys) -> Option<Standing> {
         let key = &keys.annotation;
+        let has_labels = labels(keys)
+            .iter()
+            .any(|key| self.known.keys.contains(*key));
         let Some(text) = self.pod.annotation(key) else {
             // Labels that an earlier removal kept for the sake of another service.
-            if labels(keys)
-                .iter()
-                .any(|key| self.known.keys.contains(*key))
-            {
+            if has_labels {
                 self.remove_labels(scheme, keys, false);
             }
             return None;
@@ -192,7 +192,7 @@ impl<'a> Draft<'a> {
             written_by_another = self.foreign(&there).next().is_some();
             let foreign = self.foreign(&there).filter(|node| !at_our_address(node));
             let rest: Vec<_> = foreign.cloned().collect();
-            if rest.len() == there.nodes().len() && !rest.is_empty() {
+            if rest.len() == there.nodes().len() && !self.owns_all() {
                 return None;
             }
             if !rest.is_empty() {
@@ -207,6 +207,9 @@ impl<'a> Draft<'a> {
             }
         } else if text.is_empty() {
             // Go-micro 2.0 to 2.4 leave an empty text when they deregister.
+            if !self.is_configured(scheme) && !has_labels && !self.owns_all() {
+                return None;
+            }
             written_by_another = true;
         } else if !self.owns_all() && !self.known.nodes.values().any(|it| self.is_owner(it)) {
             // The text of another program.
@@ -299,10 +302,13 @@ impl<'a> Draft<'a> {
     /// unhealthy service.
     fn removes_address(&self, scheme: Scheme, address: &str) -> bool {
         let is_sidecar = matches!(self.entry.ownership, Ownership::Sidecar(_));
-        let is_configured = self.entry.schemes.iter().any(|(of, _)| *of == scheme);
         let mut ours = self.entry.record.nodes().iter();
         let is_at_ours = ours.any(|node| node.address == address && !address.is_empty());
-        is_sidecar && is_configured && is_at_ours && self.on_foreign != OnForeign::Fail
+        is_sidecar && self.is_configured(scheme) && is_at_ours && self.on_foreign != OnForeign::Fail
+    }
+
+    fn is_configured(&self, scheme: Scheme) -> bool {
+        self.entry.schemes.iter().any(|(of, _)| *of == scheme)
     }
 
     /// Returns whether the command removes all nodes of the service.

@@ -160,3 +160,16 @@ fn the_mark_of_another_service_is_not_overwritten() {
     assert_eq!(write, None);
     assert!(matches!(standing, Standing::Refused(Obstacle::Name { key, .. }) if key == MARK));
 }
+
+#[test]
+fn what_no_node_of_ours_is_in_stays() {
+    let empty = record("greeter", &[]).to_json();
+    for (key, text) in [
+        (RECORD, &*empty),
+        (RECORD, "a note"),
+        ("go.micro/greeter", ""),
+    ] {
+        let mut here = pod(&[], &[(key, text)]);
+        assert_eq!(adopt(&mut here, &greeter(false)), "", "{key}={text}");
+    }
+}
