@@ -1,15 +1,14 @@
 //! A pod of a scenario.
 
+use std::future::ready;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
+use kube::api::{DeleteParams, ListParams, WatchEvent, WatchParams};
 use testkit::cluster::Namespace;
 use testkit::within;
 use tokio::time::{Instant, sleep, timeout};
@@ -37,6 +36,22 @@ impl RunningPod {
         }
     }
 
+    /// Returns the pod as it is and after each change, and `None` while it does not exist. After an
+    /// error or the end of a watch it lists the pod again.
+    fn states(&self) -> BoxStream<'static, kube::Result<Option<Pod>>> {
+        let (pods, name) = (self.pods.clone(), self.name.clone());
+        let watches = stream::unfold(false, move |is_next| {
+            let (pods, name) = (pods.clone(), name.clone());
+            async move {
+                if is_next {
+                    sleep(POLL).await;
+                }
+                Some((watch(pods, &name).await, true))
+            }
+        });
+        watches.flatten().boxed()
+    }
+
     /// Waits until the kubelet has reported such a state.
     pub async fn until(&self, what: &str, is_it: impl Fn(&PodState) -> bool) -> PodState {
         self.until_within(KUBELET, what, is_it).await
@@ -50,7 +65,7 @@ impl RunningPod {
     ) -> PodState {
         let mut last = "nothing".to_owned();
         let reported = timeout(bound, async {
-            let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
+            let mut states = self.states();
             while let Some(state) = states.next().await {
                 match state {
                     Ok(Some(pod)) => {
@@ -84,7 +99,7 @@ impl RunningPod {
     ) -> Vec<(Instant, PodState)> {
         let mut reported = Vec::new();
         let watching = async {
-            let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
+            let mut states = self.states();
             while let Some(state) = states.next().await {
                 if let Ok(Some(pod)) = state {
                     reported.push((Instant::now(), PodState(pod)));
@@ -111,7 +126,7 @@ impl RunningPod {
     pub async fn gone(&self) -> Option<PodState> {
         let mut last = None;
         let gone = timeout(KUBELET, async {
-            let mut states = pin!(watch_object(self.pods.clone(), &self.name).default_backoff());
+            let mut states = self.states();
             while let Some(state) = states.next().await {
                 match state {
                     Ok(Some(pod)) => last = Some(PodState(pod)),
@@ -258,4 +273,30 @@ fn described(event: &Event) -> String {
         "{reason} {container}: {message} (× {})",
         event.count.unwrap_or(1)
     )
+}
+
+/// Lists a pod and watches it until the watch ends.
+async fn watch(pods: Api<Pod>, name: &str) -> BoxStream<'static, kube::Result<Option<Pod>>> {
+    let only = format!("metadata.name={name}");
+    let list = match pods.list(&ListParams::default().fields(&only)).await {
+        Ok(list) => list,
+        Err(error) => return stream::once(ready(Err(error))).boxed(),
+    };
+    let version = list.metadata.resource_version.unwrap_or_default();
+    let first = stream::once(ready(Ok(list.items.into_iter().next())));
+    let only = WatchParams::default().fields(&only);
+    let events = match pods.watch(&only, &version).await {
+        Ok(events) => events,
+        Err(error) => return first.chain(stream::once(ready(Err(error)))).boxed(),
+    };
+    let state = |event| match event {
+        Ok(WatchEvent::Added(pod) | WatchEvent::Modified(pod)) => Some(Ok(Some(pod))),
+        Ok(WatchEvent::Deleted(_)) => Some(Ok(None)),
+        Ok(WatchEvent::Bookmark(_)) => None,
+        Ok(WatchEvent::Error(status)) => Some(Err(kube::Error::Api(status))),
+        Err(error) => Some(Err(error)),
+    };
+    first
+        .chain(events.filter_map(move |event| ready(state(event))))
+        .boxed()
 }
