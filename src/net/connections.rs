@@ -17,9 +17,9 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{self, Instant};
 use tracing::{debug, error, warn};
 
-/// The most connections at a time. A pod has a handful of probers. 248 connections with hyper's
+/// The most connections at a time. A pod has a handful of probers. 256 connections with hyper's
 /// buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
-pub(crate) const LIMIT: usize = 248;
+pub(crate) const LIMIT: usize = 256;
 
 /// The fewest connections at a time, however few descriptors there are.
 const MIN_LIMIT: usize = 8;
@@ -543,8 +543,8 @@ mod tests {
             (None, 1, LIMIT),
             (Some(usize::MAX), 64, LIMIT),
             (Some(1024), 64, LIMIT),
-            (Some(282), 1, LIMIT),
-            (Some(281), 1, LIMIT - 1),
+            (Some(290), 1, LIMIT),
+            (Some(289), 1, LIMIT - 1),
             (Some(64), 1, 30),
             (Some(10), 1, MIN_LIMIT),
             (Some(0), 64, MIN_LIMIT),
