@@ -17,9 +17,9 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{self, Instant};
 use tracing::{debug, error, warn};
 
-/// The most connections at a time. A pod has a handful of probers. 256 connections with hyper's
+/// The most connections at a time. A pod has a handful of probers. 240 connections with hyper's
 /// buffers of 8 KiB stay below 3 MiB, and far below 1024 descriptors.
-pub(crate) const LIMIT: usize = 256;
+pub(crate) const LIMIT: usize = 240;
 
 /// The fewest connections at a time, however few descriptors there are.
 const MIN_LIMIT: usize = 8;
@@ -37,7 +37,7 @@ const REQUEST_TIME: Duration = Duration::from_millis(50);
 
 /// The time that a new connection has to be answered, even in a flood. A thousand connections that
 /// wait for a hanging service are then through within the kubelet's second.
-const ANSWER_TIME: Duration = Duration::from_millis(250);
+const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// The wait after a failed accept when no connection can make room. Retrying at once would spin.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -543,8 +543,8 @@ mod tests {
             (None, 1, LIMIT),
             (Some(usize::MAX), 64, LIMIT),
             (Some(1024), 64, LIMIT),
-            (Some(290), 1, LIMIT),
-            (Some(289), 1, LIMIT - 1),
+            (Some(274), 1, LIMIT),
+            (Some(273), 1, LIMIT - 1),
             (Some(64), 1, 30),
             (Some(10), 1, MIN_LIMIT),
             (Some(0), 64, MIN_LIMIT),

@@ -15,11 +15,11 @@ use crate::{grpc, http1, http2, report};
 /// The number of connections in a crowd: four times the sidecar's limit.
 const CROWD: usize = 1_000;
 
-/// A number of connections slightly above the sidecar's limit of 256.
+/// A number of connections slightly above the sidecar's limit of 240.
 const LIMIT: usize = 270;
 
 /// A number of connections slightly below that limit.
-const KEPT: usize = 250;
+const KEPT: usize = 230;
 
 /// The number of clients that send as fast as they can.
 const FAST: usize = 64;
