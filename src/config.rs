@@ -13,10 +13,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::{Stream, StreamExt as _};
-use http::Request;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
-use serde::Deserialize;
 use serde_json::Value;
 use tracing::warn;
 
@@ -113,11 +111,6 @@ pub enum Error {
     },
 }
 
-#[derive(Deserialize)]
-struct List {
-    items: Vec<ConfigMap>,
-}
-
 // === impl Config ===
 
 impl Config {
@@ -181,10 +174,9 @@ impl Config {
     /// as created. The stream never ends. It yields an error and then tries again; a missing
     /// permission stays an error until an operator grants it.
     pub fn watch(&self) -> impl Stream<Item = Result<Change, Error>> + Send + use<> {
-        let collection = Collection::of::<ConfigMap>(&self.namespace).named(&self.name);
         let mut config = self.clone();
         let mut snapshots = Snapshots::new(self.data.clone());
-        watch(self.client.clone(), collection, Limits::default())
+        watch(self.client.clone(), self.collection(), Limits::default())
             .map(move |event| match event {
                 Ok(event) => {
                     if let watch::Event::Changed(found) | watch::Event::Item(found) = &event {
@@ -227,13 +219,12 @@ impl Config {
     }
 
     async fn list(&self) -> Result<Option<ConfigMap>, Refusal> {
-        let path = format!(
-            "/api/v1/namespaces/{}/configmaps?fieldSelector=metadata.name%3D{}",
-            names::encoded(&self.namespace),
-            names::encoded(&self.name)
-        );
-        let list: List = request::send(&self.client, get(&path)).await?;
-        Ok(list.items.into_iter().next())
+        let found = watch::list(&self.client, &self.collection()).await?;
+        Ok(found.into_iter().next())
+    }
+
+    fn collection(&self) -> Collection {
+        Collection::of::<ConfigMap>(&self.namespace).named(&self.name)
     }
 
     async fn get_whole(&self) -> Result<Option<ConfigMap>, Refusal> {
@@ -242,7 +233,7 @@ impl Config {
             names::encoded(&self.namespace),
             names::encoded(&self.name)
         );
-        match request::send(&self.client, get(&path)).await {
+        match request::send(&self.client, request::get(&path)).await {
             Ok(config_map) => Ok(Some(config_map)),
             Err(Refusal::NotFound(_)) => Ok(None),
             Err(refusal) => Err(refusal),
@@ -282,11 +273,6 @@ impl std::fmt::Debug for Config {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
-}
-
-fn get(path: &str) -> Request<Vec<u8>> {
-    let request = Request::get(path).body(Vec::new());
-    request.expect("an encoded path must make a request")
 }
 
 fn data_of(config_map: ConfigMap) -> BTreeMap<String, String> {

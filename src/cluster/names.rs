@@ -3,10 +3,21 @@
 //! Source: Kubernetes, `apimachinery/pkg/util/validation/validation.go`.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The accepted form of a pod's name, as errors tell it.
 pub(crate) const POD_NAME: &str = "expected the name of a pod: 1 to 253 of a-z, 0-9, - and ., with a letter or a digit at either end of each part";
+
+/// The bytes that have a meaning in a URL, or none at all: all but the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The same with the dot, because a path of dots would name another folder.
+const RESERVED_IN_PATH: &AsciiSet = &RESERVED.add(b'.');
 
 /// Tells whether a text is a DNS label (RFC 1123), such as the name of a namespace.
 pub(crate) fn is_label(text: &str) -> bool {
@@ -33,23 +44,19 @@ pub(crate) fn pod_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Returns a text as a part of a URL's path or query, whatever it is: the API server refuses a name
-/// that it does not know, and a request can be made in any case.
+/// Returns a text as a part of a URL's path, whatever it is: the API server refuses a name that it
+/// does not know, and a request can be made in any case.
 pub(crate) fn encoded(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    // A path of dots would name another folder.
-    if text.bytes().all(is_plain) && text.bytes().any(|byte| byte != b'.') {
-        return text.into();
+    let plain = query(text);
+    if plain == text && text.bytes().any(|byte| byte != b'.') {
+        return plain;
     }
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if is_plain(byte) && byte != b'.' {
-            encoded.push(byte.into());
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded.into()
+    utf8_percent_encode(text, RESERVED_IN_PATH).into()
+}
+
+/// Returns a text as a value in a URL's query.
+pub(crate) fn query(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, RESERVED).into()
 }
 
 fn is_part(text: &str) -> bool {

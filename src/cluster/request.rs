@@ -14,6 +14,13 @@ use crate::cluster::Refusal;
 /// little more.
 pub(super) const ANSWER: usize = 4 << 20;
 
+/// Returns the request for an object. The path must be encoded
+/// ([`encoded`](crate::cluster::names::encoded)).
+pub(crate) fn get(path: &str) -> Request<Vec<u8>> {
+    let request = Request::get(path).body(Vec::new());
+    request.expect("an encoded path must make a request")
+}
+
 /// Sends a request whose answer is one object.
 ///
 /// # Errors

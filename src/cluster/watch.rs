@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use http::Request;
 use tokio::time::{self, Instant};
 use tracing::debug;
 
@@ -143,12 +142,8 @@ impl<T: Object> Watcher<T> {
     async fn advance(&mut self, place: Place<T>) -> Result<Option<Event<T>>, Outcome> {
         match place {
             Place::List(page) => {
-                let list = list_page(&self.client, self.collection.list(&page)).await;
-                let list = list.map_err(|no_list| match no_list {
-                    NoList::Expired(refusal) | NoList::Refused(refusal) => {
-                        Outcome::ListRefused(refusal)
-                    }
-                })?;
+                let list = read_page(&self.client, &self.collection, &page).await;
+                let list = list.map_err(|no_list| Outcome::ListRefused(no_list.into()))?;
                 self.place = Place::Listing(list);
                 Ok(Some(Event::Listing))
             }
@@ -190,8 +185,8 @@ impl<T: Object> Watcher<T> {
                 Ok(Some(Event::Listed))
             }
             Rest::Token(token) => {
-                let request = self.collection.list(&Page::Next(token));
-                self.place = match list_page(&self.client, request).await {
+                let next = Page::Next(token);
+                self.place = match read_page(&self.client, &self.collection, &next).await {
                     Ok(list) => Place::Listing(list),
                     Err(NoList::Expired(_)) => Place::List(Page::Whole),
                     Err(NoList::Refused(refusal)) => return Err(Outcome::ListRefused(refusal)),
@@ -265,11 +260,42 @@ impl<T> std::fmt::Debug for Watcher<T> {
     }
 }
 
-async fn list_page<T: Object>(
+/// Returns the objects of a collection as they are now.
+///
+/// # Errors
+///
+/// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
+pub(crate) async fn list<T: Object>(
     client: &kube::Client,
-    request: Request<Vec<u8>>,
+    collection: &Collection,
+) -> Result<Vec<T>, Refusal> {
+    let mut page = Page::First;
+    let mut objects = Vec::new();
+    loop {
+        let list = match read_page(client, collection, &page).await {
+            Ok(list) => list,
+            Err(NoList::Expired(_)) if matches!(page, Page::Next(_)) => {
+                objects.clear();
+                page = Page::Whole;
+                continue;
+            }
+            Err(no_list) => return Err(no_list.into()),
+        };
+        objects.extend(list.items);
+        match list.rest {
+            Rest::Token(token) => page = Page::Next(token),
+            Rest::Version(_) => return Ok(objects),
+        }
+    }
+}
+
+async fn read_page<T: Object>(
+    client: &kube::Client,
+    collection: &Collection,
+    page: &Page,
 ) -> Result<List<T>, NoList> {
-    let list = time::timeout(ANSWER, list::read(client, request)).await;
+    let read = list::read(client, collection.list(page), collection.page_size());
+    let list = time::timeout(ANSWER, read).await;
     list.unwrap_or_else(|_| Err(NoList::Refused(late())))
 }
 

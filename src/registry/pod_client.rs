@@ -2,9 +2,8 @@
 
 use http::{Request, header};
 use kube::Resource as _;
-use serde::Deserialize;
 
-use crate::cluster::watch::Collection;
+use crate::cluster::watch::{self, Collection};
 use crate::cluster::{Refusal, names, request};
 use crate::registry::pod::Pod;
 
@@ -14,11 +13,6 @@ pub struct PodClient {
     client: kube::Client,
     namespace: String,
     name: String,
-}
-
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Pod>,
 }
 
 // === impl PodClient ===
@@ -62,8 +56,7 @@ impl PodClient {
     }
 
     async fn get(&self) -> Result<Box<Pod>, Refusal> {
-        let path = format!("{}/{}", self.collection(), names::encoded(&self.name));
-        checked(request::send(&self.client, get(&path)).await?)
+        checked(request::send(&self.client, request::get(&self.path())).await?)
     }
 
     /// Reads the pod by a list of one name.
@@ -72,15 +65,14 @@ impl PodClient {
     ///
     /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     async fn list(&self) -> Result<Option<Box<Pod>>, Refusal> {
-        let list: List = request::send(&self.client, get(&self.selection())).await?;
-        let pod = list.items.into_iter().next().map(Box::new);
+        let pods = watch::list(&self.client, &self.collection()).await?;
+        let pod = pods.into_iter().next().map(Box::new);
         pod.map(checked).transpose()
     }
 
     /// Returns the client, and the collection that contains only this pod.
     pub(crate) fn watched(&self) -> (kube::Client, Collection) {
-        let pod = Collection::of::<Pod>(&self.namespace).named(&self.name);
-        (self.client.clone(), pod)
+        (self.client.clone(), self.collection())
     }
 
     /// Sends a JSON merge patch, and returns the pod as it is after it.
@@ -89,11 +81,7 @@ impl PodClient {
     ///
     /// The API server's refusal, or [`Refusal::Unreachable`] if it does not answer.
     pub async fn patch(&self, body: Vec<u8>) -> Result<Box<Pod>, Refusal> {
-        let path = format!(
-            "{}/{}?fieldManager=micro-health",
-            self.collection(),
-            names::encoded(&self.name)
-        );
+        let path = format!("{}?fieldManager=micro-health", self.path());
         let mut request = Request::patch(path)
             .body(body)
             .expect("an encoded path must make a request");
@@ -102,23 +90,14 @@ impl PodClient {
         checked(request::send(&self.client, request).await?)
     }
 
-    fn collection(&self) -> String {
-        Pod::url_path(&(), Some(&names::encoded(&self.namespace)))
+    fn collection(&self) -> Collection {
+        Collection::of::<Pod>(&self.namespace).named(&self.name)
     }
 
-    /// Returns the path of the list that contains only this pod.
-    fn selection(&self) -> String {
-        format!(
-            "{}?fieldSelector=metadata.name%3D{}",
-            self.collection(),
-            names::encoded(&self.name)
-        )
+    fn path(&self) -> String {
+        let pods = Pod::url_path(&(), Some(&names::encoded(&self.namespace)));
+        format!("{pods}/{}", names::encoded(&self.name))
     }
-}
-
-fn get(path: &str) -> Request<Vec<u8>> {
-    let request = Request::get(path).body(Vec::new());
-    request.expect("an encoded path must make a request")
 }
 
 impl std::fmt::Debug for PodClient {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kube::Api;
-use kube::api::ListParams;
 use tracing::warn;
 
-use crate::cluster::{Cluster, Refusal};
+use crate::cluster::Cluster;
+use crate::cluster::watch::{self, Collection};
 use crate::registry::error::Error;
 use crate::registry::pod::Pod;
 use crate::registry::record::Service;
@@ -37,12 +36,6 @@ pub struct Registry {
     include_not_ready: bool,
     skipped: Arc<AtomicU64>,
 }
-
-/// The largest number of pods in one answer of a list. The next page has the next ones.
-const PAGE: u32 = 500;
-
-/// The status of a page whose list has changed too much since the first page.
-const GONE: u16 = 410;
 
 // === impl Registry ===
 
@@ -163,10 +156,6 @@ impl Registry {
         keys.collect()
     }
 
-    fn api(&self) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
     /// Returns the client that sends the requests.
     pub(crate) fn client(&self) -> &kube::Client {
         &self.client
@@ -174,10 +163,6 @@ impl Registry {
 
     pub(super) fn includes_not_ready(&self) -> bool {
         self.include_not_ready
-    }
-
-    fn refused(&self, error: &kube::Error) -> Error {
-        Error::of(Refusal::of_kube(error), &self.namespace)
     }
 
     /// Logs and counts annotations that were skipped.
@@ -196,28 +181,9 @@ impl Registry {
     }
 
     async fn pods(&self, selector: &str) -> Result<Vec<Pod>, Error> {
-        let api = self.api();
-        let mut page = ListParams::default().labels(selector).limit(PAGE);
-        let mut pods = Vec::new();
-        loop {
-            let list = match api.list(&page).await {
-                Ok(list) => list,
-                Err(kube::Error::Api(status))
-                    if status.code == GONE && page.continue_token.is_some() =>
-                {
-                    // The whole list in one answer, which cannot expire between pages.
-                    pods.clear();
-                    page = ListParams::default().labels(selector);
-                    continue;
-                }
-                Err(error) => return Err(self.refused(&error)),
-            };
-            pods.extend(list.items);
-            page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
-            if page.continue_token.is_none() {
-                return Ok(pods);
-            }
-        }
+        let pods = Collection::of::<Pod>(&self.namespace).labels(selector);
+        let pods = watch::list(&self.client, &pods).await;
+        pods.map_err(|refusal| Error::of(refusal, &self.namespace))
     }
 }
 

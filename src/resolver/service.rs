@@ -1,6 +1,5 @@
 //! The part of a Service that explains why a target has no endpoint.
 
-use http::Request;
 use serde::Deserialize;
 
 use crate::cluster::{Refusal, names, request};
@@ -58,11 +57,8 @@ pub(crate) async fn read(
     name: &str,
 ) -> Result<Option<Service>, Refusal> {
     let (namespace, name) = (names::encoded(namespace), names::encoded(name));
-    let request = Request::get(format!("/api/v1/namespaces/{namespace}/services/{name}"));
-    let request = request
-        .body(Vec::new())
-        .expect("an encoded path must make a request");
-    match request::send(client, request).await {
+    let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
+    match request::send(client, request::get(&path)).await {
         Err(Refusal::NotFound(_)) => Ok(None),
         read => read.map(Some),
     }

@@ -1,9 +1,9 @@
 //! The requests for a collection of objects: its pages, and the watch of it.
 
 use http::{HeaderValue, Request, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::cluster::Refusal;
+use crate::cluster::names::{encoded, query};
+use crate::cluster::{Refusal, request};
 
 /// The objects of one kind in a namespace, limited by a selector.
 #[derive(Clone, Debug)]
@@ -31,12 +31,8 @@ pub(super) enum Page {
 /// The largest number of objects in one page.
 const PAGE: u32 = 500;
 
-/// The bytes that stay as they are in a query.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// The maximum size of a page. A pod with many managed fields is 20 KB, and a page has 500 of them.
+const SIZE: usize = 64 << 20;
 
 /// The Kubernetes versions since which an API group exists, if it is younger than all others.
 const SINCE: [(&str, &str); 1] = [("discovery.k8s.io/v1", "1.21")];
@@ -58,14 +54,14 @@ impl Collection {
 
     /// Limits the collection to objects with these labels.
     pub(crate) fn labels(mut self, selector: &str) -> Self {
-        self.selector = Some(format!("labelSelector={}", encoded(selector)));
+        self.selector = Some(format!("labelSelector={}", query(selector)));
         self
     }
 
     /// Limits the collection to the object of this name.
     pub(crate) fn named(mut self, name: &str) -> Self {
-        let selector = encoded(&format!("metadata.name={name}"));
-        self.selector = Some(format!("fieldSelector={selector}"));
+        let selector = format!("metadata.name={name}");
+        self.selector = Some(format!("fieldSelector={}", query(&selector)));
         self.is_single = true;
         self
     }
@@ -81,15 +77,24 @@ impl Collection {
         let limit = match page {
             Page::First if !self.is_single => Some(format!("limit={PAGE}")),
             Page::First | Page::Whole => None,
-            Page::Next(token) => Some(format!("limit={PAGE}&continue={}", encoded(token))),
+            Page::Next(token) => Some(format!("limit={PAGE}&continue={}", query(token))),
         };
         let parts = self.selector.clone().into_iter().chain(limit);
         self.request(&parts.collect::<Vec<_>>(), "PartialObjectMetadataList")
     }
 
+    /// Returns the maximum size of a page, in bytes.
+    pub(super) fn page_size(&self) -> usize {
+        if self.is_single {
+            request::ANSWER
+        } else {
+            SIZE
+        }
+    }
+
     /// Returns the request for a watch from a version, which ends after this number of seconds.
     pub(super) fn watch(&self, version: &str, seconds: u32) -> Request<Vec<u8>> {
-        let version = encoded(version);
+        let version = query(version);
         let watch = format!(
             "watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={seconds}"
         );
@@ -127,10 +132,6 @@ impl Collection {
         }
         request
     }
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

@@ -48,10 +48,7 @@ struct Metadata {
     token: Option<String>,
 }
 
-/// The maximum size of a page. A pod with many managed fields is 20 KB, and a page has 500 of them.
-const SIZE: usize = 64 << 20;
-
-/// Reads one page.
+/// Reads one page of at most this size.
 ///
 /// # Errors
 ///
@@ -59,6 +56,7 @@ const SIZE: usize = 64 << 20;
 pub(super) async fn read<T: kube::Resource + DeserializeOwned>(
     client: &kube::Client,
     request: Request<Vec<u8>>,
+    size: usize,
 ) -> Result<List<T>, NoList> {
     let response = request::begin(client, request).await;
     let response = response.map_err(NoList::Refused)?;
@@ -70,10 +68,18 @@ pub(super) async fn read<T: kube::Resource + DeserializeOwned>(
             _ => NoList::Refused(refusal),
         });
     }
-    let body = request::whole(response.into_body(), SIZE).await;
+    let body = request::whole(response.into_body(), size).await;
     let answer = serde_json::from_slice(&body.map_err(NoList::Refused)?);
     let answer = answer.map_err(|error| NoList::Refused(Refusal::answer(&error)))?;
     parse(answer).map_err(NoList::Refused)
+}
+
+impl From<NoList> for Refusal {
+    fn from(no_list: NoList) -> Self {
+        match no_list {
+            NoList::Expired(refusal) | NoList::Refused(refusal) => refusal,
+        }
+    }
 }
 
 fn parse<T: kube::Resource>(answer: Answer<T>) -> Result<List<T>, Refusal> {
