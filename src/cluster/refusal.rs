@@ -101,6 +101,9 @@ struct Cause {
     message: String,
 }
 
+/// The longest `Retry-After` that is honoured.
+const RETRY_AFTER: Duration = Duration::from_mins(5);
+
 /// The field of a cause that repeats the whole object.
 const WHOLE_OBJECT: &str = "patch";
 
@@ -244,6 +247,14 @@ impl Refusal {
     /// a policy.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Forbidden(_) | Self::Policy(_))
+    }
+
+    /// Returns the delay that the server asks for, at most [`RETRY_AFTER`].
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => retry_after.map(|it| it.min(RETRY_AFTER)),
+            _ => None,
+        }
     }
 
     /// Tells whether the server may have done what the request asked for.

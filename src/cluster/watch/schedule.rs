@@ -22,7 +22,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::cluster::Refusal;
-use crate::cluster::backoff::delay;
+use crate::cluster::backoff::{DENIED, FAILED, delay, spread};
 
 /// Decides the next request of one watch.
 #[derive(Clone, Debug)]
@@ -80,16 +80,6 @@ pub(super) enum Step {
     /// A watch from the last known version.
     Watch,
 }
-
-/// The first and the longest delay after a failure.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
-
-/// The first and the longest delay if a permission is missing. It starts at 5 s, because an
-/// operator who has just applied the Role is waiting.
-const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
-
-/// The longest `Retry-After` that is honoured.
-const RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// The minimum length of a watch that resets the back-off.
 const STEADY: Duration = Duration::from_secs(30);
@@ -179,7 +169,7 @@ impl Schedule {
         self.expiries = self.expiries.saturating_add(1);
         let next = Next::list(match self.expiries {
             1 => NONE,
-            more => spread(delay(more - 1, BACKOFF)),
+            more => spread(delay(more - 1, FAILED)),
         });
         if self.expiries < EXPIRIES {
             return next;
@@ -196,24 +186,12 @@ impl Schedule {
             return [wait / 2, wait];
         }
         self.failures = self.failures.saturating_add(1);
-        let wait = delay(self.failures, BACKOFF);
-        match refusal {
-            Refusal::Unavailable {
-                retry_after: Some(least),
-                ..
-            } => {
-                let least = RETRY_AFTER.min(*least);
-                [least, least + wait]
-            }
-            _ => spread(wait),
+        let wait = delay(self.failures, FAILED);
+        match refusal.retry_after() {
+            Some(least) => [least, least + wait],
+            None => spread(wait),
         }
     }
-}
-
-/// Returns a wide range up to this wait, so that a thousand clients which failed together do not
-/// return together.
-fn spread(wait: Duration) -> [Duration; 2] {
-    [wait / 10, wait]
 }
 
 /// Returns whether the server refused before it looked at the version: it decides first who sends

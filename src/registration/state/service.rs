@@ -269,25 +269,25 @@ impl ServiceState {
             return None;
         }
         if write.purpose == Purpose::Register && is_departing {
-            return Some(self.wait(write.purpose, Reason::Jitter, (DEPARTING, DEPARTING)));
+            return Some(self.wait(write.purpose, Reason::Jitter, [DEPARTING; 2]));
         }
         if write.purpose == Purpose::Register && !self.jitter.is_zero() {
             let most = std::mem::take(&mut self.jitter);
-            return Some(self.wait(write.purpose, Reason::Jitter, (Duration::ZERO, most)));
+            return Some(self.wait(write.purpose, Reason::Jitter, [Duration::ZERO, most]));
         }
         if let Some((end, wait)) = self.refused
             && end > now
             && !wait.yields_to(write.purpose)
         {
             let left = end.saturating_sub(now);
-            return Some(self.wait(wait.purpose, wait.reason, (left, left)));
+            return Some(self.wait(wait.purpose, wait.reason, [left; 2]));
         }
         if let Err(limit) = self.rate.take(&write.patch, now) {
             let (reason, wait) = match limit {
                 Limit::Bucket(wait) => (Reason::Bucket, wait),
                 Limit::Contested(wait) => (Reason::Contested, wait),
             };
-            return Some(self.wait(write.purpose, reason, (wait, wait)));
+            return Some(self.wait(write.purpose, reason, [wait; 2]));
         }
         self.is_over_foreign = write.is_over_foreign;
         self.phase = Phase::Writing(write.purpose);
@@ -315,7 +315,7 @@ impl ServiceState {
         if std::mem::take(&mut self.was_sent_before_end) {
             // The removal was not tried yet, so it waits for nothing.
             self.refusal = Some(refusal);
-            return self.wait(purpose, Reason::Busy, (Duration::ZERO, Duration::ZERO));
+            return self.wait(purpose, Reason::Busy, [Duration::ZERO; 2]);
         }
         self.failures = self.failures.saturating_add(1);
         let (reason, wait) = after(&refusal, self.failures);
@@ -324,7 +324,7 @@ impl ServiceState {
             None => wait,
         };
         self.refusal = Some(refusal);
-        self.refused = Some((now + wait.0, Wait { purpose, reason }));
+        self.refused = Some((now + wait[0], Wait { purpose, reason }));
         self.wait(purpose, reason, wait)
     }
 
@@ -352,12 +352,7 @@ impl ServiceState {
         self.rate.fingerprint(now, to);
     }
 
-    fn wait(
-        &mut self,
-        purpose: Purpose,
-        reason: Reason,
-        (from, to): (Duration, Duration),
-    ) -> Action {
+    fn wait(&mut self, purpose: Purpose, reason: Reason, [from, to]: [Duration; 2]) -> Action {
         self.phase = Phase::Waiting(Wait { purpose, reason });
         Action::Wait(from, to)
     }

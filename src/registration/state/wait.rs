@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::Refusal;
-use crate::cluster::backoff::delay;
+use crate::cluster::backoff::{DENIED, FAILED, delay, spread};
 use crate::registry::plan::write::Purpose;
 
 /// A wait before a write of this purpose.
@@ -30,15 +30,8 @@ pub(super) enum Reason {
     Conflict,
 }
 
-/// The shortest and the longest wait after a failure.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
-
 /// The shortest and the longest wait after a failure to remove the registration at the end.
 const ENDING: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
-
-/// The shortest and the longest wait after a missing permission. Starts at 5 s, because an operator
-/// who has just applied the Role is waiting.
-const DENIED: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
 
 /// The shortest and the longest wait after another client wrote at the same time.
 const CONFLICT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(30)];
@@ -47,51 +40,39 @@ const CONFLICT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs
 const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Returns the wait after a refusal, from its shortest to its longest time.
-pub(super) fn after(refusal: &Refusal, failures: u32) -> (Reason, (Duration, Duration)) {
-    let from = |wait: Duration| (wait, wait + wait / 10);
+pub(super) fn after(refusal: &Refusal, failures: u32) -> (Reason, [Duration; 2]) {
+    let from = |wait: Duration| [wait, wait + wait / 10];
     match refusal {
-        Refusal::Conflict => {
-            let most = delay(failures, CONFLICT);
-            (Reason::Conflict, (most / 10, most))
-        }
+        Refusal::Conflict => (Reason::Conflict, spread(delay(failures, CONFLICT))),
         // The next request reads the token again.
-        Refusal::Unauthorized if failures == 1 => (Reason::Busy, from(Duration::ZERO)),
+        Refusal::Unauthorized if failures == 1 => (Reason::Busy, [Duration::ZERO; 2]),
         refusal if refusal.is_denied() => (Reason::Denied, from(delay(failures, DENIED))),
         Refusal::Invalid(_) | Refusal::TooLarge(_) => (Reason::Denied, from(DENIED[1])),
-        Refusal::Unavailable {
-            retry_after: Some(least),
-            ..
-        } => {
-            let least = (*least).min(DENIED[1]);
-            (Reason::Busy, (least, least + delay(failures, BACKOFF)))
-        }
-        _ => {
-            let most = delay(failures, BACKOFF);
-            (Reason::Busy, (most / 10, most))
+        refusal => {
+            let most = delay(failures, FAILED);
+            let wait = refusal.retry_after();
+            let wait = wait.map_or_else(|| spread(most), |least| [least, least + most]);
+            (Reason::Busy, wait)
         }
     }
 }
 
 /// Returns the wait after a refusal of the removal at the end. `Retry-After` counts up to the time
 /// that is left, so that there is a last attempt.
-pub(super) fn ending(refusal: &Refusal, failures: u32, left: Duration) -> (Duration, Duration) {
+pub(super) fn ending(refusal: &Refusal, failures: u32, left: Duration) -> [Duration; 2] {
+    if let Some(least) = refusal.retry_after() {
+        let last = left.saturating_sub(LAST_ATTEMPT);
+        let wait = if last.is_zero() {
+            least
+        } else {
+            least.min(last)
+        };
+        return [wait; 2];
+    }
     let most = delay(failures, ENDING);
     match refusal {
-        Refusal::Unavailable {
-            retry_after: Some(least),
-            ..
-        } => {
-            let least = (*least).min(DENIED[1]);
-            let last = left.saturating_sub(LAST_ATTEMPT);
-            let wait = if last.is_zero() {
-                least
-            } else {
-                least.min(last)
-            };
-            (wait, wait)
-        }
-        Refusal::Unauthorized if failures == 1 => (Duration::ZERO, Duration::ZERO),
-        _ => (most / 2, most),
+        Refusal::Unauthorized if failures == 1 => [Duration::ZERO; 2],
+        _ => [most / 2, most],
     }
 }
 
