@@ -9,9 +9,9 @@ use tracing::{debug, error, info, warn};
 use crate::cluster::Refusal;
 use crate::registration::own_pod::Observation;
 use crate::registration::state::State;
-use crate::registration::state::service::ServiceState;
+use crate::registration::state::service::{Phase, ServiceState};
 use crate::registration::status::{End, Refused, Service, Status};
-use crate::registry::plan::write::{Purpose, Standing, Write};
+use crate::registry::plan::write::{Purpose, Standing};
 use crate::registry::pod::Pod;
 use crate::registry::pod_client::PodClient;
 use crate::registry::rbac;
@@ -40,7 +40,6 @@ pub(crate) struct Report {
 struct ServiceReport {
     standing: Option<Standing>,
     is_contested: bool,
-    writing: Option<Purpose>,
     refusal: Option<Refusal>,
 }
 
@@ -112,12 +111,6 @@ impl Report {
         self.verified = Some(SystemTime::now());
     }
 
-    /// Reports a write that is sent for the service in this place.
-    pub(crate) fn writing(&mut self, place: usize, write: &Write) {
-        debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing the registration");
-        self.service(place).writing = Some(write.purpose);
-    }
-
     fn service(&mut self, place: usize) -> &mut ServiceReport {
         if self.services.len() <= place {
             self.services.resize_with(place + 1, ServiceReport::default);
@@ -125,17 +118,20 @@ impl Report {
         &mut self.services[place]
     }
 
-    /// Reports the answer to a write. Answers to reads are ignored.
+    /// Reports the answer to a write, before the state takes it. Answers to reads are ignored.
     pub(crate) fn answered(
         &mut self,
         state: &State,
         place: usize,
         answer: &Result<Arc<Pod>, Refusal>,
     ) {
-        let service = self.service(place);
-        let Some(purpose) = service.writing.take() else {
+        let Some(service) = state.all().nth(place) else {
             return;
         };
+        let (Phase::Writing(purpose), name) = (service.phase(), service.name()) else {
+            return;
+        };
+        let service = self.service(place);
         let last = match answer {
             Ok(_) => service.refusal.take(),
             Err(refusal) => service.refusal.replace(refusal.clone()),
@@ -157,10 +153,7 @@ impl Report {
                 }
             }
             Err(refusal) if is_known(last.as_ref(), refusal) => {}
-            Err(refusal) => {
-                let name = state.all().nth(place).map(ServiceState::name);
-                self.log_refusal(refusal, name);
-            }
+            Err(refusal) => self.log_refusal(refusal, Some(name)),
         }
     }
 

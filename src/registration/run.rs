@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, Instant};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::check::monitor::Monitor;
 use crate::cluster::backoff::jittered;
@@ -192,7 +192,7 @@ impl Registration {
         let own = self.own.clone();
         match action {
             Action::Write(write, uid) => {
-                self.report.writing(place, &write);
+                debug!(purpose = write.purpose.name(), keys = ?write.patch.keys(), "Writing the registration");
                 let body = write.patch.body(&uid);
                 let answer = async move { own.patch(body).await.map(Arc::from) };
                 self.requests.start_request(place, answer);

@@ -182,7 +182,7 @@ impl ServiceState {
         self.phase = Phase::Idle;
     }
 
-    /// Leaves every wait: the registration is removed now.
+    /// Leaves every wait: from now on the registration is to be removed.
     pub(super) fn end(&mut self) {
         match self.phase {
             Phase::Waiting(_) => self.phase = Phase::Idle,
@@ -190,6 +190,7 @@ impl ServiceState {
             Phase::Idle => {}
         }
         (self.failures, self.refused) = (0, None);
+        self.entry.wanted = Some(false);
         self.rate.allow_the_end();
     }
 
@@ -200,12 +201,16 @@ impl ServiceState {
         };
         self.refused = None;
         if wait.reason == Reason::Conflict {
-            self.phase = Phase::Reading;
-            self.sent = lists;
-            return Some(Action::Read);
+            return Some(self.read(lists));
         }
         self.phase = Phase::Idle;
         None
+    }
+
+    fn read(&mut self, lists: u32) -> Action {
+        self.phase = Phase::Reading;
+        self.sent = lists;
+        Action::Read
     }
 
     /// Takes the answer of a request that succeeded. Returns whether its pod may be believed: the
@@ -235,9 +240,6 @@ impl ServiceState {
             lists,
             now,
         } = *context;
-        if is_ending {
-            self.entry.wanted = Some(false);
-        }
         let Plan { write, standing } = plan(pod, &self.entry, on_foreign);
         let is_theirs = matches!(
             standing,
@@ -252,16 +254,14 @@ impl ServiceState {
             return None;
         }
         let Some(write) = write else {
-            if is_ending && self.is_uncertain && !matches!(self.phase, Phase::Waiting(_)) {
-                (self.phase, self.sent) = (Phase::Reading, lists);
-                return Some(Action::Read);
-            }
-            if is_ending && self.is_uncertain {
+            if !(is_ending && self.is_uncertain) {
+                self.phase = Phase::Idle;
+                self.rate.is_satisfied(now);
                 return None;
             }
-            self.phase = Phase::Idle;
-            self.rate.is_satisfied(now);
-            return None;
+            // The refused read waits, and then it is sent again.
+            let is_waiting = matches!(self.phase, Phase::Waiting(_));
+            return (!is_waiting).then(|| self.read(lists));
         };
         if let Phase::Waiting(wait) = self.phase
             && !wait.yields_to(write.purpose)

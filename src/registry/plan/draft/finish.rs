@@ -18,7 +18,7 @@ impl Draft<'_> {
             return None;
         }
         let mark = self.mark(changes);
-        if self.there != mark && (mark.is_some() || self.there.is_some()) {
+        if self.there != mark {
             let text = mark.map(|mark| mark.to_json());
             self.goes |= text.is_none();
             self.patch.annotations.insert(self.mark_key, text);
