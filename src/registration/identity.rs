@@ -35,7 +35,7 @@ pub struct Identity {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoIdentity {
-    /// No source names the pod.
+    /// The name of the pod is in no source.
     #[error(
         "the name of this pod is unknown; set --pod_name, or POD_NAME by the downward API (fieldRef: metadata.name)"
     )]
@@ -103,15 +103,7 @@ impl Identity {
             uid: None,
             is_guess: false,
         };
-        let variable = |name: &str| {
-            let text = variable(name)?.to_string_lossy().into_owned();
-            Some(text).filter(|text| !text.trim().is_empty())
-        };
-        if let Some(list) = variable("POD_IP")
-            && main_ip(&list).is_none()
-        {
-            return Err(NoIdentity::Address(list));
-        }
+        pod_ip(&variable)?;
         let pod_of = |name: &'static str| {
             let checked = |value: String| {
                 pod_name(&value).map_err(|_| NoIdentity::Name {
@@ -119,7 +111,7 @@ impl Identity {
                     value,
                 })
             };
-            variable(name).map(checked).transpose()
+            filled(variable(name)).map(checked).transpose()
         };
         if let Some(pod) = given {
             return Ok(named(pod));
@@ -151,9 +143,27 @@ fn bound_pod(token: &str) -> Option<Reference> {
     pod.filter(|pod| is_subdomain(&pod.name))
 }
 
+/// Returns the address in the variable `POD_IP`, or `None` if it is not set.
+///
+/// # Errors
+///
+/// [`NoIdentity::Address`] if the variable has a text that is no address.
+pub(crate) fn pod_ip(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<IpAddr>, NoIdentity> {
+    let address = |list: String| main_ip(&list).ok_or(NoIdentity::Address(list));
+    filled(variable("POD_IP")).map(address).transpose()
+}
+
+/// Returns the value of a variable, unless it is blank.
+fn filled(variable: Option<OsString>) -> Option<String> {
+    let text = variable?.to_string_lossy().into_owned();
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
 /// Returns the pod's main address from `status.podIP`, or from `status.podIPs`, whose first address
 /// is of the pod's main family. Returns `None` if a text in the list is no address.
-pub(crate) fn main_ip(list: &str) -> Option<IpAddr> {
+fn main_ip(list: &str) -> Option<IpAddr> {
     let addresses: Result<Vec<IpAddr>, _> = env::list(list).map(str::parse).collect();
     addresses.ok()?.into_iter().next()
 }
@@ -173,18 +183,20 @@ mod tests {
         format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
     }
 
+    /// Returns a variable of this environment.
+    fn of(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+        move |name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        }
+    }
+
     fn find(
         given: Option<&str>,
         token: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Option<(String, Option<String>, bool)> {
-        let variable = |name: &str| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
-        };
-        let found = Identity::find(given, token, variable).ok()?;
+        let found = Identity::find(given, token, of(variables)).ok()?;
         Some((found.pod, found.uid, found.is_guess))
     }
 
@@ -221,11 +233,7 @@ mod tests {
     }
 
     fn refused(variables: &[(&str, &str)]) -> String {
-        let variable = |name: &str| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| OsString::from(value))
-        };
-        Identity::find(None, None, variable)
+        Identity::find(None, None, of(variables))
             .unwrap_err()
             .to_string()
     }

@@ -1,10 +1,10 @@
 //! Builds the records of the pod's services: name, version, address, metadata.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::registration::address::AdvertisedAddress;
-use crate::registration::identity::main_ip;
 use crate::registration::options::Options;
 use crate::registry::mark::Owner;
 use crate::registry::plan::write::{Entry, Ownership};
@@ -19,7 +19,7 @@ pub(crate) struct RecordBuilder {
     version: String,
     id: Option<String>,
     metadata: BTreeMap<String, String>,
-    /// The main IP in the variable `POD_IP`, which wins over the one in the pod's status.
+    /// The IP in the variable `POD_IP`, which wins over the one in the pod's status.
     given_ip: Option<String>,
     pod_ip: Option<String>,
     uid: Option<String>,
@@ -37,7 +37,7 @@ struct NamedService {
 // === impl RecordBuilder ===
 
 impl RecordBuilder {
-    /// Makes a builder for services, given their names and addresses, and the variable `POD_IP`.
+    /// Makes a builder for services, given their names and addresses, and the address in `POD_IP`.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl RecordBuilder {
     pub(crate) fn new(
         options: &Options,
         services: Vec<(String, AdvertisedAddress)>,
-        given_ip: Option<String>,
+        given_ip: Option<IpAddr>,
         owner: Owner,
     ) -> Result<Self, UnmappableName> {
         let schemes = options.register_scheme.schemes();
@@ -68,9 +68,7 @@ impl RecordBuilder {
             version: options.server_version.clone(),
             id: options.server_id.clone(),
             metadata: options.server_metadata.iter().cloned().collect(),
-            given_ip: given_ip
-                .and_then(|list| main_ip(&list))
-                .map(|ip| ip.to_string()),
+            given_ip: given_ip.map(|ip| ip.to_string()),
             pod_ip: None,
             uid: None,
             owner,

@@ -16,7 +16,7 @@ use crate::cluster::backoff::jittered;
 use crate::cluster::{Cluster, Refusal, Unusable};
 use crate::registration::address::{AdvertisedAddress, Unreachable};
 use crate::registration::handle::Handle;
-use crate::registration::identity::{Identity, NoIdentity, is_local};
+use crate::registration::identity::{Identity, NoIdentity, is_local, pod_ip};
 use crate::registration::options::Options;
 use crate::registration::own_pod::{self, Notice, Observation, ObservedPod};
 use crate::registration::records::RecordBuilder;
@@ -55,7 +55,7 @@ pub enum SetupError {
     /// No API server is configured, or its credentials cannot be read.
     #[error(transparent)]
     Cluster(#[from] Unusable),
-    /// No source names the pod.
+    /// The name of the pod is in no source, or a variable of the pod cannot be used.
     #[error(transparent)]
     Identity(#[from] NoIdentity),
     /// No key can hold the service's name.
@@ -89,9 +89,7 @@ impl Registration {
             .credentials()
             .and_then(|credentials| credentials.token().ok());
         let identity = Identity::find(options.pod_name.as_deref(), token.as_deref(), &variable)?;
-        let pod_ip = variable("POD_IP")
-            .and_then(|ip| ip.into_string().ok())
-            .filter(|ip| !ip.trim().is_empty());
+        let pod_ip = pod_ip(&variable)?;
         let services = monitors.iter().enumerate().map(|(place, monitor)| {
             // The flag advertises the main service only.
             let advertise = options.server_advertise.as_ref().filter(|_| place == 0);

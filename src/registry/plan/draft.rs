@@ -73,11 +73,11 @@ impl<'a> Draft<'a> {
         if let Some(obstacle) = self.label_taken(keys).or_else(|| self.mark_taken()) {
             return Some(Standing::Refused(obstacle));
         }
-        let record = match self.record(keys) {
+        let there = self.readable(keys);
+        let record = match self.record(keys, there.as_ref()) {
             Record::Stays(standing) => return Some(standing),
             Record::Is(record) => record,
         };
-        let there = self.readable(keys);
         let is_new = self.pod.annotation(&keys.annotation).is_none();
         if !there.as_ref().is_some_and(|there| there.same_as(&record)) {
             self.appears |= is_new;
@@ -132,16 +132,16 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn record(&self, keys: &Keys) -> Record {
+    fn record(&self, keys: &Keys, there: Option<&Service>) -> Record {
         let wanted = &*self.entry.record;
-        let Some(there) = self.readable(keys) else {
+        let Some(there) = there else {
             return Record::Is(wanted.clone());
         };
         if there.name != wanted.name && self.on_foreign != OnForeign::Take {
-            let (key, name) = (keys.annotation.clone(), there.name);
+            let (key, name) = (keys.annotation.clone(), there.name.clone());
             return Record::Stays(Standing::Refused(Obstacle::Name { key, name }));
         }
-        let foreign: Vec<_> = self.foreign(&there).cloned().collect();
+        let foreign: Vec<_> = self.foreign(there).cloned().collect();
         let (Some(first), Some(ours)) = (foreign.first(), wanted.nodes().first()) else {
             return Record::Is(wanted.clone());
         };
@@ -160,8 +160,8 @@ impl<'a> Draft<'a> {
                 let nodes = beside.chain([ours]).cloned().collect();
                 Record::Is(Service {
                     nodes: Some(nodes),
-                    endpoints: there.endpoints,
-                    metadata: there.metadata,
+                    endpoints: there.endpoints.clone(),
+                    metadata: there.metadata.clone(),
                     ..wanted.clone()
                 })
             }

@@ -41,7 +41,7 @@ fn entry(name: &str, port: u16, wanted: Option<bool>) -> Entry {
     }
 }
 
-/// The same service, as another sidecar of the pod registers it.
+/// Returns the entry as another sidecar of the pod has it.
 fn of_port(port: u16, entry: Entry) -> Entry {
     let ownership = Ownership::Sidecar(Owner::sidecar(port));
     Entry { ownership, ..entry }

@@ -28,7 +28,7 @@ pub enum Reply {
     Text(u16, Vec<(&'static str, String)>, String),
     /// The bytes of a watch, each after this time since the ones before it, and its end.
     Timed(Vec<(Duration, String)>, End),
-    /// No answer is sent.
+    /// Keeps the request without an answer.
     Hung,
     /// The connection is refused.
     NoConnection,

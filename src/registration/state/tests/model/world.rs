@@ -18,15 +18,15 @@ use crate::registry::scheme::{Keys, LABEL_VALUE, Scheme};
 /// The sidecars of a world and their settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scenario {
-    /// One sidecar with one service.
+    /// A sidecar with one service.
     One(OnForeign),
-    /// One sidecar with two services.
+    /// A sidecar with two services.
     TwoServices,
-    /// One sidecar with one service in both schemes.
+    /// A sidecar with one service in both schemes.
     BothSchemes,
     /// Two sidecars with one service each.
     TwoSidecars,
-    /// One sidecar, on a pod that it registered under another name and in another scheme before.
+    /// A sidecar on a pod that it registered before, under another name and in another scheme.
     Renamed,
 }
 
